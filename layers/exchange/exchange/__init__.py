@@ -1,0 +1,1 @@
+"""The exchange: partners send health records, the world reads de-identified, linkable rows."""

@@ -1,0 +1,1 @@
+"""What every room stands on and none of the domain: settings, database, objects, bus, HTTP, log, metrics."""

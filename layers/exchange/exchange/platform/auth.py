@@ -1,0 +1,97 @@
+"""Who is calling: a bearer token into a Caller.
+
+`Bearer dev` is a caller only where ENV=local. Everything else is a JWT with issuer, audience and expiry checked:
+RS256/ES256 against the issuer's JWKS when a JWKS URL is set, HS256 with the shared secret otherwise; never both,
+so a public key can not be replayed as an HMAC secret.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import jwt
+
+from exchange.errors import DependencyUnavailable, Forbidden, Misconfigured, Unauthenticated
+from exchange.platform.secrets import read_secret
+from exchange.platform.settings import Settings
+
+LEEWAY_SECONDS = 30
+SHORTEST_SECRET_BYTES = 32
+
+
+@dataclass(frozen=True)
+class Caller:
+    """An authenticated caller; `partner_id` is None for the local developer, who may act as anyone."""
+
+    partner_id: str | None
+    scopes: frozenset[str]
+
+    def require_scope(self, scope: str) -> None:
+        """Raises Forbidden unless the token grants `scope`."""
+        if scope not in self.scopes:
+            raise Forbidden(f"the token lacks the scope {scope}", field="Authorization")
+
+
+DEVELOPER = Caller(partner_id=None, scopes=frozenset({"ingest:write", "tokenize"}))
+
+
+def authenticate(authorization: str | None, settings: Settings) -> Caller:
+    """The caller behind an Authorization header; raises Unauthenticated."""
+    scheme, _, token = (authorization or "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise Unauthenticated("a bearer token is required", field="Authorization")
+    if token == "dev" and settings.is_local:  # noqa: S105
+        return DEVELOPER
+    claims = _verified_claims(token, settings)
+    partner_id = claims.get("partner_id")
+    scope = claims.get("scope")
+    if not isinstance(partner_id, str) or not partner_id or not isinstance(scope, str):
+        raise Unauthenticated("the token names no partner or no scope", field="Authorization")
+    return Caller(partner_id=partner_id, scopes=frozenset(scope.split()))
+
+
+def _verified_claims(token: str, settings: Settings) -> dict[str, Any]:
+    try:
+        key, algorithms = _verification_key(token, settings)
+        return jwt.decode(
+            token,
+            key,
+            algorithms=algorithms,
+            issuer=settings.require("jwt_issuer"),
+            audience=settings.require("jwt_audience"),
+            leeway=LEEWAY_SECONDS,
+            options={"require": ["exp", "iss", "aud"]},
+        )
+    except jwt.PyJWKClientConnectionError as error:
+        raise DependencyUnavailable("the issuer's keys cannot be read") from error
+    except jwt.ExpiredSignatureError as error:
+        raise Unauthenticated("the token is expired", field="Authorization") from error
+    except (jwt.InvalidIssuerError, jwt.InvalidAudienceError) as error:
+        raise Unauthenticated("the token is for another issuer or audience", field="Authorization") from error
+    except (jwt.PyJWTError, ValueError) as error:
+        raise Unauthenticated("the token cannot be verified", field="Authorization") from error
+
+
+def _verification_key(token: str, settings: Settings) -> tuple[Any, list[str]]:
+    if settings.jwt_jwks_url:
+        signing_key = _jwks(settings.jwt_jwks_url).get_signing_key_from_jwt(token)
+        return signing_key, ["RS256", "ES256"]
+    return _shared_secret(settings), ["HS256"]
+
+
+@cache
+def _jwks(url: str) -> jwt.PyJWKClient:
+    return jwt.PyJWKClient(url, lifespan=300, timeout=3)
+
+
+@cache
+def _shared_secret(settings: Settings) -> str:
+    if settings.jwt_secret_arn and not settings.is_local:
+        secret = read_secret(settings.jwt_secret_arn)
+    else:
+        secret = settings.require("jwt_secret")
+    if len(secret.encode()) < SHORTEST_SECRET_BYTES:
+        raise Misconfigured(f"the JWT secret is shorter than {SHORTEST_SECRET_BYTES} bytes")
+    return secret

@@ -1,0 +1,147 @@
+"""One Postgres connection an environment, and transactions in as few round trips as they need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import psycopg2
+import psycopg2.extensions
+import psycopg2.extras
+
+from exchange.errors import DependencyUnavailable
+from exchange.platform.secrets import read_json_secret
+from exchange.platform.settings import Settings, load_settings
+
+Row = tuple[Any, ...]
+_DEAD = (psycopg2.OperationalError, psycopg2.InterfaceError)
+
+
+class Transaction:
+    """Statements that take effect together.
+
+    BEGIN travels with the first statement and COMMIT may travel with the last: a request is two round trips
+    instead of four. A connection that turns out dead at the first statement is replaced once: nothing has
+    happened before it.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._connection = database.live_connection()
+        self._begun = False
+        self._ended = False
+
+    def execute(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[Row]:
+        """Run one named statement, or several joined by `;`; gives the rows of the last."""
+        if self._begun:
+            return self._send(sql, parameters)
+        try:
+            return self._send(f"BEGIN; {sql}", parameters)
+        except DependencyUnavailable:
+            # A live server that refuses (a lock not had in time) is no dead connection.
+            if not self._connection.closed:
+                raise
+        self._connection = self._database.replace_connection()
+        return self._send(f"BEGIN; {sql}", parameters)
+
+    def execute_and_commit(self, sql: str, parameters: Mapping[str, object] | None = None) -> None:
+        """Run the last statement and commit in the same round trip."""
+        if not self._begun:
+            # Unlike a first statement, a commit that travels along may have happened: it is never sent twice.
+            self.execute("SELECT 1")
+        self._send(f"{sql}; COMMIT", parameters)
+        self._ended = True
+
+    def commit(self) -> None:
+        """Make it so; a transaction without a statement is none."""
+        if self._begun and not self._ended:
+            self._send("COMMIT", None)
+        self._ended = True
+
+    def rollback(self) -> None:
+        """Undo everything; safe to call at any time."""
+        if self._begun and not self._ended and not self._connection.closed:
+            try:
+                self._send("ROLLBACK", None)
+            except DependencyUnavailable:
+                # The server has forgotten the transaction with the connection; nothing is left to undo.
+                self._connection.close()
+        self._ended = True
+
+    def _send(self, text: str, parameters: Mapping[str, object] | None) -> list[Row]:
+        # Set before sending: an answer that never came still has to be rolled back.
+        self._begun = True
+        with self._connection.cursor() as cursor:
+            try:
+                cursor.execute(text, parameters)
+                return cursor.fetchall() if cursor.description else []
+            except _DEAD as error:
+                raise DependencyUnavailable("the database did not answer in time") from error
+
+
+class Database:
+    """The environment's connection: opened at first use, replaced once when it turns out dead.
+
+    Only the first statement of a transaction may be sent twice: nothing has happened before it.
+    """
+
+    def __init__(self, connect: Callable[[], psycopg2.extensions.connection]) -> None:
+        self._connect = connect
+        self._connection: psycopg2.extensions.connection | None = None
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Commit at the end of the block, roll back on any exception, KeyboardInterrupt included."""
+        transaction = self.begin()
+        try:
+            yield transaction
+        except BaseException:
+            transaction.rollback()
+            raise
+        transaction.commit()
+
+    def begin(self) -> Transaction:
+        """A transaction whose end the caller sees to; `transaction()` is the safer form."""
+        return Transaction(self)
+
+    def live_connection(self) -> psycopg2.extensions.connection:
+        if self._connection is None or self._connection.closed:
+            self._connection = self._open()
+        return self._connection
+
+    def replace_connection(self) -> psycopg2.extensions.connection:
+        self.close()
+        return self.live_connection()
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
+
+    def _open(self) -> psycopg2.extensions.connection:
+        try:
+            connection = self._connect()
+        except _DEAD as error:
+            raise DependencyUnavailable("the database cannot be reached") from error
+        # BEGIN and COMMIT are ours to place.
+        connection.autocommit = True
+        return connection
+
+
+def connect(settings: Settings) -> psycopg2.extensions.connection:
+    """A new connection as the role of this function; TLS with a verified host name unless local."""
+    credentials: dict[str, Any] = {}
+    if not settings.is_local:
+        secret = read_json_secret(settings.require("postgres_secret_arn"))
+        credentials = {"password": secret["password"], "sslmode": "verify-full", "sslrootcert": "system"}
+    return psycopg2.connect(settings.require("postgres_dsn"), connect_timeout=5, **credentials)
+
+
+@cache
+def database() -> Database:
+    """This environment's database."""
+    psycopg2.extras.register_uuid()
+    return Database(lambda: connect(load_settings()))
+

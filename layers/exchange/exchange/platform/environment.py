@@ -1,0 +1,12 @@
+"""The identity of this execution environment."""
+
+from __future__ import annotations
+
+from functools import cache
+from uuid import uuid4
+
+
+@cache
+def environment_id() -> str:
+    """One name for as long as the process lives; a restarted process is another environment."""
+    return uuid4().hex

@@ -1,0 +1,121 @@
+"""HTTP at the edge: what a view may ask of a request, and the one table from errors to status codes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+from uuid import uuid4
+
+from chalice import Response
+from chalice.app import Request
+
+from exchange.errors import (
+    DependencyUnavailable,
+    ExchangeError,
+    Forbidden,
+    IdempotencyConflict,
+    InvalidRequest,
+    PayloadTooLarge,
+    RequestRefused,
+    Unauthenticated,
+    UnsupportedContentType,
+)
+
+STATUS_OF: Mapping[type[ExchangeError], int] = {
+    InvalidRequest: 400,
+    Unauthenticated: 401,
+    Forbidden: 403,
+    IdempotencyConflict: 409,
+    PayloadTooLarge: 413,
+    UnsupportedContentType: 415,
+    DependencyUnavailable: 503,
+}
+RETRY_AFTER_SECONDS = 2
+_CORRELATION_ID = re.compile(r"[A-Za-z0-9._-]{8,128}")
+
+
+@dataclass(frozen=True)
+class HttpRequest:
+    """One request, as a view needs it. Nothing of it is shown by `repr`: headers and body are the caller's."""
+
+    method: str
+    route: str
+    body: bytes = field(repr=False)
+    headers: Mapping[str, list[str]] = field(repr=False)
+
+    def header(self, name: str) -> str | None:
+        """The header's only value; raises InvalidRequest when it was sent twice."""
+        values = self.headers.get(name.lower(), [])
+        if len(values) > 1:
+            raise InvalidRequest("was sent more than once", field=name)
+        return values[0] if values else None
+
+    @cached_property
+    def correlation_id(self) -> str:
+        """The caller's X-Correlation-Id when it is one and of the permitted form, else a new one."""
+        values = self.headers.get("x-correlation-id", [])
+        if len(values) == 1 and _CORRELATION_ID.fullmatch(values[0]):
+            return values[0]
+        return str(uuid4())
+
+    def require_json(self) -> None:
+        """Raises UnsupportedContentType unless the body is declared as JSON."""
+        media_type = (self.header("Content-Type") or "").partition(";")[0].strip().lower()
+        if media_type != "application/json":
+            raise UnsupportedContentType("must be application/json", field="Content-Type")
+
+    def require_body_within(self, limit_bytes: int) -> None:
+        """Raises PayloadTooLarge past `limit_bytes`."""
+        if len(self.body) > limit_bytes:
+            raise PayloadTooLarge(f"is over {limit_bytes} bytes", field="body")
+
+
+def read_request(request: Request) -> HttpRequest:
+    """Chalice's request as ours, duplicate headers kept: Chalice's own mapping shows the last one only."""
+    event = request.to_original_event()
+    headers: dict[str, list[str]] = {}
+    for name, values in (event.get("multiValueHeaders") or {}).items():
+        headers.setdefault(name.lower(), []).extend(values)
+    body = request.raw_body
+    return HttpRequest(
+        method=request.method,
+        route=request.path,
+        body=body if isinstance(body, bytes) else body.encode(),
+        headers=headers,
+    )
+
+
+def json_response(status: int, body: Mapping[str, Any], correlation_id: str, **headers: str) -> Response:
+    return Response(
+        body=dict(body),
+        status_code=status,
+        headers={"Content-Type": "application/json", "X-Correlation-Id": correlation_id, **headers},
+    )
+
+
+def status_of(error: ExchangeError) -> int:
+    """The status code of an error, by the nearest class in STATUS_OF; 500 for what has none."""
+    return next((STATUS_OF[cls] for cls in type(error).__mro__ if cls in STATUS_OF), 500)
+
+
+def error_response(error: ExchangeError, correlation_id: str) -> Response:
+    """The answer to an error, in the contract's words: what is wrong and where, never with which value."""
+    status = status_of(error)
+    if status == 500:
+        return internal_error_response(correlation_id)
+    body = {"error": str(error), "code": error.code}
+    if isinstance(error, RequestRefused) and error.field is not None:
+        body["field"] = error.field
+    retry = {"Retry-After": str(RETRY_AFTER_SECONDS)} if error.retryable else {}
+    return json_response(status, body, correlation_id, **retry)
+
+
+def internal_error_response(correlation_id: str) -> Response:
+    """A fault of ours, said without a word of its cause."""
+    return json_response(500, {"error": "internal error", "code": "internal_error"}, correlation_id)
+
+
+View = Callable[[HttpRequest], Response]

@@ -1,0 +1,48 @@
+"""Structured logs that cannot carry what they were not made for.
+
+A log line is one constant message and keys from ALLOWED_KEYS. An exception is logged as its type and the
+places it passed, never its text: a driver's text quotes rows, a parser's quotes the document.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import traceback
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
+
+ALLOWED_KEYS = frozenset(
+    "level message timestamp service request_id correlation_id record_id event_id partner_id route method status"
+    " code stage duration_ms topic partition offset batch_size canonical dead_letters retried published failed"
+    " pruned backlog oldest_age_seconds error_type frames function".split()
+)
+
+
+class _AllowListFormatter(LambdaPowertoolsFormatter):
+    def serialize(self, log: Any) -> str:
+        return super().serialize({key: value for key, value in log.items() if key in ALLOWED_KEYS})
+
+
+@cache
+def logger(service: str) -> Logger:
+    """The logger of one function; also silences the frameworks that would print exception texts."""
+    for chatty in ("kafka", "botocore", "urllib3", "chalice", "ingest", "tokenize"):
+        logging.getLogger(chatty).setLevel(logging.CRITICAL + 1)
+    return Logger(service=service, logger_formatter=_AllowListFormatter(utc=True), level="INFO", name=f"exchange.{service}")
+
+
+def describe_exception(error: BaseException) -> dict[str, object]:
+    """What a log may say of an exception: types along the chain, and file:line:function, outermost first."""
+    types, link = [], error
+    while link is not None:
+        types.append(type(link).__name__)
+        link = link.__cause__ or link.__context__  # type: ignore[assignment]
+    frames = [
+        f"{os.path.basename(frame.filename)}:{frame.lineno}:{frame.name}"
+        for frame in traceback.extract_tb(error.__traceback__)
+    ]
+    return {"error_type": " <- ".join(types), "frames": frames}

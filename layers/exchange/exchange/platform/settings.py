@@ -1,0 +1,75 @@
+"""The one place that reads the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from functools import cache
+from urllib.parse import urlsplit
+
+from exchange.errors import Misconfigured
+
+# Outside local a secret arrives by ARN; its plain form in the environment is a leak waiting for a console user.
+PLAIN_SECRETS = {"JWT_SECRET": "JWT_SECRET_ARN", "TOKENIZER_HMAC_SECRET": "TOKENIZER_SECRET_ARN"}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What this environment was told; an empty string is "not told".
+
+    Field names are the variables' names in lower case. Secrets stay out of `repr`.
+    """
+
+    env: str = "prod"
+    postgres_dsn: str = field(default="", repr=False)
+    postgres_secret_arn: str = ""
+    raw_bucket: str = ""
+    kafka_brokers: str = ""
+    topic_record_ingested_v1: str = "record.ingested.v1"
+    topic_record_ingested_v2: str = "record.ingested.v2"
+    jwt_issuer: str = ""
+    jwt_audience: str = ""
+    jwt_jwks_url: str = ""
+    jwt_secret: str = field(default="", repr=False)
+    jwt_secret_arn: str = ""
+    tokenizer_hmac_secret: str = field(default="", repr=False)
+    tokenizer_secret_arn: str = ""
+    tokenize_function_name: str = ""
+    outbox_retention_hours: str = "168"
+    aws_region: str = "us-east-1"
+    aws_endpoint_url_s3: str = ""
+    aws_lambda_log_stream_name: str = ""
+
+    @property
+    def is_local(self) -> bool:
+        """True only where ENV says so in exactly that word."""
+        return self.env == "local"
+
+    def require(self, name: str) -> str:
+        """The setting `name`; raises Misconfigured, naming the variable, when it is absent."""
+        value: str = getattr(self, name)
+        if not value:
+            raise Misconfigured(f"{name.upper()} is not set")
+        return value
+
+
+def parse_settings(environment: Mapping[str, str]) -> Settings:
+    """Settings from variables; raises Misconfigured when a plain secret stands outside local."""
+    settings = Settings(
+        **{f.name: environment[f.name.upper()] for f in fields(Settings) if f.name.upper() in environment}
+    )
+    if settings.is_local:
+        return settings
+    for plain, by_arn in PLAIN_SECRETS.items():
+        if environment.get(plain):
+            raise Misconfigured(f"{plain} is allowed only when ENV=local; use {by_arn}")
+    if settings.postgres_dsn and urlsplit(settings.postgres_dsn).password:
+        raise Misconfigured("POSTGRES_DSN carries a password; outside local use POSTGRES_SECRET_ARN")
+    return settings
+
+
+@cache
+def load_settings() -> Settings:
+    """This environment's settings, parsed at first use."""
+    return parse_settings(os.environ)
