@@ -1,0 +1,1 @@
+"""Events that were decided in a transaction and leave for Kafka afterwards."""

@@ -1,0 +1,112 @@
+"""What a submission is, and everything that follows from its bytes alone."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from uuid import UUID, uuid5
+
+from exchange.platform.strict_json import canonical_json
+
+RECORD_NAMESPACE = UUID("6f1d6f0e-58c1-5c0f-8d6c-3a5a6f3c2b71")
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A request that passed every check.
+
+    `route` is the path it came by, `version` the event version that path emits, `occurred_at` aware UTC. The body
+    and the key stay out of `repr`: both may carry identifiers.
+    """
+
+    partner_id: str
+    source: str
+    route: str
+    version: str
+    record_kind: str
+    schema_hint: str
+    correlation_id: str
+    occurred_at: datetime
+    idempotency_key: str = field(repr=False)
+    body: bytes = field(repr=False)
+
+    @cached_property
+    def body_sha256(self) -> str:
+        return hashlib.sha256(self.body).hexdigest()
+
+    @cached_property
+    def record_id(self) -> UUID:
+        """The same for every retry of the same request, also after a crash that left no row behind."""
+        key_sha256 = hashlib.sha256(self.idempotency_key.encode()).hexdigest()
+        return uuid5(
+            RECORD_NAMESPACE, "\n".join((self.partner_id, self.route, key_sha256, self.body_sha256))
+        )
+
+    @property
+    def object_key(self) -> str:
+        return f"{self.source}/{self.occurred_at.astimezone(UTC):%Y-%m-%dT%H}/{self.record_id}.json"
+
+    @property
+    def object_metadata(self) -> Mapping[str, str]:
+        """All that the event and the manifest need: both can be rebuilt from the bucket alone."""
+        return {
+            "record-id": str(self.record_id),
+            "partner-id": self.partner_id,
+            "source": self.source,
+            "route": self.route,
+            "event-version": self.version,
+            "record-kind": self.record_kind,
+            "schema-hint": self.schema_hint,
+            "correlation-id": self.correlation_id,
+            "occurred-at": format_time(self.occurred_at),
+            "sha256": self.body_sha256,
+        }
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """The answer to an accepted submission; a repeated request gets the first one's."""
+
+    record_id: str
+    correlation_id: str
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What the audit log keeps of a request that was not accepted."""
+
+    route: str
+    status: int
+    code: str
+    correlation_id: str
+    partner_id: str | None
+
+
+def format_time(at: datetime) -> str:
+    """RFC 3339 in UTC with milliseconds, the one form that events and metadata carry."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def record_ingested(submission: Submission, bucket: str) -> bytes:
+    """The event record.ingested as canonical JSON, the same bytes for the same submission."""
+    event: dict[str, object] = {
+        "event_version": submission.version,
+        "event_type": "record.ingested",
+        "event_id": str(uuid5(submission.record_id, submission.version)),
+        "occurred_at": format_time(submission.occurred_at),
+        "correlation_id": submission.correlation_id,
+        "source": submission.source,
+        "record_id": str(submission.record_id),
+        "raw_object": {
+            "bucket": bucket,
+            "key": submission.object_key,
+            "sha256": submission.body_sha256,
+            "size_bytes": len(submission.body),
+        },
+    }
+    if submission.version == "2":
+        event |= {"record_kind": submission.record_kind, "schema_hint": submission.schema_hint}
+    return canonical_json(event)

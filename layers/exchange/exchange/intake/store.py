@@ -1,0 +1,99 @@
+"""Rows of the intake: manifest, outbox, audit log and counters."""
+
+from __future__ import annotations
+
+from exchange.intake.model import Refusal, Submission
+from exchange.outbox.model import OutboxEvent
+from exchange.platform.db import Database, Transaction
+from exchange.platform.environment import environment_id
+from exchange.platform.queries import load_queries
+
+QUERIES = load_queries(__file__)
+
+
+def accept_submission(
+    transaction: Transaction, submission: Submission, event: OutboxEvent, bucket: str
+) -> None:
+    """Write the record, its event, its audit row and its count."""
+    transaction.execute(
+        QUERIES["accept_submission"],
+        {
+            "record_id": submission.record_id,
+            "partner_id": submission.partner_id,
+            "source": submission.source,
+            "route": submission.route,
+            "record_kind": submission.record_kind,
+            "schema_hint": submission.schema_hint,
+            "bucket": bucket,
+            "object_key": submission.object_key,
+            "sha256": submission.body_sha256,
+            "size_bytes": len(submission.body),
+            "correlation_id": submission.correlation_id,
+            "occurred_at": submission.occurred_at,
+            "shard": event.shard,
+            "topic": event.topic,
+            "key": event.key,
+            "value": event.value,
+            "environment_id": environment_id(),
+            "labels": _labels(submission.route, 202),
+        },
+    )
+
+
+def audit_repetition(database: Database, submission: Submission) -> None:
+    """A request answered from memory: nothing new but the audit row and the count."""
+    _audit_answer(
+        database,
+        outcome="repeated",
+        status=202,
+        route=submission.route,
+        partner_id=submission.partner_id,
+        record_id=submission.record_id,
+        correlation_id=submission.correlation_id,
+    )
+
+
+def audit_refusal(database: Database, refusal: Refusal) -> None:
+    """A request that was refused, by its code and never by its content."""
+    _audit_answer(
+        database,
+        outcome=refusal.code,
+        status=refusal.status,
+        route=refusal.route,
+        partner_id=refusal.partner_id,
+        record_id=None,
+        correlation_id=refusal.correlation_id,
+    )
+
+
+def _audit_answer(database: Database, *, route: str, status: int, **columns: object) -> None:
+    with database.transaction() as transaction:
+        transaction.execute(
+            QUERIES["audit_answer"],
+            {
+                "route": route,
+                "status": status,
+                "environment_id": environment_id(),
+                "labels": _labels(route, status),
+                **columns,
+            },
+        )
+
+
+def read_series(database: Database) -> list[tuple[str, str, int]]:
+    """(metric, labels, value) of everything /metrics shows."""
+    with database.transaction() as transaction:
+        return [(metric, labels, value) for metric, labels, value in transaction.execute(QUERIES["read_series"])]
+
+
+def add_to_series(database: Database, metric: str, value: int) -> None:
+    """Add `value` to one of this environment's counters."""
+    with database.transaction() as transaction:
+        transaction.execute(
+            QUERIES["count"],
+            {"environment_id": environment_id(), "metric": metric, "labels": "", "value": value},
+        )
+
+
+def _labels(route: str, status: int) -> str:
+    return f'route="{route}",status="{status}"'

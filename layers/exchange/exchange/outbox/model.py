@@ -1,0 +1,32 @@
+"""An event on its way out, and the shard that keeps its key in order."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+
+SHARD_COUNT = 16
+
+
+@dataclass(frozen=True)
+class OutboxEvent:
+    """Bytes for one topic under one key."""
+
+    topic: str
+    key: str
+    value: bytes = field(repr=False)
+
+    @property
+    def shard(self) -> int:
+        """The key's shard, 0..15, the same in every process: Python's own `hash` is salted."""
+        return hashlib.sha256(self.key.encode()).digest()[0] % SHARD_COUNT
+
+
+@dataclass(frozen=True)
+class PendingEvent:
+    """An outbox row that no broker has acknowledged yet."""
+
+    outbox_id: int
+    topic: str
+    key: str
+    value: bytes = field(repr=False)

@@ -1,0 +1,41 @@
+"""Metrics as CloudWatch embedded format on standard output, through Powertools."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+
+from aws_lambda_powertools.metrics import Metrics, MetricUnit
+
+NAMESPACE = "Exchange"
+
+
+@cache
+def _metrics(service: str) -> Metrics:
+    return Metrics(namespace=NAMESPACE, service=service)
+
+
+def record_request(service: str, route: str, status: int, duration_ms: float) -> None:
+    """One answered HTTP request."""
+    metrics = _metrics(service)
+    metrics.add_dimension("route", route)
+    metrics.add_dimension("status", str(status))
+    metrics.add_metric("Requests", MetricUnit.Count, 1)
+    metrics.add_metric("RequestDuration", MetricUnit.Milliseconds, duration_ms)
+    metrics.flush_metrics()
+
+
+def record_counts(service: str, counts: Mapping[str, int]) -> None:
+    """What one run of a function did, each number under its name."""
+    metrics = _metrics(service)
+    for name, value in counts.items():
+        metrics.add_metric(name, MetricUnit.Count, value)
+    metrics.flush_metrics()
+
+
+def record_gauges(service: str, gauges: Mapping[str, float]) -> None:
+    """States at this moment, not sums."""
+    metrics = _metrics(service)
+    for name, value in gauges.items():
+        metrics.add_metric(name, MetricUnit.NoUnit, value)
+    metrics.flush_metrics()
