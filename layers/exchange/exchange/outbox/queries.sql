@@ -1,0 +1,46 @@
+-- name: take_shards
+-- Whole shards that have something to publish and are in nobody else's hands; held until commit.
+SELECT shard FROM generate_series(0, 15) AS shard
+WHERE EXISTS (SELECT FROM outbox_events WHERE outbox_events.shard = generate_series.shard AND published_at IS NULL)
+  AND pg_try_advisory_xact_lock(%(lock_class)s, shard);
+
+-- name: read_pending
+-- A statement of its own: the snapshot has to be younger than the locks, or rows just published would come again.
+-- By shard, so that the partial index gives them in order and a long backlog costs no more than a short one.
+SELECT pending.outbox_id, pending.topic, pending.key, pending.value
+FROM unnest(%(shards)s::smallint[]) AS taken (shard)
+CROSS JOIN LATERAL (
+    SELECT outbox_id, topic, key, value FROM outbox_events
+    WHERE outbox_events.shard = taken.shard AND published_at IS NULL
+    ORDER BY outbox_id LIMIT %(rows_per_shard)s
+) AS pending
+ORDER BY pending.outbox_id;
+
+-- name: mark_published
+-- The broker has them; from here on they only wait to be pruned.
+UPDATE outbox_events SET published_at = clock_timestamp(), attempts = attempts + 1, last_error = NULL
+WHERE outbox_id = ANY (%(outbox_ids)s);
+
+-- name: mark_failed
+-- Stays pending; the operator sees how often it was tried and what the broker said last.
+UPDATE outbox_events SET attempts = attempts + 1, last_error = %(error)s WHERE outbox_id = ANY (%(outbox_ids)s);
+
+-- name: count_outcomes
+-- One row an environment, summed by whoever reads.
+INSERT INTO counters AS counter (environment_id, metric, labels, value)
+VALUES (%(environment_id)s, 'outbox_published_total', '', %(published)s),
+       (%(environment_id)s, 'outbox_publish_failures_total', '', %(failed)s)
+ON CONFLICT (environment_id, metric, labels) DO UPDATE SET value = counter.value + excluded.value;
+
+-- name: read_backlog
+-- What waits and since when; the alarm of a publisher that has stopped.
+SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)::float
+FROM outbox_events WHERE published_at IS NULL;
+
+-- name: prune_published
+-- In bites, so that no run holds locks for long.
+DELETE FROM outbox_events WHERE outbox_id IN (
+    SELECT outbox_id FROM outbox_events
+    WHERE published_at < clock_timestamp() - make_interval(hours => %(retention_hours)s)
+    ORDER BY published_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+) RETURNING outbox_id;

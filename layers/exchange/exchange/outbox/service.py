@@ -1,0 +1,84 @@
+"""Publishing the outbox: at least once, in order for each key, by as many publishers as there are shards."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import cache
+
+from exchange.outbox import store
+from exchange.platform.bus import Bus, Message, bus
+from exchange.platform.db import Database, database
+from exchange.platform.settings import load_settings
+
+PAGE_EVENTS = 1_000
+POLL_SECONDS = 0.02
+# A run ends this long before its time-out, so that a produce begun at the last moment still ends in a commit.
+RESERVE_SECONDS = 12.0
+PRUNE_PAGE = 5_000
+
+
+@dataclass(frozen=True)
+class PublishReport:
+    """What one run did, and what it left behind."""
+
+    published: int
+    failed: int
+    pruned: int
+    backlog: int
+    oldest_age_seconds: float
+
+
+class Publisher:
+    """The publisher of one environment."""
+
+    def __init__(self, database: Database, bus: Bus, *, retention_hours: int) -> None:
+        self._database = database
+        self._bus = bus
+        self._retention_hours = retention_hours
+
+    def run(self, linger_seconds: float, remaining_seconds: float) -> PublishReport:
+        """Publish what is there, then for `linger_seconds` whatever comes; prune; report.
+
+        The only sleep in the exchange: an empty outbox is asked again every POLL_SECONDS. NOTIFY would take a
+        database-wide lock at every commit of an ingest. ADR 0003.
+        """
+        deadline = time.monotonic() + min(linger_seconds, max(remaining_seconds - RESERVE_SECONDS, 0.0))
+        published = failed = 0
+        while True:
+            outcomes = self.publish_page()
+            page_failures = sum(outcome is not None for outcome in outcomes)
+            published += len(outcomes) - page_failures
+            failed += page_failures
+            if outcomes and not page_failures:
+                continue
+            if time.monotonic() + POLL_SECONDS >= deadline:
+                break
+            time.sleep(POLL_SECONDS)
+        pruned = self.prune()
+        with self._database.transaction() as transaction:
+            backlog, oldest_age_seconds = store.read_backlog(transaction)
+        return PublishReport(published, failed, pruned, backlog, oldest_age_seconds)
+
+    def publish_page(self) -> list[str | None]:
+        """One transaction: take shards, produce, mark. The outcome of each event, empty when nothing waits."""
+        with self._database.transaction() as transaction:
+            events = store.take_pending(transaction, PAGE_EVENTS)
+            if not events:
+                return []
+            outcomes = self._bus.produce(
+                [Message(event.topic, event.key.encode(), event.value) for event in events]
+            )
+            store.mark_outcomes(transaction, events, outcomes)
+        return outcomes
+
+    def prune(self) -> int:
+        """Delete a page of events published longer ago than the retention."""
+        with self._database.transaction() as transaction:
+            return store.prune_published(transaction, self._retention_hours, PRUNE_PAGE)
+
+
+@cache
+def publisher() -> Publisher:
+    """This environment's publisher."""
+    return Publisher(database(), bus(), retention_hours=int(load_settings().outbox_retention_hours))

@@ -1,0 +1,60 @@
+"""Outbox rows: taken by whole shards, marked, pruned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from exchange.outbox.model import PendingEvent
+from exchange.platform.db import Transaction
+from exchange.platform.environment import environment_id
+from exchange.platform.queries import load_queries
+
+QUERIES = load_queries(__file__)
+# The first half of the advisory lock's name; the shard is the second.
+LOCK_CLASS = 0x0E7B0
+
+
+def take_pending(transaction: Transaction, limit: int) -> list[PendingEvent]:
+    """Up to about `limit` events of the shards that are free, in order; their shards are ours until the end."""
+    shards = [shard for (shard,) in transaction.execute(QUERIES["take_shards"], {"lock_class": LOCK_CLASS})]
+    if not shards:
+        return []
+    rows = transaction.execute(
+        QUERIES["read_pending"], {"shards": shards, "rows_per_shard": -(-limit // len(shards))}
+    )
+    return [PendingEvent(outbox_id, topic, key, bytes(value)) for outbox_id, topic, key, value in rows]
+
+
+def mark_outcomes(
+    transaction: Transaction, events: Sequence[PendingEvent], outcomes: Sequence[str | None]
+) -> None:
+    """Write down for each event that it was published, or under which error it was not, and commit."""
+    by_outcome: dict[str | None, list[int]] = {}
+    for event, outcome in zip(events, outcomes, strict=True):
+        by_outcome.setdefault(outcome, []).append(event.outbox_id)
+    published = by_outcome.pop(None, [])
+    for error, outbox_ids in by_outcome.items():
+        transaction.execute(QUERIES["mark_failed"], {"outbox_ids": outbox_ids, "error": error})
+    transaction.execute_and_commit(
+        f"{QUERIES['mark_published']}; {QUERIES['count_outcomes']}",
+        {
+            "outbox_ids": published,
+            "environment_id": environment_id(),
+            "published": len(published),
+            "failed": len(events) - len(published),
+        },
+    )
+
+
+def read_backlog(transaction: Transaction) -> tuple[int, float]:
+    """How many events wait, and the age of the oldest in seconds."""
+    ((count, oldest_age_seconds),) = transaction.execute(QUERIES["read_backlog"])
+    return count, oldest_age_seconds
+
+
+def prune_published(transaction: Transaction, retention_hours: int, limit: int) -> int:
+    """Delete up to `limit` events published before the retention; how many."""
+    pruned: Iterable[object] = transaction.execute(
+        QUERIES["prune_published"], {"retention_hours": retention_hours, "limit": limit}
+    )
+    return len(list(pruned))

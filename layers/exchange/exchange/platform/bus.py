@@ -1,0 +1,86 @@
+"""Producing to Kafka; only outbox-publish does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+
+from kafka import KafkaProducer
+from kafka.errors import KafkaError
+
+from exchange.platform.settings import load_settings
+
+PRODUCE_TIMEOUT_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Message:
+    """One record for one topic."""
+
+    topic: str
+    key: bytes = field(repr=False)
+    value: bytes = field(repr=False)
+
+
+class Bus:
+    """A producer kept between invokes, thrown away after any failure: what it still holds may be sent later, out of
+    turn, and the outbox will send it again anyway."""
+
+    def __init__(self, brokers: Sequence[str]) -> None:
+        self._brokers = list(brokers)
+        self._producer: KafkaProducer | None = None
+
+    def produce(self, messages: Sequence[Message]) -> list[str | None]:
+        """For each message None when all in-sync replicas have it, else the name of the error.
+
+        Takes PRODUCE_TIMEOUT_SECONDS at most; keeps the order of messages with one key.
+        """
+        deadline = time.monotonic() + PRODUCE_TIMEOUT_SECONDS
+        try:
+            producer = self._live_producer()
+            futures = [producer.send(m.topic, key=m.key, value=m.value) for m in messages]
+        except KafkaError as error:
+            self._discard()
+            return [type(error).__name__] * len(messages)
+        outcomes: list[str | None] = []
+        for future in futures:
+            try:
+                future.get(timeout=max(deadline - time.monotonic(), 0.001))
+                outcomes.append(None)
+            except KafkaError as error:
+                outcomes.append(type(error).__name__)
+        if any(outcomes):
+            self._discard()
+        return outcomes
+
+    def close(self) -> None:
+        self._discard()
+
+    def _live_producer(self) -> KafkaProducer:
+        if self._producer is None:
+            self._producer = KafkaProducer(
+                bootstrap_servers=self._brokers,
+                acks="all",
+                enable_idempotence=True,
+                batch_size=256 * 1024,
+                bootstrap_timeout_ms=3_000,
+                max_block_ms=3_000,
+                request_timeout_ms=5_000,
+                delivery_timeout_ms=9_000,
+                reconnect_backoff_max_ms=1_000,
+                metrics_enabled=False,
+            )
+        return self._producer
+
+    def _discard(self) -> None:
+        if self._producer is not None:
+            self._producer.close(timeout=0)
+        self._producer = None
+
+
+@cache
+def bus() -> Bus:
+    """This environment's bus."""
+    return Bus(load_settings().require("kafka_brokers").split(","))
