@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -19,6 +18,16 @@ _SCHEME = "contracts:///"
 # A hostile document can break its contract a million times; the first hundred tell enough.
 _ERRORS_LOOKED_AT = 100
 
+_TYPES = {
+    "array": "an array",
+    "boolean": "true or false",
+    "integer": "an integer",
+    "null": "null",
+    "number": "a number",
+    "object": "an object",
+    "string": "a string",
+}
+
 _FORMATS = {
     "date": "is not a calendar date (YYYY-MM-DD)",
     "date-time": "is not a date and time with an offset (RFC 3339)",
@@ -30,16 +39,14 @@ class Contract:
     """One JSON Schema file, compiled. Formats are asserted; an unknown format does not compile."""
 
     def __init__(self, uri: str) -> None:
-        schema = _read(uri)
         self._validator = Draft202012Validator(
-            schema,
+            _read(uri),
             validate_formats=True,
             ignore_unknown_formats=False,
             # A $ref to a neighbour is read from our folder: the default retriever knows HTTP and costs 8 ms.
             base_uri=uri,
             retriever=_read,
         )
-        self._rules = dict(_pattern_rules(schema))
 
     def validate(self, value: object, *, at: str = "") -> None:
         """Pass a value that `parse_json` gave, or raise ContractViolation for its first breach.
@@ -51,45 +58,7 @@ class Contract:
         if self._validator.is_valid(value):
             return
         errors = islice(self._validator.iter_errors(value), _ERRORS_LOOKED_AT)
-        raise self._violation(min(errors, key=_rank), at)
-
-    def _violation(self, error: ValidationError, at: str) -> ContractViolation:
-        steps = [at] if at else []
-        steps += map(str, error.instance_path)
-        if isinstance(error.kind, ValidationErrorKind.Required):
-            steps.append(error.kind.property)
-        return ContractViolation(self._wording(error.kind), field=".".join(steps) or "$")
-
-    def _wording(self, kind: ValidationErrorKind) -> str:
-        match kind:
-            case ValidationErrorKind.Required():
-                return "is missing"
-            case ValidationErrorKind.AdditionalProperties():
-                return "has a field that its contract does not know"
-            case ValidationErrorKind.Type(types=types):
-                return f"must be {' or '.join(types)}"
-            case ValidationErrorKind.Enum(options=options):
-                return f"must be one of {', '.join(map(str, options))}"
-            case ValidationErrorKind.Constant(expected_value=expected):
-                return f"must be {json.dumps(expected)}"
-            case ValidationErrorKind.Format(format=name):
-                return _FORMATS[name]
-            case ValidationErrorKind.Pattern(pattern=pattern):
-                return self._rules.get(pattern, "is not spelled as its contract says")
-            case ValidationErrorKind.MinLength(limit=limit):
-                return f"must have at least {limit} characters"
-            case ValidationErrorKind.MaxLength(limit=limit):
-                return f"must have at most {limit} characters"
-            case ValidationErrorKind.MinItems(limit=limit):
-                return f"must have at least {limit} entries"
-            case ValidationErrorKind.MaxItems(limit=limit):
-                return f"must have at most {limit} entries"
-            case ValidationErrorKind.Minimum(limit=limit):
-                return f"must be at least {limit}"
-            case ValidationErrorKind.Maximum(limit=limit):
-                return f"must be at most {limit}"
-            case _:
-                return f"breaks its contract ({kind.name})"
+        raise _violation(min(errors, key=_rank), at)
 
 
 @cache
@@ -98,6 +67,7 @@ def contract(name: str) -> Contract:
     return Contract(f"{_SCHEME}{name}.json")
 
 
+@cache
 def _read(uri: str) -> Any:
     return json.loads((_FOLDER / uri.removeprefix(_SCHEME)).read_bytes())
 
@@ -106,13 +76,52 @@ def _rank(error: ValidationError) -> tuple[int, list[str], str]:
     return len(error.instance_path), [str(step) for step in error.instance_path], error.kind.name
 
 
-def _pattern_rules(node: Any) -> Iterator[tuple[str, str]]:
-    """Each `pattern` with the `x-rule` beside it: the pattern in words, for the people who break it."""
-    if isinstance(node, dict):
-        if "x-rule" in node:
-            yield node["pattern"], node["x-rule"]
-        for child in node.values():
-            yield from _pattern_rules(child)
-    elif isinstance(node, list):
-        for child in node:
-            yield from _pattern_rules(child)
+def _violation(error: ValidationError, at: str) -> ContractViolation:
+    steps = [at] if at else []
+    steps += map(str, error.instance_path)
+    if isinstance(error.kind, ValidationErrorKind.Required):
+        steps.append(error.kind.property)
+    return ContractViolation(_wording(error), field=".".join(steps) or "$")
+
+
+def _wording(error: ValidationError) -> str:
+    """The rule that was broken. Only what the contract itself says goes in: the error also holds the value."""
+    match error.kind:
+        case ValidationErrorKind.Required():
+            return "is missing"
+        case ValidationErrorKind.AdditionalProperties():
+            return "has a field that its contract does not know"
+        case ValidationErrorKind.FalseSchema():
+            return "must not be given here"
+        case ValidationErrorKind.Type(types=types):
+            return f"must be {' or '.join(_TYPES[name] for name in types)}"
+        case ValidationErrorKind.Enum(options=options):
+            return f"must be one of {', '.join(map(str, options))}"
+        case ValidationErrorKind.Constant(expected_value=expected):
+            return f"must be {json.dumps(expected)}"
+        case ValidationErrorKind.Format(format=name):
+            return _FORMATS[name]
+        case ValidationErrorKind.MinLength(limit=limit):
+            return f"must have at least {limit} characters"
+        case ValidationErrorKind.MaxLength(limit=limit):
+            return f"must have at most {limit} characters"
+        case ValidationErrorKind.MinItems(limit=limit):
+            return f"must have at least {limit} entries"
+        case ValidationErrorKind.MaxItems(limit=limit):
+            return f"must have at most {limit} entries"
+        case ValidationErrorKind.Minimum(limit=limit):
+            return f"must be at least {limit}"
+        case ValidationErrorKind.Maximum(limit=limit):
+            return f"must be at most {limit}"
+        case _:
+            return _rule_beside_keyword(error)
+
+
+def _rule_beside_keyword(error: ValidationError) -> str:
+    """The `x-rule` that a contract sets beside a keyword, such as `pattern`, that says nothing to people."""
+    uri, pointer = (error.absolute_keyword_location or "").split("#")
+    node = _read(uri)
+    for step in pointer.split("/")[1:-1]:
+        node = node[int(step)] if isinstance(node, list) else node[step]
+    rule: str = node["x-rule"]
+    return rule

@@ -47,7 +47,9 @@ def parse_json(data: bytes) -> object:
 
 def canonical_json(value: object) -> bytes:
     """Write a value as the only bytes it has here: keys sorted, no blanks, UTF-8, no NaN."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")).encode()
+    return json.dumps(
+        value, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
+    ).encode()
 
 
 def _refusal(message: str) -> InvalidRequest:
