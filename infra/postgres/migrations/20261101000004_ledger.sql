@@ -4,7 +4,7 @@ CREATE TABLE processing_stage_state (
     record_id uuid NOT NULL,
     stage text NOT NULL,
     state text NOT NULL CHECK (state IN ('running', 'succeeded', 'failed_retryable', 'dlq')),
-    attempts integer NOT NULL CHECK (attempts > 0),
+    attempts integer NOT NULL CHECK (attempts >= 0),
     event_id uuid NOT NULL,
     -- tells an attempt cut short by the death of its environment from one its own environment gave back
     environment_id text NOT NULL,

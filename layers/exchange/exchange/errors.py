@@ -12,6 +12,7 @@ ExchangeError
 ├── RecordFailed                   one record's own failure: counts as an attempt, ends as a dead letter
 │   ├── RecordRejected             trying again cannot help (schema, hash, size, unknown version)
 │   └── RecordNotReady             trying again may help (object not there yet)
+├── RowRefused                     a constraint of the database kept a row out
 ├── DependencyUnavailable          Postgres, S3, Kafka or a function did not answer: 503, counts nothing
 └── Misconfigured                  a setting is missing or forbidden in this environment
 
@@ -103,6 +104,12 @@ class RecordNotReady(RecordFailed):
 
     code = "record_not_ready"
     retryable = True
+
+
+class RowRefused(ExchangeError):
+    """A constraint kept a row out; says which, never what the row held."""
+
+    code = "row_refused"
 
 
 class DependencyUnavailable(ExchangeError):

@@ -123,4 +123,3 @@ def _lock_id(key_hash: str) -> int:
     """64 bits of the hash as the signed integer that an advisory lock takes."""
     digest = key_hash.rpartition("#")[2]
     return int.from_bytes(bytes.fromhex(digest[:16]), "big", signed=True)
-

@@ -47,7 +47,9 @@ def _render(series: dict[str, dict[str, int]]) -> str:
     for name, values in series.items():
         kind, text = SERIES[name]
         lines += [f"# HELP {name} {text}", f"# TYPE {name} {kind}"]
-        lines += [f"{name}{{{labels}}} {value}" if labels else f"{name} {value}" for labels, value in values.items()]
+        lines += [
+            f"{name}{{{labels}}} {value}" if labels else f"{name} {value}" for labels, value in values.items()
+        ]
     return "\n".join(lines) + "\n"
 
 

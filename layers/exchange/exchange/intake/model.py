@@ -11,6 +11,8 @@ from uuid import UUID, uuid5
 
 from exchange.platform.strict_json import canonical_json
 
+# Lambda takes 6 MB, and base64 makes four bytes of three.
+BODY_LIMIT_BYTES = 4 * 1024 * 1024
 RECORD_NAMESPACE = UUID("6f1d6f0e-58c1-5c0f-8d6c-3a5a6f3c2b71")
 
 
@@ -41,9 +43,7 @@ class Submission:
     def record_id(self) -> UUID:
         """The same for every retry of the same request, also after a crash that left no row behind."""
         key_sha256 = hashlib.sha256(self.idempotency_key.encode()).hexdigest()
-        return uuid5(
-            RECORD_NAMESPACE, "\n".join((self.partner_id, self.route, key_sha256, self.body_sha256))
-        )
+        return uuid5(RECORD_NAMESPACE, "\n".join((self.partner_id, self.route, key_sha256, self.body_sha256)))
 
     @property
     def object_key(self) -> str:

@@ -43,11 +43,6 @@ INSERT INTO counters AS counter (environment_id, metric, labels, value)
 VALUES (%(environment_id)s, 'ingest_requests_total', %(labels)s, 1)
 ON CONFLICT (environment_id, metric, labels) DO UPDATE SET value = counter.value + 1;
 
--- name: read_partners
--- The whole registry, small by nature: read once a minute instead of once a request.
-SELECT source, partner_id, default_schema_hint, allowed_schema_hints
-FROM partner_sources JOIN partners USING (partner_id);
-
 -- name: read_series
 -- What /metrics shows: the counters of every environment, and the outbox's backlog by its partial index.
 SELECT metric, labels, sum(value)::bigint FROM counters GROUP BY metric, labels

@@ -7,14 +7,13 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from exchange.errors import ContractViolation, InvalidRequest
-from exchange.intake.model import Submission
-from exchange.intake.partners import PartnerRegistry
+from exchange.intake.model import BODY_LIMIT_BYTES, Submission
+from exchange.partners.service import PartnerRegistry
 from exchange.platform.auth import Caller
 from exchange.platform.contracts import contract
 from exchange.platform.http import HttpRequest
 from exchange.platform.strict_json import parse_json
 
-BODY_LIMIT_BYTES = 4 * 1024 * 1024
 KEY_SHORTEST, KEY_LONGEST = 8, 255
 
 

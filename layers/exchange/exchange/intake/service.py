@@ -16,9 +16,9 @@ from exchange.errors import ExchangeError, IdempotencyConflict, RequestRefused
 from exchange.intake import store
 from exchange.intake.idempotency import KEY_PREFIX, PostgresPersistence, idempotency_config
 from exchange.intake.model import Receipt, Refusal, Submission, record_ingested
-from exchange.intake.partners import PartnerRegistry
 from exchange.intake.reading import read_submission
 from exchange.outbox.model import OutboxEvent
+from exchange.partners.service import PartnerRegistry
 from exchange.platform.auth import Caller, authenticate
 from exchange.platform.db import Database, database
 from exchange.platform.http import HttpRequest, status_of

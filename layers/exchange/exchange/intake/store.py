@@ -83,7 +83,9 @@ def _audit_answer(database: Database, *, route: str, status: int, **columns: obj
 def read_series(database: Database) -> list[tuple[str, str, int]]:
     """(metric, labels, value) of everything /metrics shows."""
     with database.transaction() as transaction:
-        return [(metric, labels, value) for metric, labels, value in transaction.execute(QUERIES["read_series"])]
+        return [
+            (metric, labels, value) for metric, labels, value in transaction.execute(QUERIES["read_series"])
+        ]
 
 
 def add_to_series(database: Database, metric: str, value: int) -> None:

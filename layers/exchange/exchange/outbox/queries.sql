@@ -1,8 +1,11 @@
 -- name: take_shards
 -- Whole shards that have something to publish and are in nobody else's hands; held until commit.
-SELECT shard FROM generate_series(0, 15) AS shard
-WHERE EXISTS (SELECT FROM outbox_events WHERE outbox_events.shard = generate_series.shard AND published_at IS NULL)
-  AND pg_try_advisory_xact_lock(%(lock_class)s, shard);
+WITH waiting AS MATERIALIZED (
+    SELECT candidate.shard FROM generate_series(0, 15) AS candidate (shard)
+    WHERE EXISTS (SELECT FROM outbox_events
+                  WHERE outbox_events.shard = candidate.shard AND published_at IS NULL)
+)
+SELECT shard FROM waiting WHERE pg_try_advisory_xact_lock(%(lock_class)s, shard);
 
 -- name: read_pending
 -- A statement of its own: the snapshot has to be younger than the locks, or rows just published would come again.

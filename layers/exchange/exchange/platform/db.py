@@ -11,7 +11,7 @@ import psycopg2
 import psycopg2.extensions
 import psycopg2.extras
 
-from exchange.errors import DependencyUnavailable
+from exchange.errors import DependencyUnavailable, RowRefused
 from exchange.platform.secrets import read_json_secret
 from exchange.platform.settings import Settings, load_settings
 
@@ -79,6 +79,9 @@ class Transaction:
                 return cursor.fetchall() if cursor.description else []
             except _DEAD as error:
                 raise DependencyUnavailable("the database did not answer in time") from error
+            except (psycopg2.IntegrityError, psycopg2.DataError) as error:
+                # The driver's own text quotes the row.
+                raise RowRefused(error.diag.constraint_name or type(error).__name__) from error
 
 
 class Database:
@@ -144,4 +147,3 @@ def database() -> Database:
     """This environment's database."""
     psycopg2.extras.register_uuid()
     return Database(lambda: connect(load_settings()))
-

@@ -121,7 +121,6 @@ def internal_error_response(correlation_id: str) -> Response:
     return json_response(500, {"error": "internal error", "code": "internal_error"}, correlation_id)
 
 
-
 def answer(app: Chalice, service: str, view: Callable[[HttpRequest], Response]) -> Response:
     """Run `view` on the request in hand: every error becomes an answer, every answer a log line and a metric.
 

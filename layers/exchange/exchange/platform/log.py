@@ -32,7 +32,12 @@ def logger(service: str) -> Logger:
     """The logger of one function; also silences the frameworks that would print exception texts."""
     for chatty in ("kafka", "botocore", "urllib3", "chalice", "ingest", "tokenize"):
         logging.getLogger(chatty).setLevel(logging.CRITICAL + 1)
-    return Logger(service=service, logger_formatter=_AllowListFormatter(utc=True), level="INFO", name=f"exchange.{service}")
+    return Logger(
+        service=service,
+        logger_formatter=_AllowListFormatter(utc=True),
+        level="INFO",
+        name=f"exchange.{service}",
+    )
 
 
 def describe_exception(error: BaseException) -> dict[str, object]:

@@ -19,4 +19,6 @@ def load_queries(beside: str) -> dict[str, str]:
     """The statements of the `queries.sql` in the folder of the module `beside` (pass `__file__`), by name."""
     text = Path(beside).with_name("queries.sql").read_text(encoding="utf-8")
     pieces = _STATEMENT.split(text)
-    return {name: body.strip().removesuffix(";") for name, _, body in zip(*[iter(pieces[1:])] * 3, strict=True)}
+    return {
+        name: body.strip().removesuffix(";") for name, _, body in zip(*[iter(pieces[1:])] * 3, strict=True)
+    }

@@ -1,0 +1,1 @@
+"""Records: an event becomes a canonical row, once, or a dead letter."""

@@ -18,8 +18,7 @@ def person_token(
 ) -> str:
     """64 lower-case hex digits; `birth_date` is YYYY-MM-DD."""
     message = (
-        f"given_name={_fold(given_name)}|family_name={_fold(family_name)}"
-        f"|dob={birth_date}|ssn={_digits(ssn)}"
+        f"given_name={_fold(given_name)}|family_name={_fold(family_name)}|dob={birth_date}|ssn={_digits(ssn)}"
     )
     return hmac.digest(secret, message.encode(), hashlib.sha256).hex()
 

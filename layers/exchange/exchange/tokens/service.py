@@ -49,7 +49,9 @@ def tokenize_batch(event: object, settings: Settings) -> dict[str, Any]:
         "profile": PROFILE,
         "key_version": key.version,
         "people": list(_answer_each(event["people"], "api/schemas/tokenize.request", person)),
-        "identifiers": list(_answer_each(event["identifiers"], "api/schemas/tokenize.identifier", identifier)),
+        "identifiers": list(
+            _answer_each(event["identifiers"], "api/schemas/tokenize.identifier", identifier)
+        ),
     }
 
 
@@ -81,4 +83,3 @@ def _person_token(key: TokenKey, person: Any) -> str:
         birth_date=person["dob"],
         ssn=person.get("ssn"),
     )
-

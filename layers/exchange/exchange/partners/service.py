@@ -1,35 +1,24 @@
-"""Partners are data: who owns which source, and which mappings each may use."""
+"""The registry of partners, as of at most a minute ago."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from exchange.errors import Forbidden
+from exchange.partners.model import Partner
 from exchange.platform.auth import Caller
 from exchange.platform.db import Database
 from exchange.platform.queries import load_queries
 
 REGISTRY_SECONDS = 60.0
-
-
-@dataclass(frozen=True)
-class Partner:
-    """A registered partner."""
-
-    partner_id: str
-    default_schema_hint: str
-    allowed_schema_hints: frozenset[str]
-
-    def require_hint(self, schema_hint: str) -> None:
-        """Raises Forbidden unless the partner's agreement covers this mapping."""
-        if schema_hint not in self.allowed_schema_hints:
-            raise Forbidden("is not agreed with this partner", field="schema_hint")
+# A source just registered is found at once, yet a caller who guesses sources causes one query a second at most.
+UNKNOWN_SOURCE_SECONDS = 1.0
+QUERIES = load_queries(__file__)
 
 
 class PartnerRegistry:
-    """The registry as of at most a minute ago; a source that is not found is looked up afresh."""
+    """Which partner owns which source."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -41,18 +30,24 @@ class PartnerRegistry:
 
         The local developer acts as the owner of whatever source the body names.
         """
-        age_seconds = time.monotonic() - self._read_at
-        if age_seconds > REGISTRY_SECONDS or (source not in self._by_source and age_seconds > 1.0):
-            self._read()
-        partner = self._by_source.get(source)
+        partner = self.owner_of(source)
         if partner is None or caller.partner_id not in (None, partner.partner_id):
             # One message for both: a caller does not learn which sources others own.
             raise Forbidden("is not a source of this partner", field="source")
         return partner
 
+    def owner_of(self, source: str) -> Partner | None:
+        """The partner that owns `source`, if any."""
+        age_seconds = time.monotonic() - self._read_at
+        if age_seconds > REGISTRY_SECONDS or (
+            source not in self._by_source and age_seconds > UNKNOWN_SOURCE_SECONDS
+        ):
+            self._read()
+        return self._by_source.get(source)
+
     def _read(self) -> None:
         with self._database.transaction() as transaction:
-            rows = transaction.execute(load_queries(__file__)["read_partners"])
+            rows = transaction.execute(QUERIES["read_partners"])
         self._by_source = {
             source: Partner(partner_id, default_hint, frozenset(hints))
             for source, partner_id, default_hint, hints in rows

@@ -1,0 +1,64 @@
+"""What the Kafka event source hands over, and the event inside."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from exchange.errors import InvalidRequest, RecordRejected
+from exchange.ledger.model import Delivery
+from exchange.platform.contracts import contract
+from exchange.platform.strict_json import parse_json
+
+
+@dataclass(frozen=True)
+class RecordIngested:
+    """A delivery whose event meets its contract."""
+
+    delivery: Delivery
+    event: dict[str, Any] = field(repr=False)
+
+    @property
+    def record_id(self) -> UUID:
+        return UUID(self.event["record_id"])
+
+    @property
+    def event_id(self) -> UUID:
+        return UUID(self.event["event_id"])
+
+    @property
+    def object_key(self) -> str:
+        key: str = self.event["raw_object"]["key"]
+        return key
+
+    @property
+    def size_bytes(self) -> int:
+        size: int = self.event["raw_object"]["size_bytes"]
+        return size
+
+
+def read_deliveries(event: Mapping[str, Any]) -> list[Delivery]:
+    """The records of a self-managed or MSK Kafka event, partition by partition, in order."""
+    return [
+        Delivery(
+            record["topic"],
+            record["partition"],
+            record["offset"],
+            base64.b64decode(record.get("value") or ""),
+        )
+        for records in event["records"].values()
+        for record in records
+    ]
+
+
+def read_event(delivery: Delivery, contract_of_topic: Mapping[str, str]) -> RecordIngested:
+    """The event of a delivery, held to the contract of its topic; raises RecordRejected."""
+    try:
+        event: Any = parse_json(delivery.value)
+        contract(contract_of_topic[delivery.topic]).validate(event)
+    except InvalidRequest as error:
+        raise RecordRejected(str(error), stage="parse_event") from error
+    return RecordIngested(delivery, event)

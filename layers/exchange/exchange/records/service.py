@@ -1,0 +1,180 @@
+"""Normalizing a batch of deliveries: each becomes canonical, a dead letter, or is asked for again.
+
+A record's own failure counts and ends, at the latest with its fifth attempt, as a dead letter. A dependency's failure
+counts nothing: it raises, and the event source delivers the batch again. ADR 0005.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from exchange.errors import DependencyUnavailable, RecordFailed, RecordRejected, RowRefused
+from exchange.ledger import service as ledger
+from exchange.ledger.model import ATTEMPT_LIMIT, Attempt, Delivery, Standing
+from exchange.ledger.service import Settlement
+from exchange.partners.service import PartnerRegistry
+from exchange.platform.db import Database, database
+from exchange.platform.functions import tokenize_function
+from exchange.platform.objects import raw_objects
+from exchange.platform.settings import load_settings
+from exchange.records.canonicalizing import Canonicalizer
+from exchange.records.deliveries import RecordIngested, read_deliveries, read_event
+from exchange.records.store import CanonicalEntry, write_canonical
+
+# Raw objects held in memory at once; a function has a few hundred megabytes.
+GROUP_BYTES = 48 * 1024 * 1024
+
+Started = tuple[RecordIngested, Attempt]
+
+
+@dataclass
+class BatchReport:
+    """What became of a batch; `retry` are the deliveries that the event source has to bring again."""
+
+    canonical: int = 0
+    repeated: int = 0
+    dead_letters: int = 0
+    retry: list[Delivery] = field(default_factory=list)
+
+
+class Normalizer:
+    """The normalizer of one environment."""
+
+    def __init__(
+        self, database: Database, canonicalizer: Canonicalizer, contract_of_topic: Mapping[str, str]
+    ) -> None:
+        self._database = database
+        self._canonicalizer = canonicalizer
+        self._contract_of_topic = contract_of_topic
+
+    def normalize(self, event: Mapping[str, Any]) -> BatchReport:
+        """Process an event of the Kafka event source; raises DependencyUnavailable to have all of it again."""
+        report = BatchReport()
+        readable = self._bury_unreadable(read_deliveries(event), report)
+        # Twice in one batch is once: the first stands for both.
+        first = {ingested.record_id: ingested for ingested in reversed(readable)}
+        report.repeated += len(readable) - len(first)
+        attempts = ledger.start_attempts(
+            self._database, {record_id: ingested.event_id for record_id, ingested in first.items()}
+        )
+        started = [(ingested, attempts[record_id]) for record_id, ingested in first.items()]
+        report.repeated += sum(attempt.standing is Standing.FINISHED for _, attempt in started)
+        for group in _groups([pair for pair in started if pair[1].standing is Standing.STARTED]):
+            self._work(group, report)
+        for ingested, attempt in started:
+            if attempt.standing is Standing.SUSPECT:
+                self._work_alone(ingested, report)
+        return report
+
+    def _bury_unreadable(self, deliveries: Sequence[Delivery], report: BatchReport) -> list[RecordIngested]:
+        readable: list[RecordIngested] = []
+        unreadable: list[tuple[Delivery, RecordRejected]] = []
+        for delivery in deliveries:
+            try:
+                readable.append(read_event(delivery, self._contract_of_topic))
+            except RecordRejected as rejected:
+                unreadable.append((delivery, rejected))
+        if unreadable:
+            with self._database.transaction() as transaction:
+                for delivery, rejected in unreadable:
+                    ledger.bury(transaction, delivery, None, rejected, attempts=0)
+        report.dead_letters += len(unreadable)
+        return readable
+
+    def _work_alone(self, ingested: RecordIngested, report: BatchReport) -> None:
+        attempt = ledger.start_suspect(self._database, ingested.record_id)
+        if attempt.standing is Standing.FINISHED:
+            report.repeated += 1
+        elif attempt.number > ATTEMPT_LIMIT:
+            died = RecordRejected("the environment died under every attempt", stage="start_attempt")
+            self._settle([(ingested, attempt)], [died], report)
+        else:
+            self._work([(ingested, attempt)], report)
+
+    def _work(self, group: Sequence[Started], report: BatchReport) -> None:
+        try:
+            outcomes = self._canonicalizer.canonicalize([ingested for ingested, _ in group])
+            self._settle(group, outcomes, report)
+        except DependencyUnavailable:
+            # When the database is what failed, start_attempts knows these by our environment's name.
+            with suppress(DependencyUnavailable):
+                ledger.give_back_attempts(self._database, [ingested.record_id for ingested, _ in group])
+            raise
+
+    def _settle(
+        self,
+        group: Sequence[Started],
+        outcomes: Sequence[CanonicalEntry | RecordFailed],
+        report: BatchReport,
+    ) -> None:
+        settlements = [
+            Settlement(
+                ingested.delivery,
+                ingested.event,
+                attempt,
+                failure=outcome if isinstance(outcome, RecordFailed) else None,
+            )
+            for (ingested, attempt), outcome in zip(group, outcomes, strict=True)
+        ]
+        try:
+            with self._database.transaction() as transaction:
+                write_canonical(
+                    transaction, [outcome for outcome in outcomes if isinstance(outcome, CanonicalEntry)]
+                )
+                ledger.settle(transaction, settlements)
+        except RowRefused as refused:
+            self._settle_one_by_one(group, outcomes, refused, report)
+            return
+        report.canonical += sum(settlement.failure is None for settlement in settlements)
+        report.dead_letters += sum(s.failure is not None and s.is_final for s in settlements)
+        report.retry += [s.delivery for s in settlements if not s.is_final]
+
+    def _settle_one_by_one(
+        self,
+        group: Sequence[Started],
+        outcomes: Sequence[CanonicalEntry | RecordFailed],
+        refused: RowRefused,
+        report: BatchReport,
+    ) -> None:
+        """A constraint refused one row of many: find it, and let the others through."""
+        if len(group) == 1:
+            rejected = RecordRejected(f"the constraint {refused} refused the row", stage="write_canonical")
+            self._settle(group, [rejected], report)
+            return
+        for pair, outcome in zip(group, outcomes, strict=True):
+            self._settle([pair], [outcome], report)
+
+
+def _groups(started: Sequence[Started]) -> Iterator[list[Started]]:
+    """Runs of at most GROUP_BYTES of raw objects."""
+    group: list[Started] = []
+    size_bytes = 0
+    for ingested, attempt in started:
+        if group and size_bytes + ingested.size_bytes > GROUP_BYTES:
+            yield group
+            group, size_bytes = [], 0
+        group.append((ingested, attempt))
+        size_bytes += ingested.size_bytes
+    if group:
+        yield group
+
+
+@cache
+def normalizer() -> Normalizer:
+    """This environment's normalizer."""
+    settings = load_settings()
+    canonicalizer = Canonicalizer(
+        raw_objects(), tokenize_function(), PartnerRegistry(database()), settings.require("raw_bucket")
+    )
+    return Normalizer(
+        database(),
+        canonicalizer,
+        {
+            settings.topic_record_ingested_v1: "events/record.ingested.v1",
+            settings.topic_record_ingested_v2: "events/record.ingested.v2",
+        },
+    )
