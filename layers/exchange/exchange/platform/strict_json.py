@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import NoReturn
 
 from exchange.errors import InvalidRequest
@@ -80,9 +80,9 @@ _DECODER = json.JSONDecoder(
 
 
 def _refuse_deep(value: object) -> None:
-    level: list[object] = [value]
-    for _ in range(MAX_DEPTH + 1):
-        level = [child for parent in level for child in _children(parent)]
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [child for parent in level for child in _children(parent) if isinstance(child, dict | list)]
         if not level:
             return
     raise _refusal(f"is nested more than {MAX_DEPTH} levels deep")
@@ -106,8 +106,7 @@ def _refuse_unstorable_text(value: object) -> None:
             waiting += node
 
 
-def _children(node: object) -> Iterator[object]:
+def _children(node: object) -> Iterable[object]:
     if isinstance(node, dict):
-        yield from node.values()
-    elif isinstance(node, list):
-        yield from node
+        return node.values()
+    return node if isinstance(node, list) else ()
