@@ -232,16 +232,24 @@ def test_what_cannot_be_true_is_rejected_by_its_field(
         assert value not in rejected
 
 
-def test_a_result_that_is_both_a_number_and_a_code_is_rejected() -> None:
-    positive = {"system": "http://snomed.info/sct", "code": "10828004"}
-    both_in_a = replaced(PAYLOADS["partnerA.v2", "lab_result"][0], ("observation", 0, "valueCode"), positive)
-    both_in_b = replaced(PAYLOADS["partnerB.v1", "lab_result"][0], ("observations", 2, "result_numeric"), "1")
-    assert rejection("partnerA.v2", "lab_result", both_in_a).startswith(
-        "payload.observation.0: must have either"
-    )
-    assert rejection("partnerB.v1", "lab_result", both_in_b).startswith(
-        "payload.observations.2: must have either"
-    )
+@pytest.mark.parametrize(
+    ("hint", "place", "added"),
+    [
+        (
+            "partnerA.v2",
+            ("observation", 0),
+            {"valueCode": {"system": "http://snomed.info/sct", "code": "10828004"}},
+        ),
+        ("partnerB.v1", ("observations", 0), {"result_code": "positive"}),
+    ],
+)
+def test_a_result_that_is_both_a_number_and_a_code_is_rejected(
+    hint: str, place: tuple[str, int], added: dict[str, object]
+) -> None:
+    payload = PAYLOADS[hint, "lab_result"][0]
+    number = payload[place[0]][place[1]]
+    rejected = rejection(hint, "lab_result", replaced(payload, place, number | added))
+    assert rejected.startswith(f"payload.{place[0]}.{place[1]}: must have either")
 
 
 def test_a_unit_without_its_number_is_rejected() -> None:
