@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import CannotDropRoot
+
+DEMOTED_USER = "nobody"
+
+
+@dataclass(frozen=True)
+class Unprivileged:
+    """How a program that refuses root is run: behind `prefix`, with its files owned by `uid` and `gid`."""
+
+    prefix: tuple[str, ...]
+    uid: int
+    gid: int
+
+    def own(self, directory: Path) -> None:
+        """Hands `directory` and all below it to the identity; cheap when it has it already."""
+        if directory.stat().st_uid == self.uid:
+            return
+        for folder, _, files in os.walk(directory):
+            for path in (Path(folder), *(Path(folder, name) for name in files)):
+                os.chown(path, self.uid, self.gid, follow_symlinks=False)
+
+
+def choose_identity(program: Path) -> Unprivileged:
+    """The identity to run `program` as: our own, root's in a user namespace, or another user's.
+
+    A user namespace keeps root's access to files, so a checkout below a 0700 directory works; another user
+    must be able to reach the program. Raises `CannotDropRoot` when none does.
+    """
+    if os.geteuid() != 0:
+        return Unprivileged((), os.geteuid(), os.getegid())
+    unshare = (shutil.which("unshare") or "unshare", "--user", "--map-user=1000", "--map-group=1000")
+    if _runs(*unshare, str(program), "--version"):
+        return Unprivileged(unshare, 0, 0)
+    user = pwd.getpwnam(DEMOTED_USER)
+    setpriv = shutil.which("setpriv") or "setpriv"
+    demote = (setpriv, f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups")
+    if _runs(*demote, str(program), "--version"):
+        return Unprivileged(demote, user.pw_uid, user.pw_gid)
+    raise CannotDropRoot(
+        f"{program.name} refuses to run as root, this machine refuses user namespaces, and user"
+        f" {DEMOTED_USER} cannot reach {program}; run as another user, or install where that user can read"
+    )
+
+
+def _runs(*command: str) -> bool:
+    try:
+        return subprocess.run(command, check=False, capture_output=True).returncode == 0
+    except FileNotFoundError:
+        return False
