@@ -1,0 +1,29 @@
+"""Runs a whole SAM template on a bare machine: HTTP APIs, the Lambda API, schedules and Kafka sources, no Docker."""
+
+from __future__ import annotations
+
+from .config import RunnerConfig
+from .errors import (
+    BuildError,
+    FunctionThrottled,
+    InitFailed,
+    PortTaken,
+    RunnerError,
+    TemplateError,
+    UnknownFunction,
+    UnknownSchedule,
+)
+from .runner import Runner
+
+__all__ = [
+    "BuildError",
+    "FunctionThrottled",
+    "InitFailed",
+    "PortTaken",
+    "Runner",
+    "RunnerConfig",
+    "RunnerError",
+    "TemplateError",
+    "UnknownFunction",
+    "UnknownSchedule",
+]

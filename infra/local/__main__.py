@@ -1,0 +1,82 @@
+"""`python -m infra.local --template template.yaml --parameter Env=local`"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+import uvloop
+
+from .config import RunnerConfig
+from .errors import RunnerError
+from .runner import Runner
+
+_CREDENTIALS = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_REGION",
+    "AWS_ENDPOINT_URL",
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Run until Ctrl-C, SIGTERM or POST /stop. Returns the exit code."""
+    config = _config(_parser().parse_args(arguments))
+    try:
+        uvloop.run(_run(config))
+    except RunnerError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+async def _run(config: RunnerConfig) -> None:
+    runner = Runner(config)
+    await runner.start()
+    for name, url in runner.endpoints.items():
+        print(f"{name:24} {url}", flush=True)
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signal_number, stop.set)
+    requests = [loop.create_task(stop.wait()), loop.create_task(runner.wait_for_stop_request())]
+    await asyncio.wait(requests, return_when=asyncio.FIRST_COMPLETED)
+    for request in requests:
+        request.cancel()
+    await runner.stop()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m infra.local", description="Run a SAM template without Docker."
+    )
+    parser.add_argument("--template", type=Path, default=Path("template.yaml"))
+    parser.add_argument("--parameter", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--state-dir", type=Path, default=Path(".local/runner"))
+    parser.add_argument("--api-port", action="append", default=[], metavar="API=PORT")
+    parser.add_argument("--lambda-port", type=int, default=3001)
+    parser.add_argument("--admin-port", type=int, default=3002)
+    parser.add_argument("--concurrency", type=int, default=8, help="limit of a function that reserves none")
+    return parser
+
+
+def _config(options: argparse.Namespace) -> RunnerConfig:
+    return RunnerConfig(
+        template=options.template,
+        state_dir=options.state_dir,
+        parameters=dict(pair.split("=", 1) for pair in options.parameter),
+        aws_environment={name: os.environ[name] for name in _CREDENTIALS if name in os.environ},
+        api_ports={name: int(port) for name, port in (pair.split("=", 1) for pair in options.api_port)},
+        lambda_port=options.lambda_port,
+        admin_port=options.admin_port,
+        default_concurrency=options.concurrency,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

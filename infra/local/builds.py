@@ -1,0 +1,156 @@
+"""Makes the folders that a function finds on its path: what `sam build` does, kept by content hash.
+
+https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/building-layers.html
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from .errors import BuildError
+from .model import Source
+
+# What an execution environment gets beside the function's own code, as on Lambda.
+RUNTIME_REQUIREMENTS = ("awslambdaric==4.2.2", "boto3==1.44.5")
+
+
+class Builder:
+    """Builds into `folder`; one result a content, so that a second start builds nothing.
+
+    Blocking: call it in a thread. Raises BuildError with the output of the tool that failed.
+    """
+
+    def __init__(self, folder: Path, interpreter: Path) -> None:
+        self._folder = folder
+        self._interpreter = interpreter
+        self._version = "{}.{}".format(*_version_of(interpreter))
+
+    def runtime(self) -> Path:
+        """Return the folder with awslambdaric and boto3."""
+        key = _digest(self._version, *RUNTIME_REQUIREMENTS)
+        return self._once(f"runtime-{key}", lambda target: self._pip(target, *RUNTIME_REQUIREMENTS))
+
+    def function(self, source: Source) -> tuple[Path, ...]:
+        """Return a function's code folder and, when it has requirements, the folder they are in."""
+        _require_folder(source)
+        if source.build_method == "makefile":
+            return (self._make(source),)
+        return (source.path, *self._requirements(source))
+
+    def layer(self, source: Source) -> tuple[Path, ...]:
+        """Return the folders that a layer puts on Python's path."""
+        _require_folder(source)
+        if source.build_method is None:
+            return self._python_folders(source.path)
+        if source.build_method == "makefile":
+            return self._python_folders(self._make(source))
+        # `sam build` copies the folder into python/: here it is used in place, so that an edit is seen at once.
+        return (source.path, *self._requirements(source))
+
+    def _python_folders(self, root: Path) -> tuple[Path, ...]:
+        # The two places that Lambda's Python has on its path, in its order:
+        # https://docs.aws.amazon.com/lambda/latest/dg/packaging-layers.html
+        folders = (root / "python" / "lib" / f"python{self._version}" / "site-packages", root / "python")
+        return tuple(folder for folder in folders if folder.is_dir())
+
+    def _requirements(self, source: Source) -> tuple[Path, ...]:
+        requirements = source.path / "requirements.txt"
+        if not requirements.is_file() or not _has_entries(requirements):
+            return ()
+        key = _digest(self._version, requirements.read_text(encoding="utf-8"))
+        install = lambda target: self._pip(target, "-r", str(requirements))  # noqa: E731
+        return (self._once(f"{source.logical_id}-{key}", install),)
+
+    def _make(self, source: Source) -> Path:
+        key = _digest(self._version, _content_of(source.path))
+
+        def run_make(target: Path) -> None:
+            command = ["make", f"build-{source.logical_id}", f"ARTIFACTS_DIR={target}"]
+            environment = {**os.environ, "ARTIFACTS_DIR": str(target)}
+            _run(command, cwd=source.path, environment=environment, what=source.logical_id)
+
+        return self._once(f"{source.logical_id}-{key}", run_make)
+
+    def _pip(self, target: Path, *arguments: str) -> None:
+        command = [sys.executable, "-m", "pip", "--python", str(self._interpreter), "install", "--quiet"]
+        command += ["--disable-pip-version-check", "--root-user-action=ignore", "--target", str(target)]
+        _run([*command, *arguments], cwd=target, environment=dict(os.environ), what=" ".join(arguments))
+
+    def _once(self, name: str, build: Callable[[Path], None]) -> Path:
+        """Build into a folder of its own and rename it: a half-built one is never seen, a race has one winner."""
+        finished = self._folder / name
+        if finished.is_dir():
+            return finished
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self._folder, prefix=".building-") as scratch:
+            target = Path(scratch) / "built"
+            target.mkdir()
+            build(target)
+            try:
+                target.rename(finished)
+            except OSError as error:
+                if not finished.is_dir():
+                    raise BuildError(f"{name}: {error}") from error
+        return finished
+
+
+def find_interpreter(runtime: str) -> Path:
+    """Return the bare interpreter for a Lambda runtime such as `python3.11`, never a venv's.
+
+    Where the machine lacks that version, the interpreter that the runner itself runs on.
+    """
+    base = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
+    if runtime == f"python{sys.version_info.major}.{sys.version_info.minor}":
+        return base
+    found = shutil.which(runtime)
+    return Path(found).resolve() if found else base
+
+
+def _version_of(interpreter: Path) -> tuple[str, str]:
+    command = [str(interpreter), "-S", "-c", "import sys; print(*sys.version_info[:2])"]
+    major, minor = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    return major, minor
+
+
+def _run(command: list[str], *, cwd: Path, environment: dict[str, str], what: str) -> None:
+    result = subprocess.run(
+        command,
+        cwd=cwd,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if result.returncode != 0:
+        raise BuildError(f"{what} cannot be built:\n{result.stdout[-4000:]}")
+
+
+def _require_folder(source: Source) -> None:
+    if not source.path.is_dir():
+        raise BuildError(f"{source.logical_id}: {source.path} is not a folder")
+
+
+def _has_entries(requirements: Path) -> bool:
+    lines = requirements.read_text(encoding="utf-8").splitlines()
+    return any(line.strip() and not line.lstrip().startswith("#") for line in lines)
+
+
+def _content_of(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            digest.update(f"{path.relative_to(folder)}\0{path.stat().st_size}\0".encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]

@@ -1,0 +1,36 @@
+"""How the runner is started."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class RunnerConfig:
+    """What to run and where. A port of 0 takes a free one; APIs not in `api_ports` take 8080, 8081, … in order.
+
+    `parameters` go over the template's defaults. `aws_environment` is what functions get as their AWS
+    credentials and endpoints; `AWS_REGION` in it is also the region of every ARN.
+    """
+
+    template: Path
+    state_dir: Path
+    # Both may hold secrets: out of the repr.
+    parameters: Mapping[str, str] = field(default_factory=dict, repr=False)
+    aws_environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    api_ports: Mapping[str, int] = field(default_factory=dict)
+    lambda_port: int = 3001
+    admin_port: int = 3002
+    host: str = "127.0.0.1"
+    default_concurrency: int = 8
+    prestart: bool = True
+    screen: bool = True
+    integration_timeout_seconds: float = 29.0
+    asynchronous_retry_delays_seconds: tuple[float, ...] = (60.0, 120.0)
+    stop_timeout_seconds: float = 10.0
+
+    @property
+    def region(self) -> str:
+        return self.aws_environment.get("AWS_REGION", "us-east-1")

@@ -1,0 +1,315 @@
+"""One execution environment: a process of one function that handles one invocation at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import cast
+
+from .errors import InitFailed
+from .invocation import MAXIMUM_PAYLOAD_BYTES, Answer, Invocation, error_payload, error_type_of
+from .journal import FunctionLog
+from .launch import Launch
+from .reports import InvocationReport, peak_memory_mb
+from .runtime_api import RuntimeConnection
+
+_TAIL_BYTES = 4096
+_MEMORY_AGE_SECONDS = 1.0
+
+
+class Environment:
+    """Starts, answers, and ends once; a dead one is never started again.
+
+    `invoke` may be called as soon as the answer before is out, even if the process has not asked for more yet.
+    `on_end(environment)` is called once when the process is gone, `on_report` after every invocation.
+    """
+
+    def __init__(
+        self,
+        launch: Launch,
+        log: FunctionLog,
+        on_idle: Callable[[Environment], None],
+        on_end: Callable[[Environment], None],
+        on_report: Callable[[InvocationReport], None],
+    ) -> None:
+        self._launch = launch
+        self._function = launch.function
+        self._log = log
+        self._on_idle = on_idle
+        self._on_end = on_end
+        self._on_report = on_report
+        self._loop = asyncio.get_running_loop()
+        self._started: asyncio.Future[None] = self._loop.create_future()
+        self._gone: asyncio.Future[None] = self._loop.create_future()
+        self._transport: asyncio.SubprocessTransport | None = None
+        self._server: asyncio.Server | None = None
+        self._waiting: RuntimeConnection | None = None
+        self._current: Invocation | None = None
+        self._following: Invocation | None = None
+        self._answer: Answer | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+        self._partial_line = b""
+        self._tail: deque[str] | None = None
+        self._memory_mb, self._memory_read_at = 0, 0.0
+        self._init_seconds: float | None = None
+        self._ends_by: Answer | None = None
+
+    @property
+    def launch(self) -> Launch:
+        return self._launch
+
+    @property
+    def pid(self) -> int | None:
+        return None if self._transport is None else self._transport.get_pid()
+
+    @property
+    def ended(self) -> bool:
+        return self._gone.done()
+
+    async def start(self, timeout_seconds: float) -> None:
+        """Bring the process up to its first /next. Raises InitFailed; the process is then gone."""
+        begun = time.perf_counter()
+        self._server = await self._loop.create_server(lambda: RuntimeConnection(self), "127.0.0.1", 0)
+        host, port = self._server.sockets[0].getsockname()[:2]
+        try:
+            # From the loop's own thread: the parent-death signal follows the thread that forked.
+            self._transport, _ = await self._loop.subprocess_exec(
+                lambda: _Output(self),
+                *self._launch.command,
+                stdin=None,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+                cwd=str(self._launch.folder),
+                env=self._launch.variables(f"{host}:{port}"),
+                start_new_session=True,
+            )
+        except OSError as error:
+            self._server.close()
+            self._gone.set_result(None)
+            raise InitFailed(
+                "Runtime.InvalidEntrypoint", error_payload("Runtime.InvalidEntrypoint", str(error))
+            ) from error
+        try:
+            await asyncio.wait_for(asyncio.shield(self._started), timeout_seconds)
+        except TimeoutError as error:
+            self._started.cancel()
+            self.kill()
+            await self._gone
+            message = f"Init timed out after {timeout_seconds:.2f} seconds"
+            raise InitFailed("Sandbox.Timedout", error_payload("Sandbox.Timedout", message)) from error
+        except InitFailed:
+            self.kill()
+            await self._gone
+            raise
+        self._init_seconds = time.perf_counter() - begun
+
+    def invoke(self, invocation: Invocation) -> None:
+        """Hand over one invocation; its answer comes through `invocation.answer`."""
+        if self._current is None and self._waiting is not None:
+            self._deliver(invocation)
+        else:
+            self._following = invocation
+
+    def take_undelivered(self) -> Invocation | None:
+        """Return the invocation that was handed over but that the process never saw."""
+        invocation, self._following = self._following, None
+        return invocation
+
+    def kill(self) -> None:
+        """End the process and everything that it started, at once."""
+        pid = self.pid
+        if pid is None or self._gone.done():
+            return
+        try:
+            os.killpg(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return
+
+    async def wait_gone(self) -> None:
+        await self._gone
+
+    # What the process says through the Runtime API.
+
+    def next_requested(self, connection: RuntimeConnection) -> None:
+        self._waiting = connection
+        if not self._started.done():
+            self._started.set_result(None)
+        # One turn later: what the process printed before this call lies in the pipe and is read in this turn.
+        self._loop.call_soon(self._turn)
+
+    def responded(self, request_id: str, body: bytes) -> None:
+        if len(body) > MAXIMUM_PAYLOAD_BYTES:
+            error_type = "Function.ResponseSizeTooLarge"
+            limit = MAXIMUM_PAYLOAD_BYTES
+            message = f"Response payload size exceeded maximum allowed payload size ({limit} bytes)."
+            self._answered(Answer(request_id, error_payload(error_type, message), error_type))
+        else:
+            self._answered(Answer(request_id, body))
+
+    def failed(self, request_id: str, body: bytes) -> None:
+        self._answered(Answer(request_id, body, error_type_of(body, "Runtime.Unknown")))
+
+    def init_failed(self, body: bytes) -> None:
+        if not self._started.done():
+            self._started.set_exception(InitFailed(error_type_of(body, "Runtime.Unknown"), body))
+
+    # What the pipe and the system say.
+
+    def printed(self, data: bytes) -> None:
+        *lines, self._partial_line = (self._partial_line + data).split(b"\n")
+        for line in lines:
+            self._print(line.decode("utf-8", "replace"))
+
+    def exited(self, code: int | None) -> None:
+        if self._gone.done():
+            return
+        self._gone.set_result(None)
+        if self._server is not None:
+            self._server.close()
+        if self._partial_line:
+            self.printed(b"\n")
+        self._end_group()
+        invocation = self._current
+        status = (
+            f"exit status {code}" if code is None or code >= 0 else f"signal: {signal.Signals(-code).name}"
+        )
+        if not self._started.done():
+            message = f"Error: Runtime exited without providing a reason ({status})"
+            self._started.set_exception(
+                InitFailed("Runtime.ExitError", error_payload("Runtime.ExitError", message))
+            )
+        if invocation is not None:
+            if self._answer is None:
+                message = f"RequestId: {invocation.request_id} Error: Runtime exited with error: {status}"
+                self._answered(
+                    self._ends_by
+                    or Answer(
+                        invocation.request_id,
+                        error_payload("Runtime.ExitError", message),
+                        "Runtime.ExitError",
+                    )
+                )
+            self._report()
+        self._on_end(self)
+
+    # Inside.
+
+    def _deliver(self, invocation: Invocation) -> None:
+        assert self._waiting is not None
+        connection, self._waiting = self._waiting, None
+        self._current = invocation
+        self._answer = None
+        self._tail = deque() if invocation.wants_log_tail else None
+        timeout_seconds = self._function.timeout_seconds
+        deadline_ms = int((time.time() + timeout_seconds) * 1000)
+        self._print(f"START RequestId: {invocation.request_id} Version: $LATEST")
+        headers = (
+            f"Lambda-Runtime-Aws-Request-Id: {invocation.request_id}\r\n"
+            f"Lambda-Runtime-Deadline-Ms: {deadline_ms}\r\n"
+            f"Lambda-Runtime-Invoked-Function-Arn: {self._function.arn}\r\n"
+        )
+        if invocation.client_context:
+            headers += f"Lambda-Runtime-Client-Context: {invocation.client_context}\r\n"
+        self._began = time.perf_counter()
+        self._deadline = self._loop.call_later(timeout_seconds, self._time_out, invocation)
+        connection.send_invocation(headers, invocation.payload)
+
+    def _answered(self, answer: Answer) -> None:
+        invocation = self._current
+        if invocation is None or invocation.request_id != answer.request_id or self._answer is not None:
+            return
+        self._duration_seconds = time.perf_counter() - self._began
+        self._answer = answer
+        if self._deadline is not None:
+            self._deadline.cancel()
+        if not invocation.wants_log_tail:
+            invocation.settle(answer)
+        if not self.ended:
+            self._on_idle(self)
+
+    def _turn(self) -> None:
+        """The process is free: say what the last invocation took, then go on with the one that waits."""
+        if self.ended:
+            return
+        if self._current is not None and self._answer is not None:
+            self._report()
+        if self._following is not None and self._waiting is not None:
+            following, self._following = self._following, None
+            self._deliver(following)
+
+    def _report(self) -> None:
+        invocation, answer = self._current, self._answer
+        assert invocation is not None
+        assert answer is not None
+        report = InvocationReport(
+            request_id=invocation.request_id,
+            duration_seconds=self._duration_seconds,
+            init_seconds=self._init_seconds,
+            memory_mb=self._function.memory_mb,
+            peak_memory_mb=self._peak_memory_mb(),
+            error_type=answer.error_type,
+        )
+        self._init_seconds = None
+        self._print(f"END RequestId: {invocation.request_id}")
+        self._print(report.line())
+        if self._tail is not None:
+            tail = "\n".join(self._tail).encode()[-_TAIL_BYTES:]
+            invocation.settle(Answer(answer.request_id, answer.payload, answer.error_type, tail))
+        self._current = self._answer = self._tail = None
+        self._on_report(report)
+
+    def _time_out(self, invocation: Invocation) -> None:
+        if self._current is not invocation or self._answer is not None:
+            return
+        seconds = self._function.timeout_seconds
+        message = f"RequestId: {invocation.request_id} Error: Task timed out after {seconds:.2f} seconds"
+        self._print(f"{invocation.request_id} Task timed out after {seconds:.2f} seconds")
+        self._ends_by = Answer(
+            invocation.request_id, error_payload("Sandbox.Timedout", message), "Sandbox.Timedout"
+        )
+        self.kill()
+
+    def _peak_memory_mb(self) -> int:
+        # Reading /proc costs as much as a small invocation: the peak only grows, so once a second is enough.
+        now = time.monotonic()
+        if now - self._memory_read_at > _MEMORY_AGE_SECONDS:
+            self._memory_read_at = now
+            self._memory_mb = max(self._memory_mb, peak_memory_mb(self.pid))
+        return self._memory_mb
+
+    def _print(self, line: str) -> None:
+        if self._tail is not None:
+            self._tail.append(line)
+        self._log.record("" if self._current is None else self._current.request_id, line)
+
+    def _end_group(self) -> None:
+        pid = self.pid
+        if pid is not None:
+            try:
+                os.killpg(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                return
+
+
+class _Output(asyncio.SubprocessProtocol):
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+        self._transport: asyncio.SubprocessTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # A cast, not a check: uvloop's transports do not derive from asyncio's.
+        self._transport = cast(asyncio.SubprocessTransport, transport)
+
+    def pipe_data_received(self, fd: int, data: bytes | str) -> None:
+        assert isinstance(data, bytes)
+        self._environment.printed(data)
+
+    def process_exited(self) -> None:
+        assert self._transport is not None
+        # A turn later, so that the last lines in the pipe are read before the end is reported.
+        code = self._transport.get_returncode()
+        asyncio.get_running_loop().call_soon(self._environment.exited, code)

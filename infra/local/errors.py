@@ -1,0 +1,50 @@
+"""The runner's exceptions.
+
+RunnerError
+├── TemplateError          the template cannot be read or resolved
+├── BuildError             a layer or function folder could not be built
+├── PortTaken              a wanted port belongs to something else
+├── UnknownFunction        no function of that name
+├── UnknownSchedule        no schedule of that name
+├── FunctionThrottled      the function's reserved concurrency is 0
+└── InitFailed             an execution environment did not come up
+"""
+
+from __future__ import annotations
+
+
+class RunnerError(Exception):
+    """Something that the runner cannot do."""
+
+
+class TemplateError(RunnerError):
+    """The template cannot be read or resolved."""
+
+
+class BuildError(RunnerError):
+    """A layer or function folder could not be built."""
+
+
+class PortTaken(RunnerError):
+    """A wanted port belongs to something else."""
+
+
+class UnknownFunction(RunnerError):
+    """No function of that name is in the template."""
+
+
+class UnknownSchedule(RunnerError):
+    """No schedule of that name is in the template."""
+
+
+class FunctionThrottled(RunnerError):
+    """The function may not run at all: its reserved concurrency is 0."""
+
+
+class InitFailed(RunnerError):
+    """An execution environment did not come up; `payload` is what Lambda would answer."""
+
+    def __init__(self, error_type: str, payload: bytes) -> None:
+        super().__init__(error_type)
+        self.error_type = error_type
+        self.payload = payload

@@ -1,0 +1,88 @@
+"""What functions print and what Lambda says about each invocation, on the screen and in a file a function."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import TextIO
+
+_FLUSH_AFTER_SECONDS = 0.05
+_RED, _DIM, _RESET = "\x1b[31m", "\x1b[2m", "\x1b[0m"
+
+
+class Journal:
+    """Writes lines in batches: at thousands of invocations a second a write a line would cost more than they do."""
+
+    def __init__(self, folder: Path, screen: TextIO | None) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._screen = screen
+        self._colours = screen is not None and screen.isatty()
+        self._files: dict[str, TextIO] = {}
+        self._for_files: dict[str, list[str]] = {}
+        self._for_screen: list[str] = []
+        self._flush: asyncio.TimerHandle | None = None
+
+    def record(self, function_name: str, request_id: str, line: str, *, on_screen: bool = True) -> None:
+        """Write one line of a function; `on_screen` False for lines that are for machines."""
+        # awslambdaric joins the lines of a traceback by carriage returns, for CloudWatch.
+        line = line.replace("\r", "\n    ")
+        self._for_files.setdefault(function_name, []).append(line)
+        if on_screen and self._screen is not None:
+            self._for_screen.append(self._decorate(function_name, request_id, line))
+        self._flush_soon()
+
+    def announce(self, line: str) -> None:
+        """Write one line of the runner itself to the screen."""
+        if self._screen is not None:
+            self._for_screen.append(line)
+            self._flush_soon()
+
+    def flush(self) -> None:
+        """Write out everything at once."""
+        if self._flush is not None:
+            self._flush.cancel()
+            self._flush = None
+        for function_name, lines in self._for_files.items():
+            file = self._files.get(function_name)
+            if file is None:
+                path = self._folder / f"{function_name}.log"
+                file = self._files[function_name] = path.open("a", encoding="utf-8", errors="replace")
+            file.write("\n".join(lines) + "\n")
+            file.flush()
+        self._for_files.clear()
+        if self._screen is not None and self._for_screen:
+            self._screen.write("\n".join(self._for_screen) + "\n")
+            self._screen.flush()
+        self._for_screen.clear()
+
+    def close(self) -> None:
+        self.flush()
+        for file in self._files.values():
+            file.close()
+        self._files.clear()
+
+    def _flush_soon(self) -> None:
+        if self._flush is None:
+            self._flush = asyncio.get_running_loop().call_later(_FLUSH_AFTER_SECONDS, self.flush)
+
+    def _decorate(self, function_name: str, request_id: str, line: str) -> str:
+        prefix = f"[{function_name} {request_id}]" if request_id else f"[{function_name}]"
+        if not self._colours:
+            return f"{prefix} {line}"
+        colour = _RED if "ERROR" in line else ""
+        return f"{_DIM}{prefix}{_RESET} {colour}{line}{_RESET if colour else ''}"
+
+
+class FunctionLog:
+    """One function's lines: EMF goes to `count`, everything goes to the journal."""
+
+    def __init__(self, journal: Journal, function_name: str, count: Callable[[str, str], bool]) -> None:
+        self._journal = journal
+        self._function_name = function_name
+        self._count = count
+
+    def record(self, request_id: str, line: str) -> None:
+        is_metric = line.startswith("{") and '"_aws"' in line and self._count(self._function_name, line)
+        self._journal.record(self._function_name, request_id, line, on_screen=not is_metric)

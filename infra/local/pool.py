@@ -1,0 +1,182 @@
+"""The execution environments of one function: scale-out to a limit, the freshest one first, then first come."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from .environment import Environment
+from .errors import FunctionThrottled, InitFailed
+from .invocation import Answer, Invocation
+from .journal import FunctionLog
+from .launch import Launch
+from .reports import InvocationReport
+
+# https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-ib
+_INIT_TIMEOUT_SECONDS = 10.0
+
+
+class Pool:
+    """Runs invocations of one function. One environment an invocation in flight, at most `limit`."""
+
+    def __init__(
+        self,
+        launch: Launch,
+        limit: int,
+        log: FunctionLog,
+        on_report: Callable[[InvocationReport], None],
+    ) -> None:
+        self.function = launch.function
+        self.limit = limit
+        self._launch = launch
+        self._log = log
+        self._on_report = on_report
+        self._idle: list[Environment] = []
+        self._environments: set[Environment] = set()
+        self._starting: set[asyncio.Task[None]] = set()
+        self._waiting: deque[Invocation] = deque()
+        self._in_flight = 0
+        self._quiet = asyncio.Event()
+        self._quiet.set()
+        self._closed = False
+
+    @property
+    def environment_count(self) -> int:
+        return len(self._environments)
+
+    @property
+    def idle_count(self) -> int:
+        return len(self._idle)
+
+    @property
+    def waiting_count(self) -> int:
+        return len(self._waiting)
+
+    def submit(
+        self, payload: bytes, *, client_context: str = "", wants_log_tail: bool = False
+    ) -> asyncio.Future[Answer]:
+        """Invoke the function. The answer tells an error of the function; FunctionThrottled if it may never run."""
+        if self.limit == 0 or self._closed:
+            raise FunctionThrottled(self.function.name)
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        invocation = Invocation(payload, future, client_context, wants_log_tail)
+        self._in_flight += 1
+        self._quiet.clear()
+        future.add_done_callback(self._one_less)
+        if self._idle:
+            self._idle.pop().invoke(invocation)
+        else:
+            self._waiting.append(invocation)
+            self._scale_out()
+        return future
+
+    async def warm(self) -> None:
+        """Have one environment ready before the first invocation. A function that cannot start stays cold."""
+        if not self._environments and self.limit > 0:
+            self._start_one()
+            await asyncio.gather(*self._starting)
+
+    async def drain(self, timeout_seconds: float) -> None:
+        """Take no more, and wait for what is in flight as long as that."""
+        self._closed = True
+        try:
+            await asyncio.wait_for(self._quiet.wait(), timeout_seconds)
+        except TimeoutError:
+            return
+
+    async def stop(self) -> None:
+        """End every environment."""
+        self._closed = True
+        self._waiting.clear()
+        environments = list(self._environments)
+        for environment in environments:
+            environment.kill()
+        await asyncio.gather(*self._starting)
+        await asyncio.gather(*(environment.wait_gone() for environment in environments))
+
+    def replace(self, launch: Launch) -> None:
+        """Serve what comes from now on with `launch`; what is in flight ends on the old code."""
+        self._launch = launch
+        for environment in self._idle:
+            environment.kill()
+        self._idle.clear()
+
+    def _one_less(self, _: asyncio.Future[Answer]) -> None:
+        self._in_flight -= 1
+        if self._in_flight == 0:
+            self._quiet.set()
+
+    def _scale_out(self) -> None:
+        while len(self._starting) < len(self._waiting) and len(self._environments) < self.limit:
+            self._start_one()
+
+    def _start_one(self) -> None:
+        environment = Environment(self._launch, self._log, self._free, self._ended, self._on_report)
+        self._environments.add(environment)
+        task = asyncio.get_running_loop().create_task(self._start(environment))
+        self._starting.add(task)
+
+    async def _start(self, environment: Environment) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        try:
+            await environment.start(_INIT_TIMEOUT_SECONDS)
+        except InitFailed as error:
+            self._environments.discard(environment)
+            await self._failed_to_start(error)
+        else:
+            self._free(environment)
+        finally:
+            self._starting.discard(task)
+
+    async def _failed_to_start(self, error: InitFailed) -> None:
+        if self._closed and not self._waiting:
+            return
+        self._log.record("", f"INIT_REPORT Status: error\tError Type: {error.error_type}")
+        invocation = self._next_waiting()
+        if invocation is None:
+            return
+        if error.error_type == "Sandbox.Timedout":
+            # Lambda tries once more, with the function's own time-out, when init took too long.
+            environment = Environment(self._launch, self._log, self._free, self._ended, self._on_report)
+            self._environments.add(environment)
+            try:
+                await environment.start(self.function.timeout_seconds)
+            except InitFailed as second:
+                self._environments.discard(environment)
+                error = second
+            else:
+                environment.invoke(invocation)
+                return
+        invocation.settle(Answer(invocation.request_id, error.payload, error.error_type))
+        # One call later: this start still counts as one under way.
+        asyncio.get_running_loop().call_soon(self._scale_out)
+
+    def _free(self, environment: Environment) -> None:
+        if environment.launch is not self._launch or (self._closed and not self._waiting):
+            environment.kill()
+            return
+        invocation = self._next_waiting()
+        if invocation is not None:
+            environment.invoke(invocation)
+        else:
+            self._idle.append(environment)
+
+    def _next_waiting(self) -> Invocation | None:
+        while self._waiting:
+            invocation = self._waiting.popleft()
+            # The caller may have gone away while it waited.
+            if not invocation.answer.done():
+                return invocation
+        return None
+
+    def _ended(self, environment: Environment) -> None:
+        self._environments.discard(environment)
+        if environment in self._idle:
+            self._idle.remove(environment)
+        undelivered = environment.take_undelivered()
+        if undelivered is not None:
+            self._waiting.appendleft(undelivered)
+        if self._waiting:
+            self._scale_out()

@@ -1,0 +1,97 @@
+"""Functions that show what the runner gives them."""
+
+import json
+import os
+import sys
+import time
+
+_SEEN = []
+
+
+def echo(event, context):
+    return {"statusCode": 200, "headers": {"Content-Type": "application/json"}, "body": json.dumps(event)}
+
+
+def empty(event, context):
+    return {"statusCode": 204}
+
+
+def answer(event, context):
+    """Answer with whatever the request's body says."""
+    return json.loads(event["body"])
+
+
+def layered(event, context):
+    import greetings
+    import made
+    import plain
+
+    return {"greetings": greetings.WORD, "made": made.WORD, "plain": plain.WORD}
+
+
+def environment(event, context):
+    return {
+        "variables": dict(os.environ),
+        "path": sys.path,
+        "folder": os.getcwd(),
+        "arn": context.invoked_function_arn,
+        "request_id": context.aws_request_id,
+        "remaining_ms": context.get_remaining_time_in_millis(),
+        "pid": os.getpid(),
+        "custom": context.client_context.custom if context.client_context else None,
+    }
+
+
+def sleep(event, context):
+    time.sleep(event["seconds"])
+    return {"pid": os.getpid()}
+
+
+def die_if_asked(event, context):
+    if event.get("die"):
+        os._exit(3)
+    if event.get("raise"):
+        raise ValueError("asked to")
+    print("a line of mine")
+    return {"pid": os.getpid()}
+
+
+def large(event, context):
+    return "x" * event["bytes"]
+
+
+def measure(event, context):
+    for _ in range(event["times"]):
+        print(
+            json.dumps(
+                {
+                    "_aws": {
+                        "Timestamp": 0,
+                        "CloudWatchMetrics": [
+                            {
+                                "Namespace": "Shop",
+                                "Dimensions": [["service"]],
+                                "Metrics": [
+                                    {"Name": "OrdersTaken", "Unit": "Count"},
+                                    {"Name": "Took", "Unit": "Milliseconds"},
+                                    {"Name": "Backlog", "Unit": "None"},
+                                ],
+                            }
+                        ],
+                    },
+                    "service": "till",
+                    "OrdersTaken": [1, 2],
+                    "Took": 250,
+                    "Backlog": 7,
+                }
+            )
+        )
+
+
+def remember(event, context):
+    """Keep events; fail as long as `fails` asks for."""
+    if event.get("recall"):
+        return _SEEN
+    _SEEN.append(event)
+    if event.get("fails"):
+        raise RuntimeError("asked to")
