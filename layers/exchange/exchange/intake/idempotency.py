@@ -42,7 +42,7 @@ class PostgresPersistence(BasePersistenceLayer):
     """Idempotency rows in the transaction of the request they belong to. One request at a time, as on Lambda."""
 
     def __init__(self, database: Database) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._database = database
         self._transaction: Transaction | None = None
         self._scope: dict[str, str] = {}

@@ -139,11 +139,14 @@ def connect(settings: Settings) -> psycopg2.extensions.connection:
     if not settings.is_local:
         secret = read_json_secret(settings.require("postgres_secret_arn"))
         credentials = {"password": secret["password"], "sslmode": "verify-full", "sslrootcert": "system"}
-    return psycopg2.connect(settings.require("postgres_dsn"), connect_timeout=5, **credentials)
+    connection: psycopg2.extensions.connection = psycopg2.connect(
+        settings.require("postgres_dsn"), connect_timeout=5, **credentials
+    )
+    return connection
 
 
 @cache
 def database() -> Database:
     """This environment's database."""
-    psycopg2.extras.register_uuid()
+    psycopg2.extras.register_uuid()  # type: ignore[no-untyped-call]
     return Database(lambda: connect(load_settings()))

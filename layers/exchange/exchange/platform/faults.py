@@ -29,9 +29,9 @@ def contain_faults(service: str) -> Callable[[Handler], Handler]:
         def contained(event: Any, context: LambdaContext) -> Any:
             try:
                 return handler(event, context)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - the runtime stands behind us and prints texts
                 logger(service).error(
-                    "invocation failed", request_id=context.aws_request_id, **describe_exception(error)
+                    "invocation failed", extra=describe_exception(error, request_id=context.aws_request_id)
                 )
                 message = str(error) if isinstance(error, ExchangeError) else type(error).__name__
                 raise InvocationFailed(message) from None

@@ -7,11 +7,10 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
-from chalice import Chalice, Response
-from chalice.app import Request
+from chalice.app import Chalice, Request, Response
 
 from exchange.errors import (
     DependencyUnavailable,
@@ -128,17 +127,19 @@ def answer(app: Chalice, service: str, view: Callable[[HttpRequest], Response]) 
     prints its text, before any middleware sees it.
     """
     started = time.perf_counter()
-    request = read_request(app.current_request)
+    request = read_request(cast(Request, app.current_request))
     log = logger(service)
     try:
         response = view(request)
     except ExchangeError as error:
         response = error_response(error, request.correlation_id)
         if response.status_code >= 500:
-            log.error("request failed", correlation_id=request.correlation_id, **describe_exception(error))
-    except Exception as error:  # the last line before the framework, which would print the text
+            log.error(
+                "request failed", extra=describe_exception(error, correlation_id=request.correlation_id)
+            )
+    except Exception as error:  # noqa: BLE001 - the framework stands behind us and prints texts
         response = internal_error_response(request.correlation_id)
-        log.error("request failed", correlation_id=request.correlation_id, **describe_exception(error))
+        log.error("request failed", extra=describe_exception(error, correlation_id=request.correlation_id))
     duration_ms = (time.perf_counter() - started) * 1000
     log.info(
         "request answered",

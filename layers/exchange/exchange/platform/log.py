@@ -7,19 +7,22 @@ places it passed, never its text: a driver's text quotes rows, a parser's quotes
 from __future__ import annotations
 
 import logging
-import os
 import traceback
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 
-ALLOWED_KEYS = frozenset(
-    "level message timestamp service request_id correlation_id record_id event_id partner_id route method status"
-    " code stage duration_ms topic partition offset batch_size canonical dead_letters retried published failed"
-    " pruned backlog oldest_age_seconds error_type frames function".split()
-)
+# fmt: off
+ALLOWED_KEYS = frozenset({
+    "level", "message", "timestamp", "service", "request_id", "correlation_id", "record_id", "event_id",
+    "partner_id", "route", "method", "status", "code", "stage", "duration_ms", "topic", "partition",
+    "offset", "batch_size", "canonical", "dead_letters", "retried", "published", "failed", "pruned",
+    "backlog", "oldest_age_seconds", "error_type", "frames", "function",
+})
+# fmt: on
 
 
 class _AllowListFormatter(LambdaPowertoolsFormatter):
@@ -40,14 +43,15 @@ def logger(service: str) -> Logger:
     )
 
 
-def describe_exception(error: BaseException) -> dict[str, object]:
-    """What a log may say of an exception: types along the chain, and file:line:function, outermost first."""
-    types, link = [], error
+def describe_exception(error: BaseException, **keys: object) -> dict[str, object]:
+    """What a log may say of an exception, beside `keys`: types along the chain, and file:line:function."""
+    types: list[str] = []
+    link: BaseException | None = error
     while link is not None:
         types.append(type(link).__name__)
-        link = link.__cause__ or link.__context__  # type: ignore[assignment]
+        link = link.__cause__ or link.__context__
     frames = [
-        f"{os.path.basename(frame.filename)}:{frame.lineno}:{frame.name}"
+        f"{Path(frame.filename).name}:{frame.lineno}:{frame.name}"
         for frame in traceback.extract_tb(error.__traceback__)
     ]
-    return {"error_type": " <- ".join(types), "frames": frames}
+    return {**keys, "error_type": " <- ".join(types), "frames": frames}

@@ -101,6 +101,6 @@ def raw_objects() -> Objects:
         virtual_hosted_style_request=not endpoint,
         client_options={"timeout": "8s", "connect_timeout": "2s", "allow_http": bool(endpoint)},
         retry_config={"max_retries": 2, "retry_timeout": timedelta(seconds=8)},
-        **({"endpoint": endpoint} if endpoint else {}),
+        config={"endpoint": endpoint} if endpoint else {},
     )
     return Objects(store)

@@ -80,8 +80,8 @@ class Normalizer:
                 unreadable.append((delivery, rejected))
         if unreadable:
             with self._database.transaction() as transaction:
-                for delivery, rejected in unreadable:
-                    ledger.bury(transaction, delivery, None, rejected, attempts=0)
+                for delivery, failure in unreadable:
+                    ledger.bury(transaction, delivery, None, failure, attempts=0)
         report.dead_letters += len(unreadable)
         return readable
 
