@@ -1,4 +1,4 @@
-"""Runs a whole SAM template on a bare machine: HTTP APIs, the Lambda API, schedules and Kafka sources, no Docker."""
+"""Runs a whole SAM template on a bare machine: HTTP APIs, Lambda API, schedules, Kafka sources; no Docker."""
 
 from __future__ import annotations
 

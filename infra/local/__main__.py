@@ -62,6 +62,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--lambda-port", type=int, default=3001)
     parser.add_argument("--admin-port", type=int, default=3002)
     parser.add_argument("--concurrency", type=int, default=8, help="limit of a function that reserves none")
+    parser.add_argument(
+        "--asynchronous-retry-delays",
+        default="60,120",
+        metavar="SECONDS,…",
+        help="waits before an asynchronous invoke is tried again",
+    )
     return parser
 
 
@@ -75,6 +81,7 @@ def _config(options: argparse.Namespace) -> RunnerConfig:
         lambda_port=options.lambda_port,
         admin_port=options.admin_port,
         default_concurrency=options.concurrency,
+        asynchronous_retry_delays_seconds=tuple(map(float, options.asynchronous_retry_delays.split(","))),
     )
 
 

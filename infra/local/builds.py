@@ -51,7 +51,7 @@ class Builder:
             return self._python_folders(source.path)
         if source.build_method == "makefile":
             return self._python_folders(self._make(source))
-        # `sam build` copies the folder into python/: here it is used in place, so that an edit is seen at once.
+        # `sam build` copies the folder into python/: used in place here, so that an edit is seen at once.
         return (source.path, *self._requirements(source))
 
     def _python_folders(self, root: Path) -> tuple[Path, ...]:
@@ -84,7 +84,7 @@ class Builder:
         _run([*command, *arguments], cwd=target, environment=dict(os.environ), what=" ".join(arguments))
 
     def _once(self, name: str, build: Callable[[Path], None]) -> Path:
-        """Build into a folder of its own and rename it: a half-built one is never seen, a race has one winner."""
+        """Build beside and rename: nobody sees a half-built one, a race has one winner."""
         finished = self._folder / name
         if finished.is_dir():
             return finished

@@ -9,7 +9,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class RunnerConfig:
-    """What to run and where. A port of 0 takes a free one; APIs not in `api_ports` take 8080, 8081, … in order.
+    """What to run and where. Port 0 is a free one; APIs not in `api_ports` take 8080, 8081, … in order.
 
     `parameters` go over the template's defaults. `aws_environment` is what functions get as their AWS
     credentials and endpoints; `AWS_REGION` in it is also the region of every ARN.
@@ -17,6 +17,8 @@ class RunnerConfig:
 
     template: Path
     state_dir: Path
+    # What is built from the template is kept by content: several runners may share one folder.
+    build_dir: Path | None = None
     # Both may hold secrets: out of the repr.
     parameters: Mapping[str, str] = field(default_factory=dict, repr=False)
     aws_environment: Mapping[str, str] = field(default_factory=dict, repr=False)

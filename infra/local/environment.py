@@ -24,7 +24,7 @@ _MEMORY_AGE_SECONDS = 1.0
 class Environment:
     """Starts, answers, and ends once; a dead one is never started again.
 
-    `invoke` may be called as soon as the answer before is out, even if the process has not asked for more yet.
+    `invoke` may be called as soon as the answer before is out, though the process has not asked for more yet.
     `on_end(environment)` is called once when the process is gone, `on_report` after every invocation.
     """
 

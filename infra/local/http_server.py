@@ -28,7 +28,7 @@ class BodyTooLarge(Exception):
 
 
 class HttpServer:
-    """Listens for one ASGI callable. Only uvicorn's protocol is used: its server would take over the signals."""
+    """Listens for one ASGI callable. uvicorn's protocol only: its server would take over the signals."""
 
     def __init__(self, app: App, host: str, port: int, what: str) -> None:
         self._app = app
@@ -57,6 +57,7 @@ class HttpServer:
             ws="none",
             lifespan="off",
             access_log=False,
+            proxy_headers=False,
             log_config=None,
             timeout_keep_alive=75,
         )

@@ -142,7 +142,7 @@ class Resolver:
         return f"arn:aws:{service}:{self._region}:{ACCOUNT_ID}:{physical}"
 
     def _physical_name(self, logical_id: str) -> str:
-        """A resource's own name: `BucketName` of a Bucket, `FunctionName` of a Function, else its logical id."""
+        """`BucketName` of a Bucket, `FunctionName` of a Function, and so on; else the logical id."""
         resource = self._resources[logical_id]
         name = (resource.get("Properties") or {}).get(resource.get("Type", "").rsplit("::", 1)[-1] + "Name")
         return logical_id if name is None else _text(self.resolve(name))

@@ -48,7 +48,8 @@ class Invoker:
     async def _try(self, pool: Pool, payload: bytes) -> None:
         for attempt in range(pool.function.asynchronous_retries + 1):
             if attempt > 0:
-                # https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html: 1 min, then 2
+                # One minute, then two:
+                # https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
                 delays = self._retry_delays_seconds
                 await asyncio.sleep(delays[min(attempt, len(delays)) - 1])
             try:

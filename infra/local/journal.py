@@ -12,7 +12,7 @@ _RED, _DIM, _RESET = "\x1b[31m", "\x1b[2m", "\x1b[0m"
 
 
 class Journal:
-    """Writes lines in batches: at thousands of invocations a second a write a line would cost more than they do."""
+    """Writes lines in batches: with small invocations a write a line would cost more than they do."""
 
     def __init__(self, folder: Path, screen: TextIO | None) -> None:
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""One partition's way to the function: batches in order, one at a time, the same one again until it succeeds."""
+"""One partition's way to the function: batches in order, one at a time, each until it succeeds."""
 
 from __future__ import annotations
 
@@ -83,7 +83,8 @@ class Lane:
             await self._fill(self._source.batching_window_seconds)
         if self._stopping.is_set():
             return []
-        batch, size = [], _ENVELOPE_BYTES
+        batch: list[EncodedRecord] = []
+        size = _ENVELOPE_BYTES
         while self._buffer and len(batch) < self._source.batch_size:
             size += len(self._buffer[0].json) + 1
             # One record too large for any event goes alone, and the function's error says so.

@@ -88,8 +88,8 @@ class LambdaApi:
             reference, payload or b"{}", client_context=context, wants_log_tail=wants_log_tail
         )
         if answer.error_type == "Runtime.UnmarshalError":
-            # Lambda checks an event before it runs anything; here the runtime parses it anyway, so that a good
-            # event is not parsed twice.
+            # Lambda checks an event before it runs anything; here the runtime parses it anyway, so that a
+            # good event is not parsed twice.
             raise _Refused(400, "InvalidRequestContentException", "Could not parse request body into json")
         reply: Headers = [(b"content-type", b"application/json"), _request_id(answer.request_id), _VERSION]
         if answer.error_type is not None:

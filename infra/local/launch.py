@@ -1,4 +1,4 @@
-"""What a function's process is started with: command, folder and environment, and nothing of the developer's."""
+"""What a function's process is started with: command, folder, environment, nothing of the developer's."""
 
 from __future__ import annotations
 

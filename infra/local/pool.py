@@ -1,4 +1,4 @@
-"""The execution environments of one function: scale-out to a limit, the freshest one first, then first come."""
+"""The execution environments of one function: scale-out to a limit, the freshest first, then a queue."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Pool:
     def submit(
         self, payload: bytes, *, client_context: str = "", wants_log_tail: bool = False
     ) -> asyncio.Future[Answer]:
-        """Invoke the function. The answer tells an error of the function; FunctionThrottled if it may never run."""
+        """Invoke the function; an error of its own is an answer. May raise FunctionThrottled."""
         if self.limit == 0 or self._closed:
             raise FunctionThrottled(self.function.name)
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()

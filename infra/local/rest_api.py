@@ -42,11 +42,12 @@ class RestApi:
         self._routes = RouteTable(api.routes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        response = await self._answer(scope, receive)
-        headers = [*response.headers, (b"x-amzn-requestid", str(uuid.uuid4()).encode())]
+        request_id = str(uuid.uuid4())
+        response = await self._answer(scope, receive, request_id)
+        headers = [*response.headers, (b"x-amzn-requestid", request_id.encode())]
         await respond(send, response.status, headers, response.body)
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Response:
+    async def _answer(self, scope: Scope, receive: Receive, request_id: str) -> Response:
         raw_path = scope["raw_path"].decode("latin-1")
         found = self._routes.find(scope["method"], raw_path)
         if found is None:
@@ -65,6 +66,7 @@ class RestApi:
             client_ip=scope["client"][0],
             resource=route.path,
             path_parameters=path_parameters,
+            request_id=request_id,
         )
         payload = json.dumps(proxy_event(self._api, request)).encode()
         if len(payload) > MAXIMUM_PAYLOAD_BYTES:

@@ -1,4 +1,4 @@
-"""API Gateway REST's proxy event (payload v1) out of a request, and a response out of what the function answers.
+"""API Gateway REST's proxy event (payload v1) out of a request, and a response out of the function's answer.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
 """
@@ -9,7 +9,6 @@ import base64
 import binascii
 import json
 import time
-import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -52,6 +51,7 @@ class Request:
     client_ip: str
     resource: str
     path_parameters: Mapping[str, str] | None
+    request_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,6 @@ def proxy_event(api: Api, request: Request) -> dict[str, Any]:
             multi_query.setdefault(name, []).append(value)
     body, is_base64 = _event_body(request.body, headers.get("Content-Type"), api.binary_media_types)
     now = time.time()
-    request_id = str(uuid.uuid4())
     return {
         "resource": request.resource,
         "path": request.path,
@@ -93,7 +92,7 @@ def proxy_event(api: Api, request: Request) -> dict[str, Any]:
             "resourceId": f"{request.method} {request.resource}",
             "resourcePath": request.resource,
             "httpMethod": request.method,
-            "extendedRequestId": request_id,
+            "extendedRequestId": request.request_id,
             "requestTime": datetime.fromtimestamp(now, UTC).strftime("%d/%b/%Y:%H:%M:%S +0000"),
             "requestTimeEpoch": int(now * 1000),
             "path": f"/{api.stage}{request.path}",
@@ -102,7 +101,7 @@ def proxy_event(api: Api, request: Request) -> dict[str, Any]:
             "stage": api.stage,
             "domainPrefix": "local",
             "domainName": headers.get("Host", ""),
-            "requestId": request_id,
+            "requestId": request.request_id,
             "identity": {
                 "sourceIp": request.client_ip,
                 "userAgent": headers.get("User-Agent"),

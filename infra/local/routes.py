@@ -1,4 +1,4 @@
-"""Finds the route of a path and method, as API Gateway REST chooses: fixed segments before `{name}`, `{proxy+}` last."""
+"""Finds the route of a path and method as API Gateway: fixed segments first, `{name}`, then `{proxy+}`."""
 
 from __future__ import annotations
 

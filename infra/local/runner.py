@@ -98,7 +98,7 @@ class Runner:
         return describe(self._pools, self._statistics, self._pollers, self._scheduler, self.endpoints)
 
     def _prepare(self, application: Application) -> list[Launch]:
-        folder = self._config.state_dir / "build"
+        folder = self._config.build_dir or self._config.state_dir / "build"
         credentials = self._config.aws_environment
         return [
             prepare_launch(function, folder, application.region, credentials)

@@ -79,5 +79,6 @@ class RuntimeConnection(asyncio.Protocol):
 
     def send_invocation(self, headers: str, payload: bytes) -> None:
         """Answer the pending /next. awslambdaric crashes (SIGSEGV) where Content-Type is missing."""
-        head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(payload)}\r\n{headers}\r\n"
+        headers = f"Content-Type: application/json\r\nContent-Length: {len(payload)}\r\n{headers}"
+        head = f"HTTP/1.1 200 OK\r\n{headers}\r\n"
         self._transport.write(head.encode("latin-1") + payload)

@@ -21,7 +21,7 @@ _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 
 
 class Scheduler:
-    """Runs every enabled schedule. A run may overlap the one before, as far as the function's concurrency goes."""
+    """Runs every enabled schedule. Runs may overlap, as far as the function's concurrency goes."""
 
     def __init__(self, schedules: Iterable[Schedule], region: str, invoker: Invoker) -> None:
         self._schedules = tuple(schedules)
