@@ -30,8 +30,10 @@ GRANT USAGE ON SCHEMA public TO exchange_ingest, exchange_outbox, exchange_norma
 
 GRANT SELECT ON partners, partner_sources TO exchange_ingest, exchange_normalize;
 
-GRANT SELECT, INSERT, DELETE ON idempotency_keys TO exchange_ingest;
+GRANT SELECT, INSERT, UPDATE ON idempotency_keys TO exchange_ingest;
 GRANT INSERT ON raw_object_manifest, audit_log, outbox_events TO exchange_ingest;
+-- enough for ON CONFLICT, not for reading the manifest
+GRANT SELECT (record_id) ON raw_object_manifest TO exchange_ingest;
 -- enough for the backlog gauge, not for reading events
 GRANT SELECT (published_at, created_at) ON outbox_events TO exchange_ingest;
 GRANT SELECT, INSERT, UPDATE ON counters TO exchange_ingest, exchange_outbox;
