@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ from .http_server import Headers
 from .model import ACCOUNT_ID, Api
 
 _ANSWER_KEYS = {"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"}
+# RFC 9110 sections 5.1 and 5.5
+_HEADER_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9a-z-]+")
+_CONTROL_CHARACTER = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 # RFC 9110 section 7.6.1; the length is this server's own to say.
 _NOT_FORWARDED = {
     b"connection",
@@ -163,7 +167,7 @@ def _status(answer: Mapping[str, Any]) -> int:
         status = int(answer["statusCode"])
     except (KeyError, TypeError, ValueError) as error:
         raise MalformedAnswer("no statusCode") from error
-    if not 100 <= status <= 599:
+    if not 200 <= status <= 599:
         raise MalformedAnswer("a statusCode out of range")
     return status
 
@@ -182,6 +186,8 @@ def _answer_headers(answer: Mapping[str, Any]) -> Headers:
             header = (name.lower().encode("ascii"), text.encode("latin-1"))
         except UnicodeEncodeError as error:
             raise MalformedAnswer("a header that HTTP cannot carry") from error
+        if _HEADER_NAME.fullmatch(header[0]) is None or _CONTROL_CHARACTER.search(header[1]):
+            raise MalformedAnswer("a header that HTTP cannot carry")
         if header[0] not in _NOT_FORWARDED:
             headers.append(header)
     return headers
