@@ -110,7 +110,7 @@ class Environment:
     def invoke(self, invocation: Invocation) -> None:
         """Hand over one invocation; its answer comes through `invocation.answer`."""
         if self._current is None and self._waiting is not None:
-            self._deliver(invocation)
+            self._deliver(self._waiting, invocation)
         else:
             self._following = invocation
 
@@ -184,23 +184,15 @@ class Environment:
             )
         if invocation is not None:
             if self._answer is None:
-                message = f"RequestId: {invocation.request_id} Error: Runtime exited with error: {status}"
-                self._answered(
-                    self._ends_by
-                    or Answer(
-                        invocation.request_id,
-                        error_payload("Runtime.ExitError", message),
-                        "Runtime.ExitError",
-                    )
-                )
-            self._report()
+                self._answered(self._ends_by or _exit_answer(invocation, status))
+            if self._answer is not None:
+                self._report(invocation, self._answer)
         self._on_end(self)
 
     # Inside.
 
-    def _deliver(self, invocation: Invocation) -> None:
-        assert self._waiting is not None
-        connection, self._waiting = self._waiting, None
+    def _deliver(self, connection: RuntimeConnection, invocation: Invocation) -> None:
+        self._waiting = None
         self._current = invocation
         self._answer = None
         self._tail = deque() if invocation.wants_log_tail else None
@@ -236,15 +228,12 @@ class Environment:
         if self.ended:
             return
         if self._current is not None and self._answer is not None:
-            self._report()
+            self._report(self._current, self._answer)
         if self._following is not None and self._waiting is not None:
             following, self._following = self._following, None
-            self._deliver(following)
+            self._deliver(self._waiting, following)
 
-    def _report(self) -> None:
-        invocation, answer = self._current, self._answer
-        assert invocation is not None
-        assert answer is not None
+    def _report(self, invocation: Invocation, answer: Answer) -> None:
         report = InvocationReport(
             request_id=invocation.request_id,
             duration_seconds=self._duration_seconds,
@@ -295,21 +284,24 @@ class Environment:
                 return
 
 
+def _exit_answer(invocation: Invocation, status: str) -> Answer:
+    message = f"RequestId: {invocation.request_id} Error: Runtime exited with error: {status}"
+    payload = error_payload("Runtime.ExitError", message)
+    return Answer(invocation.request_id, payload, "Runtime.ExitError")
+
+
 class _Output(asyncio.SubprocessProtocol):
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
-        self._transport: asyncio.SubprocessTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # A cast, not a check: uvloop's transports do not derive from asyncio's.
         self._transport = cast(asyncio.SubprocessTransport, transport)
 
     def pipe_data_received(self, fd: int, data: bytes | str) -> None:
-        assert isinstance(data, bytes)
-        self._environment.printed(data)
+        self._environment.printed(cast(bytes, data))
 
     def process_exited(self) -> None:
-        assert self._transport is not None
         # A turn later, so that the last lines in the pipe are read before the end is reported.
         code = self._transport.get_returncode()
         asyncio.get_running_loop().call_soon(self._environment.exited, code)

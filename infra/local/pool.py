@@ -34,7 +34,8 @@ class Pool:
         self._on_report = on_report
         self._idle: list[Environment] = []
         self._environments: set[Environment] = set()
-        self._starting: set[asyncio.Task[None]] = set()
+        self._starting = 0
+        self._starts: set[asyncio.Task[None]] = set()
         self._waiting: deque[Invocation] = deque()
         self._in_flight = 0
         self._quiet = asyncio.Event()
@@ -75,7 +76,7 @@ class Pool:
         """Have one environment ready before the first invocation. A function that cannot start stays cold."""
         if not self._environments and self.limit > 0:
             self._start_one()
-            await asyncio.gather(*self._starting)
+            await asyncio.gather(*self._starts)
 
     async def drain(self, timeout_seconds: float) -> None:
         """Take no more, and wait for what is in flight as long as that."""
@@ -92,7 +93,7 @@ class Pool:
         environments = list(self._environments)
         for environment in environments:
             environment.kill()
-        await asyncio.gather(*self._starting)
+        await asyncio.gather(*self._starts)
         await asyncio.gather(*(environment.wait_gone() for environment in environments))
 
     def replace(self, launch: Launch) -> None:
@@ -108,27 +109,27 @@ class Pool:
             self._quiet.set()
 
     def _scale_out(self) -> None:
-        while len(self._starting) < len(self._waiting) and len(self._environments) < self.limit:
+        while self._starting < len(self._waiting) and len(self._environments) < self.limit:
             self._start_one()
 
     def _start_one(self) -> None:
         environment = Environment(self._launch, self._log, self._free, self._ended, self._on_report)
         self._environments.add(environment)
         task = asyncio.get_running_loop().create_task(self._start(environment))
-        self._starting.add(task)
+        self._starting += 1
+        self._starts.add(task)
+        task.add_done_callback(self._starts.discard)
 
     async def _start(self, environment: Environment) -> None:
-        task = asyncio.current_task()
-        assert task is not None
         try:
             await environment.start(_INIT_TIMEOUT_SECONDS)
         except InitFailed as error:
+            self._starting -= 1
             self._environments.discard(environment)
             await self._failed_to_start(error)
         else:
+            self._starting -= 1
             self._free(environment)
-        finally:
-            self._starting.discard(task)
 
     async def _failed_to_start(self, error: InitFailed) -> None:
         if self._closed and not self._waiting:
@@ -150,8 +151,7 @@ class Pool:
                 environment.invoke(invocation)
                 return
         invocation.settle(Answer(invocation.request_id, error.payload, error.error_type))
-        # One call later: this start still counts as one under way.
-        asyncio.get_running_loop().call_soon(self._scale_out)
+        self._scale_out()
 
     def _free(self, environment: Environment) -> None:
         if environment.launch is not self._launch or (self._closed and not self._waiting):

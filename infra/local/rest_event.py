@@ -153,7 +153,7 @@ def _event_body(
 
 
 def _is_binary(content_type: str, binary_media_types: Iterable[str]) -> bool:
-    media_type = content_type.split(";")[0].strip().lower()
+    media_type = content_type.split(";", maxsplit=1)[0].strip().lower()
     for candidate in binary_media_types:
         if candidate in ("*/*", media_type):
             return True

@@ -55,7 +55,25 @@ def read_application(
     """Return what a parsed template declares; `folder` is what its relative paths start from."""
     local_code = _local_code(template)
     translated = _translate(copy.deepcopy(template), parameters, region)
-    return _Reader(translated, parameters, region, folder, local_code).application()
+    application = _Reader(translated, parameters, region, folder, local_code).application()
+    _require_known_functions(application)
+    return application
+
+
+def _require_known_functions(application: Application) -> None:
+    known = {function.name for function in application.functions}
+    named = {
+        **{
+            f"{api.logical_id} {route.path}": route.function_name
+            for api in application.apis
+            for route in api.routes
+        },
+        **{schedule.logical_id: schedule.function_name for schedule in application.schedules},
+        **{source.logical_id: source.function_name for source in application.kafka_sources},
+    }
+    for who, name in named.items():
+        if name not in known:
+            raise TemplateError(f"{who} invokes {name}, which is not in the template")
 
 
 def _local_code(template: Mapping[str, Any]) -> dict[str, Any]:

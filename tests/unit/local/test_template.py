@@ -99,6 +99,22 @@ Resources:
     assert source.batching_window_seconds == 0.5
 
 
+def test_a_source_of_a_function_that_is_not_there_is_a_template_error(tmp_path: Path) -> None:
+    path = tmp_path / "template.yaml"
+    path.write_text(
+        """
+Resources:
+  Tick:
+    Type: AWS::Events::Rule
+    Properties:
+      ScheduleExpression: rate(1 minute)
+      Targets: [{Id: a, Arn: "arn:aws:lambda:us-east-1:123456789012:function:Elsewhere"}]
+"""
+    )
+    with pytest.raises(TemplateError, match="Elsewhere"):
+        read_template(path, {}, "us-east-1")
+
+
 @pytest.mark.parametrize(
     "text", ["", "- a list", "Resources: {A: {Type: 'AWS::Serverless::Function'}}", "a: [", "a: b"]
 )

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import time
+from pathlib import Path
 
 _SEEN = []
 
@@ -33,7 +34,7 @@ def environment(event, context):
     return {
         "variables": dict(os.environ),
         "path": sys.path,
-        "folder": os.getcwd(),
+        "folder": str(Path.cwd()),
         "arn": context.invoked_function_arn,
         "request_id": context.aws_request_id,
         "remaining_ms": context.get_remaining_time_in_millis(),
@@ -95,3 +96,4 @@ def remember(event, context):
     _SEEN.append(event)
     if event.get("fails"):
         raise RuntimeError("asked to")
+    return None
