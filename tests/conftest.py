@@ -64,9 +64,9 @@ class Database:
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BackgroundStack]:
+def stack_config(tmp_path_factory: pytest.TempPathFactory) -> StackConfig:
     directory = tmp_path_factory.mktemp("stack")
-    config = StackConfig(
+    return StackConfig(
         data_dir=directory / "data",
         log_dir=directory / "logs",
         owner=OWNER,
@@ -75,7 +75,11 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BackgroundStack]
         s3_port=0,
         kafka_port=0,
     )
-    with BackgroundStack(config) as running:
+
+
+@pytest.fixture(scope="session")
+def stack(stack_config: StackConfig) -> Iterator[BackgroundStack]:
+    with BackgroundStack(stack_config) as running:
         yield running
 
 

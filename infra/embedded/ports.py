@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import random
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from .errors import PortTaken
@@ -18,22 +18,31 @@ FREE_RANGE = range(10_240, 32_768 - GRPC_OFFSET)
 
 
 def choose_ports(
-    wanted: Mapping[str, tuple[int | None, int | None]], kept: Mapping[str, int]
+    wanted: Mapping[str, tuple[int | None, int | None]],
+    kept: Mapping[str, int],
+    is_usable: Callable[[str, int], bool],
 ) -> dict[str, int]:
     """One port a name, each free together with its gRPC twin.
 
-    `wanted` maps a name to (asked for, usual): see `StackConfig` for what is asked. Raises `PortTaken`.
+    `wanted` maps a name to (asked for, usual): see `StackConfig` for what is asked. `is_usable` has the last
+    word on a free port. Raises `PortTaken`.
     """
     chosen: dict[str, int] = {}
-    for name, (asked, usual) in wanted.items():
-        if asked:
-            if asked > HIGHEST_PORT or not _is_free(asked):
-                raise PortTaken(f"port {asked}, asked for by {name}, is taken or above {HIGHEST_PORT}")
+
+    def fits(name: str, port: int) -> bool:
+        # a port may not be another one's gRPC twin either
+        near = {port - GRPC_OFFSET, port, port + GRPC_OFFSET}
+        return near.isdisjoint(chosen.values()) and _is_free(port) and is_usable(name, port)
+
+    # Those asked for by number first, so that none of the others sits on them.
+    for name, (asked, usual) in sorted(wanted.items(), key=lambda item: not item[1][0]):
+        if not asked:
+            preferred = (kept.get(name), usual if asked is None else None)
+            chosen[name] = next(port for port in _candidates(preferred) if fits(name, port))
+        elif asked <= HIGHEST_PORT and fits(name, asked):
             chosen[name] = asked
-            continue
-        preferred = (kept.get(name), usual if asked is None else None)
-        taken = set(chosen.values())
-        chosen[name] = next(p for p in _candidates(preferred) if p not in taken and _is_free(p))
+        else:
+            raise PortTaken(f"port {asked}, asked for by {name}, is taken or above {HIGHEST_PORT}")
     return chosen
 
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -41,6 +40,9 @@ def seaweedfs_program(
         "s3.autoCreateBucket": "false",
         "bucket": ",".join((PROBE_BUCKET, *buckets)),
         "webdav": "false",
+        # A bucket takes a volume at least; by default their number follows from the free disk.
+        "volume.max": "1000",
+        "volume.preStopSeconds": "0",
         "admin.ui": "false",
         "master.telemetry": "false",
     }
@@ -67,12 +69,16 @@ def seaweedfs_program(
     )
 
 
-def remove_sockets(ports: Mapping[str, int]) -> None:
-    """Removes what a killed server on these ports left in the machine's shared directory."""
-    for part in PARTS:
-        # another user's is not ours to remove, and `weed` only does without it
-        with suppress(PermissionError):
-            Path(GRPC_SOCKET.format(part=part, port=ports[part] + GRPC_OFFSET)).unlink(missing_ok=True)
+def clear_socket(part: str, port: int) -> bool:
+    """Removes the gRPC socket that a killed server left behind for a port. False when it is another user's.
+
+    Such a port is of no use: the parts of `weed` would talk to the dead socket and not to each other.
+    """
+    try:
+        Path(GRPC_SOCKET.format(part=part, port=port + GRPC_OFFSET)).unlink(missing_ok=True)
+    except PermissionError:
+        return False
+    return True
 
 
 async def _prove(endpoint: S3Endpoint, buckets: tuple[str, ...]) -> None:

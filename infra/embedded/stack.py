@@ -10,7 +10,7 @@ from .lock import DirectoryLock
 from .ports import LOOPBACK, choose_ports, keep_ports, read_ports
 from .postgres import ensure_database, postgres_program
 from .process import Program, ServiceStatus, SupervisedProcess
-from .seaweedfs import PARTS, remove_sockets, seaweedfs_program
+from .seaweedfs import PARTS, clear_socket, seaweedfs_program
 from .secret_store import load_or_create_secrets
 from .tansu import LOG_BUCKET, tansu_program
 
@@ -58,7 +58,8 @@ class Stack:
                 await service.stop()
         self._services = dict.fromkeys(self._services)
         if self._ports:
-            remove_sockets(self._ports)
+            for part in PARTS:
+                clear_socket(part, self._ports[part])
             self._ledger.clear()
         self._ports = {}
         self._lock.release()
@@ -75,9 +76,8 @@ class Stack:
         }
         wanted |= {part: (0, None) for part in PARTS if part not in wanted}
         kept = config.data_dir / "ports.json"
-        self._ports = choose_ports(wanted, read_ports(kept))
+        self._ports = choose_ports(wanted, read_ports(kept), _is_usable)
         keep_ports(kept, self._ports)
-        remove_sockets(self._ports)
         secrets = load_or_create_secrets(config.data_dir / "secrets.json", config.postgres_password)
         return Endpoints(
             postgres=PostgresEndpoint(
@@ -129,3 +129,7 @@ class Stack:
             log.replace(log.with_suffix(".log.1"))
         log.touch(mode=0o600)
         return log
+
+
+def _is_usable(name: str, port: int) -> bool:
+    return name not in PARTS or clear_socket(name, port)
