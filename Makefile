@@ -1,0 +1,86 @@
+# Everything a newcomer types. Needs Python 3.11 or newer with venv, and make; nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SAM := .venv-sam
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
+RECORDS ?= 5000
+PYTEST := $(BIN)/python -m pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help install up down status demo test test-unit test-integration test-contract test-e2e check format \
+        validate-template bench lock clean
+
+help:  ## This list
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(VENV)/.installed  ## Make .venv with everything pinned (the other targets do it for you)
+
+$(VENV)/.installed: requirements-dev.txt pyproject.toml
+	@echo "Installing into $(VENV), once…"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; try make PYTHON=python3.12")'
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python $(PIP_INSTALL) --requirement requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+up: install  ## Start the exchange here, without Docker; Ctrl-C stops it
+	@$(BIN)/exchange up
+
+down: install  ## Stop an exchange that was started elsewhere
+	@$(BIN)/exchange down
+
+status: install  ## Functions, event sources and services of the running exchange
+	@$(BIN)/exchange status
+
+demo: install  ## Two hospitals send real records; the books must balance (RECORDS=200 for a quick look)
+	@$(BIN)/exchange demo --records $(RECORDS)
+
+test: install  ## All tests, on services of their own
+	@$(PYTEST) tests --ignore=tests/bench
+
+test-unit: install  ## Tests without services or sockets
+	@$(PYTEST) tests/unit
+
+test-integration: install  ## Tests on real Postgres, Kafka and S3
+	@$(PYTEST) tests/integration
+
+test-contract: install  ## Contracts, and the running API against them
+	@$(PYTEST) tests/contract
+
+test-e2e: install  ## The whole system on the local runner
+	@$(PYTEST) tests/e2e
+
+check: install validate-template  ## Lint, types, import rules, template
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy functions infra layers/exchange/exchange tests
+	@PYTHONPATH=layers/exchange $(BIN)/lint-imports
+
+format: install  ## Put the code into the house's form
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+$(SAM)/.installed: infra/sam/requirements.txt
+	@echo "Installing the SAM CLI into $(SAM), once…"
+	@$(PYTHON) -m venv --clear $(SAM)
+	@$(SAM)/bin/python $(PIP_INSTALL) --requirement infra/sam/requirements.txt
+	@touch $@
+
+validate-template: $(SAM)/.installed  ## sam validate --lint
+	@SAM_CLI_TELEMETRY=0 $(SAM)/bin/sam validate --lint --region us-east-1
+
+bench: install  ## Figures as ratios against a bare limit measured beside them
+	@$(BIN)/python -m tests.bench
+
+lock: install  ## Pin every package again, by hash
+	@$(BIN)/python -m pip install --quiet uv==0.13.9
+	@$(BIN)/uv pip compile -q --no-deps --generate-hashes --no-annotate --custom-compile-command "make lock" \
+	  --python-version 3.11 layers/dependencies/requirements.in -o layers/dependencies/requirements.txt
+	@$(BIN)/uv pip compile -q --universal --generate-hashes --no-annotate --custom-compile-command "make lock" \
+	  --python-version 3.11 --extra dev pyproject.toml layers/dependencies/requirements.in -o requirements-dev.txt
+	@$(BIN)/uv pip compile -q --universal --generate-hashes --no-annotate --custom-compile-command "make lock" \
+	  --python-version 3.11 infra/sam/requirements.in -o infra/sam/requirements.txt
+
+clean:  ## Forget everything local: venvs, data, caches
+	rm -rf $(VENV) $(SAM) .local .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
