@@ -30,7 +30,10 @@ _FIRST_API_PORT = 8080
 
 
 class Runner:
-    """One application, from `start` to `stop`; it is not started twice."""
+    """One application, from `start` to `stop`; it is not started twice.
+
+    The thread of its event loop must outlive it: functions are told to die with the thread that started them.
+    """
 
     def __init__(self, config: RunnerConfig) -> None:
         self._config = config
