@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import cast
 
+from aws_lambda_powertools.utilities.typing import LambdaContext
 from chalice import Chalice, Response
-
 from exchange.intake.metrics import metrics_page
 from exchange.intake.service import intake
 from exchange.platform.http import HttpRequest, answer, json_response
@@ -38,7 +39,7 @@ def ingest_v2() -> Response:
 
 
 def _ingest(request: HttpRequest) -> Response:
-    receipt = intake().submit(request, app.lambda_context)
+    receipt = intake().submit(request, cast(LambdaContext, app.lambda_context))
     return json_response(202, asdict(receipt), receipt.correlation_id)
 
 
