@@ -38,6 +38,7 @@ SETTINGS = {
     "synchronous_commit": "on",
     "timezone": "UTC",
     "log_timezone": "UTC",
+    "log_checkpoints": "off",
     # Errors go to the client that caused them. In a log, their texts and statements would show row values.
     "log_min_messages": "log",
     "log_min_error_statement": "panic",

@@ -71,6 +71,7 @@ class SupervisedProcess:
         self._ready = asyncio.Event()
         self._stopping = asyncio.Event()
         self._state = ServiceState.STOPPED
+        self._last_refusal: NotReady | None = None
         self._up_since: datetime | None = None
         self._restarts = 0
 
@@ -89,7 +90,7 @@ class SupervisedProcess:
         if not self._ready.is_set():
             raise ServiceFailed(
                 f"{self.program.name} was not ready after {timeout_seconds:.0f} s; see {self.program.log}"
-            )
+            ) from self._last_refusal
 
     async def stop(self) -> None:
         """Ends the program, by force when it takes too long. Safe to call at any time and more than once."""
@@ -164,7 +165,8 @@ class SupervisedProcess:
         while True:
             try:
                 await self.program.prove()
-            except NotReady:
+            except NotReady as exc:
+                self._last_refusal = exc
                 await asyncio.sleep(PROBE_EVERY_SECONDS)
             else:
                 break

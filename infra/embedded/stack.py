@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 from .config import StackConfig
@@ -21,6 +22,8 @@ class Stack:
     """Postgres, S3 and Kafka as child processes of this one, kept running from `start` to `stop`."""
 
     def __init__(self, config: StackConfig) -> None:
+        # Services run in their own directories, where a relative path would mean another place.
+        config = replace(config, data_dir=config.data_dir.resolve(), log_dir=config.log_dir.resolve())
         self._config = config
         self._lock = DirectoryLock(config.data_dir)
         self._ledger = ProcessLedger(config.data_dir / "processes.json")

@@ -32,8 +32,8 @@ class Unprivileged:
 def choose_identity(program: Path) -> Unprivileged:
     """The identity to run `program` as: our own, root's in a user namespace, or another user's.
 
-    A user namespace keeps root's access to files, so a checkout below a 0700 directory works; another user
-    must be able to reach the program. Raises `CannotDropRoot` when none does.
+    Both of root's ways keep its access to files, so a checkout below a 0700 directory works. A container
+    usually refuses the first and allows the second. Raises `CannotDropRoot` where neither works.
     """
     if os.geteuid() != 0:
         return Unprivileged((), os.geteuid(), os.getegid())
@@ -42,12 +42,14 @@ def choose_identity(program: Path) -> Unprivileged:
         return Unprivileged(unshare, 0, 0)
     user = pwd.getpwnam(DEMOTED_USER)
     setpriv = shutil.which("setpriv") or "setpriv"
-    demote = (setpriv, f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups")
+    # With root's access to files: a checkout and its venv often lie below a directory that is root's alone.
+    access = ("--inh-caps=+dac_override", "--ambient-caps=+dac_override")
+    demote = (setpriv, f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", *access)
     if _runs(*demote, str(program), "--version"):
         return Unprivileged(demote, user.pw_uid, user.pw_gid)
     raise CannotDropRoot(
-        f"{program.name} refuses to run as root, this machine refuses user namespaces, and user"
-        f" {DEMOTED_USER} cannot reach {program}; run as another user, or install where that user can read"
+        f"{program.name} refuses to run as root, and this machine lets root neither make a user namespace"
+        f" (unshare) nor become {DEMOTED_USER} (setpriv); run as another user"
     )
 
 

@@ -26,7 +26,7 @@ def test_a_unit_test_that_uses_the_network_fails_and_any_other_does_not(tmp_path
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"],
         check=False,
         cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(TESTS.parent)},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join((str(TESTS.parent), *sys.path))},
         capture_output=True,
         text=True,
     )
