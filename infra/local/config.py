@@ -28,6 +28,8 @@ class RunnerConfig:
     host: str = "127.0.0.1"
     default_concurrency: int = 8
     prestart: bool = True
+    # Without, neither schedules nor event sources run: only what is called.
+    sources: bool = True
     screen: bool = True
     integration_timeout_seconds: float = 29.0
     asynchronous_retry_delays_seconds: tuple[float, ...] = (60.0, 120.0)

@@ -70,8 +70,9 @@ class Runner:
             await self._listen(application)
             if config.prestart:
                 await asyncio.gather(*(pool.warm() for pool in self._pools.values()))
-            self._watch_sources(application)
-            self._scheduler.start()
+            if config.sources:
+                self._watch_sources(application)
+                self._scheduler.start()
         except BaseException:
             await self.stop()
             raise

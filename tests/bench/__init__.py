@@ -1,0 +1,1 @@
+"""`make bench`: figures of this machine, each beside a bare limit measured in the same run."""

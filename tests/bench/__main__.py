@@ -1,0 +1,23 @@
+"""Run every measurement and print one table; a missed goal is printed as missing, and is no failure."""
+
+from __future__ import annotations
+
+from tests.bench import cold_start, ingest, invoke, latency, normalize, publish
+from tests.bench.report import print_figures
+from tests.bench.serving import serve
+
+
+def main() -> None:
+    """Two systems after each other: functions alone, then everything."""
+    print("Functions alone: ingest, invoke, publish, cold start …", flush=True)
+    with serve(sources=False) as (addresses, folder):
+        figures = ingest.measure(addresses) + invoke.measure(addresses) + publish.measure(addresses)
+        figures += cold_start.measure(addresses, folder / "logs")
+    print("With event sources: latency, normalize …", flush=True)
+    with serve(sources=True) as (addresses, folder):
+        figures += latency.measure(addresses) + normalize.measure(addresses)
+    print_figures("Health-data exchange, this machine, everything on it", figures)
+
+
+if __name__ == "__main__":
+    main()
