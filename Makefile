@@ -71,7 +71,7 @@ validate-template: $(SAM)/.installed  ## sam validate --lint
 	@SAM_CLI_TELEMETRY=0 $(SAM)/bin/sam validate --lint --region us-east-1
 
 bench: install  ## Figures as ratios against a bare limit measured beside them
-	@$(BIN)/python -m tests.bench
+	@PYTHONPATH=layers/exchange:. $(BIN)/python -m tests.bench
 
 lock: install  ## Pin every package again, by hash
 	@$(BIN)/python -m pip install --quiet uv==0.13.9

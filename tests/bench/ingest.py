@@ -8,12 +8,10 @@ import sys
 import time
 import uuid
 
-import psycopg2
-
 from exchange.intake import idempotency, store
 from exchange.intake.model import record_ingested
 from exchange.outbox.model import OutboxEvent
-from exchange.platform.db import Database
+from exchange.platform.db import database
 from exchange.platform.objects import raw_objects
 from exchange.platform.settings import load_settings
 from infra.cli.addresses import Addresses
@@ -94,7 +92,6 @@ def _run_bare(addresses: Addresses, clients: int, count: int) -> float:
 def run_bare_loop(count: int) -> None:
     """The statements and the PUT of one accepted request, `count` times, and nothing else."""
     settings = load_settings()
-    database = Database(lambda: psycopg2.connect(settings.postgres_dsn))
     objects = raw_objects()
     run = uuid.uuid4().hex[:12]
     submissions = [submission_of(number, run) for number in range(count)]
@@ -110,13 +107,13 @@ def run_bare_loop(count: int) -> None:
         )
         for submission in submissions
     ]
-    with database.transaction() as transaction:
+    with database().transaction() as transaction:
         transaction.execute("SELECT 1")
     print("ready", flush=True)
     sys.stdin.read()
     for number, (submission, metadata, event) in enumerate(prepared):
         key_hash = f"bench-{run}-{number}"
-        with database.transaction() as transaction:
+        with database().transaction() as transaction:
             transaction.execute(
                 idempotency.QUERIES["lock_and_read_answer"], {"lock_id": hash(key_hash), "key_hash": key_hash}
             )
