@@ -45,7 +45,7 @@ class Submission:
         key_sha256 = hashlib.sha256(self.idempotency_key.encode()).hexdigest()
         return uuid5(RECORD_NAMESPACE, "\n".join((self.partner_id, self.route, key_sha256, self.body_sha256)))
 
-    @property
+    @cached_property
     def object_key(self) -> str:
         return f"{self.source}/{self.occurred_at.astimezone(UTC):%Y-%m-%dT%H}/{self.record_id}.json"
 
