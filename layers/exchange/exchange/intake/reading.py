@@ -14,8 +14,6 @@ from exchange.platform.contracts import contract
 from exchange.platform.http import HttpRequest
 from exchange.platform.strict_json import parse_json
 
-KEY_SHORTEST, KEY_LONGEST = 8, 255
-
 
 @dataclass(frozen=True)
 class Route:
@@ -65,10 +63,7 @@ def _read_idempotency_key(request: HttpRequest) -> str:
     key = request.header("Idempotency-Key")
     if key is None:
         raise InvalidRequest("is required", field="Idempotency-Key")
-    if not KEY_SHORTEST <= len(key) <= KEY_LONGEST:
-        raise InvalidRequest(f"must have {KEY_SHORTEST} to {KEY_LONGEST} characters", field="Idempotency-Key")
-    if not (key.isascii() and key.isprintable()):
-        raise InvalidRequest("must be printable ASCII", field="Idempotency-Key")
+    contract("api/schemas/idempotency_key").validate(key, at="Idempotency-Key")
     return key
 
 

@@ -44,6 +44,10 @@ class Contract:
             retriever=_read,
         )
 
+    def is_valid(self, value: object) -> bool:
+        """Whether the value meets the contract, for who does not need to know why."""
+        return self._validator.is_valid(value)
+
     def validate(self, value: object, *, at: str = "") -> None:
         """Pass a value that `parse_json` gave, or raise ContractViolation for its first breach.
 

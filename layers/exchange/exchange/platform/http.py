@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from exchange.errors import (
     Unauthenticated,
     UnsupportedContentType,
 )
+from exchange.platform.contracts import contract
 from exchange.platform.log import describe_exception, logger
 from exchange.platform.metrics import record_request
 
@@ -36,7 +36,6 @@ STATUS_OF: Mapping[type[ExchangeError], int] = {
     DependencyUnavailable: 503,
 }
 RETRY_AFTER_SECONDS = 2
-_CORRELATION_ID = re.compile(r"[A-Za-z0-9._-]{8,128}")
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ class HttpRequest:
     def correlation_id(self) -> str:
         """The caller's X-Correlation-Id when it is one and of the permitted form, else a new one."""
         values = self.headers.get("x-correlation-id", [])
-        if len(values) == 1 and _CORRELATION_ID.fullmatch(values[0]):
+        if len(values) == 1 and contract("api/schemas/correlation_id").is_valid(values[0]):
             return values[0]
         return str(uuid4())
 
