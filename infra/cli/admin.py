@@ -1,0 +1,32 @@
+"""The runner's admin port, from outside."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import quote
+from urllib.request import Request, urlopen
+
+from infra.cli.addresses import Addresses
+from infra.cli.failure import fail
+
+TIMEOUT_SECONDS = 10
+
+
+def read_status(addresses: Addresses) -> dict[str, Any]:
+    """Functions, event sources and schedules as the runner tells them."""
+    return dict(json.loads(_call(addresses, "GET", "/status")))
+
+
+def trigger_schedule(addresses: Addresses, name: str) -> None:
+    """Fire a schedule that `read_status` names."""
+    _call(addresses, "POST", f"/schedules/{quote(name)}/trigger")
+
+
+def _call(addresses: Addresses, method: str, path: str) -> bytes:
+    request = Request(addresses.admin + path, method=method)  # noqa: S310 - our own http address
+    try:
+        with urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
+            return bytes(answer.read())
+    except OSError as error:
+        fail(f"{method} {request.full_url}: {error}")

@@ -1,0 +1,74 @@
+"""A system in a process of its own: `up --detach` leaves one behind, the demo ends its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from infra.cli.addresses import ROOT, Addresses
+
+POLL_SECONDS = 0.05
+LOG_NAME = "exchange.log"
+
+
+class StartFailed(Exception):
+    """The background system ended, or was not ready in time; the message is what it said last."""
+
+
+class BackgroundSystem:
+    """`exchange up` with its screen in DATA_DIR/logs/exchange.log."""
+
+    def __init__(self, data_dir: Path, options: Sequence[str], *, dies_with_us: bool) -> None:
+        self.data_dir = data_dir
+        self.log = data_dir / "logs" / LOG_NAME
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "infra.cli.main", "up", "--data-dir", str(data_dir), *options]
+        with self.log.open("ab") as log:
+            self._start_of_log = log.tell()
+            self._process = subprocess.Popen(
+                [*(_dying_with_parent() if dies_with_us else ()), *command],
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            )
+
+    def wait_ready(self, timeout_seconds: float) -> Addresses:
+        """Return once it takes requests. Raises StartFailed, after which nothing of it is left."""
+        deadline = time.monotonic() + timeout_seconds
+        while True:
+            addresses = Addresses.load(self.data_dir)
+            if addresses is not None and addresses.pid == self._process.pid:
+                return addresses
+            if self._process.poll() is not None:
+                raise StartFailed(self._last_words())
+            if time.monotonic() > deadline:
+                self.stop()
+                raise StartFailed(f"not ready after {timeout_seconds:.0f} s; see {self.log}")
+            time.sleep(POLL_SECONDS)
+
+    def stop(self) -> int:
+        """Stop it in order and wait for its end; its exit code."""
+        if self._process.poll() is None:
+            self._process.terminate()
+        return self._process.wait()
+
+    def _last_words(self) -> str:
+        with self.log.open("rb") as log:
+            log.seek(self._start_of_log)
+            lines = log.read().decode("utf-8", "replace").strip().splitlines()
+        errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+        return errors[-1] if errors else "\n".join([f"it ended; see {self.log}", *lines[-5:]])
+
+
+def _dying_with_parent() -> tuple[str, ...]:
+    # execs in place, so the pid stays the one that Popen knows
+    setpriv = shutil.which("setpriv")
+    return (setpriv, "--pdeathsig", "TERM", "--") if setpriv else ()

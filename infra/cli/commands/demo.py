@@ -1,0 +1,91 @@
+"""`exchange demo`"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from infra.cli.addresses import Addresses
+from infra.cli.background import StartFailed
+from infra.cli.failure import fail
+from infra.cli.target import BUILD_SHOWN, DEFAULT, DataDir, running_system
+
+if TYPE_CHECKING:
+    from infra.cli.demo.screen import Screen
+
+# Each partner's; the ingest function runs eight requests at a time, and two cores are busy long before that.
+CONNECTIONS = 4
+
+
+def demo(
+    *,
+    records: Annotated[
+        int, typer.Option(min=1, max=5_000, help="How many people each hospital sends.")
+    ] = 5_000,
+    use_running: Annotated[
+        bool,
+        typer.Option(
+            "--use-running", help="Send to the exchange that runs on --data-dir, not to one of its own."
+        ),
+    ] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Keep the demo's own data folder, to look into it.")
+    ] = False,
+    broker_storage: Annotated[
+        str, typer.Option(help='Of its own Kafka broker: "memory" or "s3".')
+    ] = "memory",
+    connections: Annotated[int, typer.Option(min=1, help="Connections of each hospital.")] = CONNECTIONS,
+    build_dir: Annotated[
+        Path | None,
+        typer.Option(
+            resolve_path=True,
+            help="Where layers are built, once.",
+            show_default=BUILD_SHOWN,
+        ),
+    ] = None,
+    data_dir: DataDir = DEFAULT,
+) -> None:
+    """Two hospitals send real records; afterwards the books must balance.
+
+    FEBRL 4 is 5,000 people whom hospital A knows well and hospital B with typing errors. Both send at the same time,
+    A by /v1/ingest and B by /v2/ingest. The demo waits until every accepted record is canonical, counts at both ends,
+    links people by token, then repeats requests and sends nonsense. Exit code 0 only if every check held.
+
+    Example: exchange demo --records 200
+    """
+    from infra.cli.demo.own_system import own_system  # what only the demo needs
+    from infra.cli.demo.screen import Screen
+
+    screen = Screen()
+    began = time.monotonic()
+    screen.console.print(
+        f"[bold]Health-data exchange: FEBRL 4, two hospitals, {2 * records:,} records[/bold]"
+    )
+    with ExitStack() as stack:
+        if use_running:
+            addresses = running_system(data_dir)
+        else:
+            with screen.phase("Postgres, S3, Kafka and the functions start"):
+                own = own_system(broker_storage=broker_storage, keep=keep, build_dir=build_dir)
+                try:
+                    addresses, folder = stack.enter_context(own)
+                except StartFailed as failed:
+                    fail(str(failed))
+            if keep:
+                stack.callback(print, f"Kept: {folder}")
+        held = _run(addresses, records, connections, screen, began)
+    raise typer.Exit(0 if held else 1)
+
+
+def _run(addresses: Addresses, records: int, connections: int, screen: Screen, began: float) -> bool:
+    from infra.cli.demo.report import show_verdict
+    from infra.cli.demo.scenario import run_scenario
+
+    checks = asyncio.run(run_scenario(addresses, records, connections, screen))
+    show_verdict(screen.console, checks, time.monotonic() - began)
+    return all(check.holds for check in checks)

@@ -1,0 +1,32 @@
+"""`exchange down`"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from infra.cli.failure import fail
+from infra.cli.holder import find_holder
+from infra.cli.target import DEFAULT, DataDir
+
+
+def down(
+    data_dir: DataDir = DEFAULT,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait for its end.")] = 60.0,
+) -> None:
+    """Stop the exchange that runs on a data folder, in order, and wait until it is gone.
+
+    What is in flight gets its time to end; the data stays. It is no error when nothing runs.
+
+    Example: exchange down --data-dir /tmp/try
+    """
+    holder = find_holder(data_dir)
+    if holder is None:
+        print(f"Nothing runs on {data_dir}.")
+        return
+    print(f"Stopping {holder}…", flush=True)
+    holder.terminate()
+    if not holder.wait_gone(timeout):
+        fail(f"{holder} is still there after {timeout:.0f} s; see {data_dir / 'logs'}")
+    print("Stopped.")

@@ -1,0 +1,48 @@
+"""`exchange token`"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+
+from infra.cli.addresses import Addresses
+from infra.cli.failure import fail
+from infra.cli.local_tokens import SCOPES, sign_token
+from infra.cli.target import DEFAULT, DataDir
+
+_DURATION = re.compile(r"(-?\d+)([smhd])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def token(
+    partner: Annotated[str, typer.Option(help="The partner that the token is for.")] = "partnerA",
+    scope: Annotated[
+        list[str] | None, typer.Option(help="May be given several times.", show_default=" ".join(SCOPES))
+    ] = None,
+    expires_in: Annotated[
+        str, typer.Option(help="Such as 90s, 15m, 1h, 7d; -1h gives an expired one.")
+    ] = "1h",
+    data_dir: DataDir = DEFAULT,
+) -> None:
+    """Print a token for this machine's exchange, and nothing else.
+
+    It is signed with the secret of the data folder, so no other system takes it. A partner may send only under its own
+    sources: partnerA as partnerA or hospital-a, partnerB as partnerB or hospital-b.
+
+    Example: curl -H "Authorization: Bearer $(exchange token --partner partnerB)" …
+    """
+    addresses = Addresses.load(data_dir)
+    if addresses is None:
+        fail(f"no exchange was ever started on {data_dir}; start it with: exchange up --detach")
+    scopes = tuple(word for given in scope for word in given.split()) if scope else SCOPES
+    print(sign_token(addresses.jwt_secret, partner, scopes=scopes, expires_in=_read_duration(expires_in)))
+
+
+def _read_duration(text: str) -> timedelta:
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        fail("--expires-in is a number and s, m, h or d, such as 15m")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})

@@ -1,0 +1,30 @@
+"""`exchange trigger`"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from infra.cli.admin import read_status, trigger_schedule
+from infra.cli.names import find_schedule
+from infra.cli.target import DEFAULT, DataDir, running_system
+
+
+def trigger(
+    schedule: Annotated[
+        str, typer.Argument(help="Its name, its event's name or its function's.", metavar="SCHEDULE")
+    ],
+    data_dir: DataDir = DEFAULT,
+) -> None:
+    """Fire a schedule now, without waiting for its time.
+
+    The function gets the input that the template gives to the schedule, as it would from EventBridge.
+
+    Example: exchange trigger publish-outbox
+    """
+    addresses = running_system(data_dir)
+    schedules = read_status(addresses)["schedules"]
+    name = find_schedule(schedule, {name: state["function"] for name, state in schedules.items()})
+    trigger_schedule(addresses, name)
+    print(f"Triggered {name}.")

@@ -1,0 +1,190 @@
+"""`exchange up`"""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+import signal
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from infra.cli.addresses import Addresses, Ports
+from infra.cli.background import BackgroundSystem, StartFailed
+from infra.cli.failure import fail
+from infra.cli.holder import Held, find_holder, hold
+from infra.cli.target import BUILD_SHOWN, DEFAULT, DataDir
+
+START_TIMEOUT_SECONDS = 300.0
+PORT_FLAGS = {
+    "ingest": "--ingest-port",
+    "tokenize": "--tokenize-port",
+    "lambda_": "--lambda-port",
+    "admin": "--admin-port",
+}
+EXAMPLE_BODY = (
+    '{"source":"partnerA","record_type":"encounter",'
+    '"patient":{"first_name":"Sam","last_name":"Lee","dob":"1990-01-01","ssn":"123-45-6789"},'
+    '"payload":{"visit_number":"V1","medical_record_number":"M1","facility":"NOR-01","patient_class":"I",'
+    '"utc_offset":"-05:00","admit_time":"2024-03-05 14:30","diagnoses":["E11.9"]}}'
+)
+
+
+def up(
+    *,
+    data_dir: DataDir = DEFAULT,
+    detach: Annotated[
+        bool, typer.Option("--detach", "-d", help="Return when it is ready and leave it running.")
+    ] = False,
+    any_ports: Annotated[bool, typer.Option("--any-ports", help="Take free ports for everything.")] = False,
+    ingest_port: Annotated[int, typer.Option(help="Ingest API.")] = Ports.ingest,
+    tokenize_port: Annotated[int, typer.Option(help="Tokenize API.")] = Ports.tokenize,
+    lambda_port: Annotated[int, typer.Option(help="Lambda Invoke API.")] = Ports.lambda_,
+    admin_port: Annotated[
+        int, typer.Option(help="Status, metrics and schedules of the runner.")
+    ] = Ports.admin,
+    broker_storage: Annotated[
+        str,
+        typer.Option(
+            help='Where the Kafka broker keeps its log: "s3", or "memory", which is faster and lost.'
+        ),
+    ] = "s3",
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Keep the functions' lines off the screen.")
+    ] = False,
+    build_dir: Annotated[
+        Path | None,
+        typer.Option(
+            resolve_path=True,
+            help="Where layers are built, once.",
+            show_default=BUILD_SHOWN,
+        ),
+    ] = None,
+) -> None:
+    """Start the whole exchange on this machine, without Docker.
+
+    Postgres, S3 and Kafka start as child processes, the database is migrated, and every function of template.yaml
+    runs with its HTTP routes, schedules and Kafka sources. What the functions print follows on the screen and stays
+    in the data folder. Ctrl-C stops everything in order; the data stays for the next time.
+
+    Example: exchange up --detach && exchange status
+    """
+    ports = Ports.any() if any_ports else Ports(ingest_port, tokenize_port, lambda_port, admin_port)
+    holder = find_holder(data_dir)
+    if holder is not None:
+        fail(_describe_held(data_dir, str(holder)))
+    for name, port in ports.taken().items():
+        fail(
+            f"port {port} is taken by another program;"
+            f" choose another with {PORT_FLAGS[name]}, or free ones with --any-ports"
+        )
+    if broker_storage not in ("s3", "memory"):
+        fail("--broker-storage is s3 or memory")
+    if detach:
+        _start_detached(data_dir, _options(ports, broker_storage, quiet, build_dir))
+    else:
+        _run(data_dir, ports, "memory" if broker_storage == "memory" else "s3", quiet, build_dir)
+
+
+def _start_detached(data_dir: Path, options: list[str]) -> None:
+    system = BackgroundSystem(data_dir, options, dies_with_us=False)
+    try:
+        addresses = system.wait_ready(START_TIMEOUT_SECONDS)
+    except StartFailed as failed:
+        fail(str(failed))
+    except KeyboardInterrupt:
+        system.stop()
+        raise
+    _show(addresses, f"Running in the background as process {addresses.pid}; stop it with: exchange down")
+
+
+def _run(
+    data_dir: Path, ports: Ports, broker_storage: Literal["s3", "memory"], quiet: bool, build_dir: Path | None
+) -> None:
+    import uvloop  # these two cost a second, which no other command should pay
+
+    from infra.cli.system import System
+    from infra.embedded import StackError
+    from infra.local import RunnerError
+
+    async def serve() -> None:
+        system = System(data_dir, ports, broker_storage=broker_storage, screen=not quiet, build_dir=build_dir)
+        asked_to_stop = asyncio.Event()
+        starting = asyncio.create_task(system.start())
+
+        def stop_soon() -> None:
+            asked_to_stop.set()
+            starting.cancel()
+
+        for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(signum, stop_soon)
+        try:
+            addresses = await starting
+        except asyncio.CancelledError:
+            print("Stopped before it was ready.", flush=True)
+            return
+        try:
+            _show(addresses, "Ctrl-C stops everything.")
+            asked = [
+                asyncio.create_task(wait) for wait in (asked_to_stop.wait(), system.wait_for_stop_request())
+            ]
+            await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+            print("Stopping…", flush=True)
+        finally:
+            await system.stop()
+        print("Stopped. Nothing is left running.", flush=True)
+
+    try:
+        with hold(data_dir):
+            print("Starting… the first time takes a minute, to build the functions' layers.", flush=True)
+            uvloop.run(serve())
+    except Held as held:
+        fail(_describe_held(data_dir, str(held.holder)))
+    except (StackError, RunnerError) as error:
+        fail(str(error))
+
+
+def _options(ports: Ports, broker_storage: str, quiet: bool, build_dir: Path | None) -> list[str]:
+    if ports == Ports.any():
+        options = ["--any-ports"]
+    else:
+        chosen = {field.name: getattr(ports, field.name) for field in fields(ports)}
+        options = [f"{flag}={chosen[name]}" for name, flag in PORT_FLAGS.items()]
+    options.append(f"--broker-storage={broker_storage}")
+    options += ["--quiet"] if quiet else []
+    options += [f"--build-dir={build_dir}"] if build_dir else []
+    return options
+
+
+def _describe_held(data_dir: Path, holder: str) -> str:
+    return f"the exchange runs on {data_dir} already ({holder}); stop it with: exchange down"
+
+
+def _show(addresses: Addresses, last_line: str) -> None:
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    for what, where in {
+        "Ingest API": addresses.ingest,
+        "Tokenize API": addresses.tokenize,
+        "Lambda Invoke API": addresses.lambda_,
+        "Status and metrics": f"{addresses.admin}/status, /metrics",
+        "S3": addresses.s3,
+        "Kafka": addresses.kafka_brokers,
+        "Postgres": addresses.postgres_dsn,
+    }.items():
+        table.add_row(what, where)
+    console = Console(soft_wrap=True, highlight=False)
+    console.print("\n[bold]The exchange is ready.[/bold]\n")
+    console.print(table)
+    headers = ["Authorization: Bearer dev", "Content-Type: application/json", "Idempotency-Key: try-0001"]
+    words = [
+        "curl",
+        "-s",
+        f"{addresses.ingest}/v1/ingest",
+        *(word for header in headers for word in ("-H", header)),
+    ]
+    console.print(f"\nTry it:\n\n  {shlex.join([*words, '-d', EXAMPLE_BODY])}\n", markup=False)
+    console.print(last_line + "\n")

@@ -1,0 +1,39 @@
+"""The demo's own exchange: beside any other, in memory where that is faster, and gone afterwards."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from infra.cli.addresses import DEFAULT_DATA_DIR, Addresses
+from infra.cli.background import BackgroundSystem
+
+# The first start builds the functions' layers, which downloads them.
+START_TIMEOUT_SECONDS = 300.0
+
+
+@contextmanager
+def own_system(
+    *, broker_storage: str, keep: bool, build_dir: Path | None
+) -> Iterator[tuple[Addresses, Path]]:
+    """A started exchange in a process and folder of its own. Raises StartFailed.
+
+    `keep` leaves the folder with its data and logs, not the process.
+    """
+    DEFAULT_DATA_DIR.mkdir(exist_ok=True)
+    data_dir = Path(tempfile.mkdtemp(prefix="demo-", dir=DEFAULT_DATA_DIR))
+    options = ["--any-ports", "--quiet", f"--broker-storage={broker_storage}"]
+    if build_dir is not None:
+        options.append(f"--build-dir={build_dir}")
+    system: BackgroundSystem | None = None
+    try:
+        system = BackgroundSystem(data_dir, options, dies_with_us=True)
+        yield system.wait_ready(START_TIMEOUT_SECONDS), data_dir
+    finally:
+        if system is not None:
+            system.stop()
+        if not keep:
+            shutil.rmtree(data_dir, ignore_errors=True)

@@ -1,0 +1,32 @@
+"""The `exchange` command: one data folder, one system, everything that is done to it day by day."""
+
+from __future__ import annotations
+
+import typer
+
+from infra.cli.commands.demo import demo
+from infra.cli.commands.down import down
+from infra.cli.commands.invoke import invoke
+from infra.cli.commands.logs import logs
+from infra.cli.commands.status import status
+from infra.cli.commands.token import token
+from infra.cli.commands.trigger import trigger
+from infra.cli.commands.up import up
+
+app = typer.Typer(
+    name="exchange",
+    help=(
+        "The health-data exchange on this machine: HTTP to canonical, de-identified, linkable rows, without Docker."
+        "\n\nBegin with: exchange demo, or: exchange up"
+    ),
+    no_args_is_help=True,
+    add_completion=False,
+    # A traceback with local variables could show a record or a secret.
+    pretty_exceptions_show_locals=False,
+    rich_markup_mode=None,
+)
+for command in (up, down, status, logs, invoke, trigger, token, demo):
+    app.command()(command)
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,37 @@
+"""Which running system a command speaks to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from infra.cli.addresses import DEFAULT_DATA_DIR, Addresses
+from infra.cli.failure import fail
+from infra.cli.holder import find_holder
+
+DataDir = Annotated[
+    Path,
+    typer.Option(
+        "--data-dir",
+        envvar="EXCHANGE_DATA_DIR",
+        file_okay=False,
+        resolve_path=True,
+        show_default=".local in the repository",
+        help="Where the system keeps its data, logs and addresses.",
+    ),
+]
+DEFAULT = DEFAULT_DATA_DIR
+BUILD_SHOWN = ".local/build in the repository"
+
+
+def running_system(data_dir: Path) -> Addresses:
+    """The addresses of the system that runs on `data_dir`; ends the command when none does or it still starts."""
+    holder = find_holder(data_dir)
+    if holder is None:
+        fail(f"nothing runs on {data_dir}; start it with: exchange up --detach")
+    addresses = Addresses.load(data_dir)
+    if addresses is None or addresses.pid != holder.pid:
+        fail(f"the system on {data_dir} is still starting ({holder}); try again in a moment")
+    return addresses
