@@ -7,6 +7,7 @@ from typing import cast
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from chalice import Chalice, Response
+
 from exchange.intake.metrics import metrics_page
 from exchange.intake.service import intake
 from exchange.platform.http import HttpRequest, answer, json_response

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
+
 from exchange.platform.faults import contain_faults
 from exchange.platform.log import logger
 from exchange.platform.metrics import record_counts

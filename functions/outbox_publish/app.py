@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
+
 from exchange.errors import ContractViolation
 from exchange.outbox.service import publisher
 from exchange.platform.faults import contain_faults

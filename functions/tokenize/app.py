@@ -6,6 +6,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from chalice import Chalice, Response
+
 from exchange.platform.faults import contain_faults
 from exchange.platform.http import HttpRequest, answer, json_response
 from exchange.platform.settings import load_settings
