@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache
-from urllib.parse import urlsplit
 
 from exchange.errors import Misconfigured
 
@@ -64,9 +63,21 @@ def parse_settings(environment: Mapping[str, str]) -> Settings:
     for plain, by_arn in PLAIN_SECRETS.items():
         if environment.get(plain):
             raise Misconfigured(f"{plain} is allowed only when ENV=local; use {by_arn}")
-    if settings.postgres_dsn and urlsplit(settings.postgres_dsn).password:
+    if settings.postgres_dsn and _has_password(settings.postgres_dsn):
         raise Misconfigured("POSTGRES_DSN carries a password; outside local use POSTGRES_SECRET_ARN")
     return settings
+
+
+def _has_password(dsn: str) -> bool:
+    """As libpq reads it: a password may also stand in a URL's query or among key=value pairs."""
+    import psycopg2
+    from psycopg2.extensions import parse_dsn
+
+    try:
+        return not parse_dsn(dsn).keys().isdisjoint({"password", "sslpassword"})
+    except psycopg2.ProgrammingError:
+        # The driver's text quotes the DSN.
+        raise Misconfigured("POSTGRES_DSN is not a connection string") from None
 
 
 @cache
