@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from json import JSONDecodeError
 from typing import Any
 
 import jwt
@@ -64,7 +65,8 @@ def _verified_claims(token: str, settings: Settings) -> dict[str, Any]:
             leeway=LEEWAY_SECONDS,
             options={"require": ["exp", "iss", "aud"]},
         )
-    except jwt.PyJWKClientConnectionError as error:
+    except (jwt.PyJWKClientConnectionError, jwt.PyJWKSetError, JSONDecodeError) as error:
+        # Only the issuer's answer ends in the latter two: a caller with a good token is not to blame for it.
         raise DependencyUnavailable("the issuer's keys cannot be read") from error
     except jwt.ExpiredSignatureError as error:
         raise Unauthenticated("the token is expired", field="Authorization") from error
