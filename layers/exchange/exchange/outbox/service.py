@@ -43,14 +43,17 @@ class Publisher:
         The only sleep in the exchange: an empty outbox is asked again every POLL_SECONDS. NOTIFY would take a
         database-wide lock at every commit of an ingest. ADR 0003.
         """
-        deadline = time.monotonic() + min(linger_seconds, max(remaining_seconds - RESERVE_SECONDS, 0.0))
+        started = time.monotonic()
+        last_moment = started + max(remaining_seconds - RESERVE_SECONDS, 0.0)
+        deadline = min(started + linger_seconds, last_moment)
         published = failed = 0
         while True:
             outcomes = self.publish_page()
             page_failures = sum(outcome is not None for outcome in outcomes)
             published += len(outcomes) - page_failures
             failed += page_failures
-            if outcomes and not page_failures:
+            # A backlog is worked off past the linger, yet never into the time-out.
+            if outcomes and not page_failures and time.monotonic() < last_moment:
                 continue
             if time.monotonic() + POLL_SECONDS >= deadline:
                 break
