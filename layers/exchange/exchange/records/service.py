@@ -67,7 +67,7 @@ class Normalizer:
             self._work(group, report)
         for ingested, attempt in started:
             if attempt.standing is Standing.SUSPECT:
-                self._work_alone(ingested, report)
+                self._work_alone(ingested, attempt, report)
         return report
 
     def _bury_unreadable(self, deliveries: Sequence[Delivery], report: BatchReport) -> list[RecordIngested]:
@@ -85,13 +85,14 @@ class Normalizer:
         report.dead_letters += len(unreadable)
         return readable
 
-    def _work_alone(self, ingested: RecordIngested, report: BatchReport) -> None:
+    def _work_alone(self, ingested: RecordIngested, last: Attempt, report: BatchReport) -> None:
+        if last.number >= ATTEMPT_LIMIT:
+            died = RecordRejected("the environment died under the last attempt", stage="start_attempt")
+            self._settle([(ingested, last)], [died], report)
+            return
         attempt = ledger.start_suspect(self._database, ingested.record_id)
         if attempt.standing is Standing.FINISHED:
             report.repeated += 1
-        elif attempt.number > ATTEMPT_LIMIT:
-            died = RecordRejected("the environment died under every attempt", stage="start_attempt")
-            self._settle([(ingested, attempt)], [died], report)
         else:
             self._work([(ingested, attempt)], report)
 
