@@ -32,6 +32,9 @@ def find_refusal(ingested: RecordIngested, bucket: str) -> RecordRejected | None
     """Why the object is not even asked for: not ours to read, or larger than ingest takes."""
     if ingested.event["raw_object"]["bucket"] != bucket:
         return RecordRejected("raw_object.bucket: is not the exchange's bucket", stage=STAGE)
+    if ingested.object_key.rpartition("/")[2].lower() != f"{ingested.record_id}.json":
+        # Else one object could become canonical under two names.
+        return RecordRejected("raw_object.key: is not the record's key", stage=STAGE)
     if ingested.size_bytes > BODY_LIMIT_BYTES:
         return RecordRejected(f"raw_object.size_bytes: is over {BODY_LIMIT_BYTES} bytes", stage=STAGE)
     return None
@@ -60,7 +63,7 @@ def read_raw_record(
 
 
 def _describe(body: dict[str, Any], metadata: Mapping[str, str], partners: PartnerRegistry) -> RawRecord:
-    if "partner-id" in metadata:
+    if metadata.keys() >= {"partner-id", "record-kind", "schema-hint"}:
         return RawRecord(
             partner_id=metadata["partner-id"],
             source=body["source"],
