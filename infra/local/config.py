@@ -31,6 +31,9 @@ class RunnerConfig:
     # Without, neither schedules nor event sources run: only what is called.
     sources: bool = True
     screen: bool = True
+    # What Lambda gives an environment to come up:
+    # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-ib
+    init_timeout_seconds: float = 10.0
     integration_timeout_seconds: float = 29.0
     asynchronous_retry_delays_seconds: tuple[float, ...] = (60.0, 120.0)
     stop_timeout_seconds: float = 10.0

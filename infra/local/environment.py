@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import cast
 
 from .errors import InitFailed
 from .invocation import MAXIMUM_PAYLOAD_BYTES, Answer, Invocation, error_payload, error_type_of
 from .journal import FunctionLog
 from .launch import Launch
-from .reports import InvocationReport, peak_memory_mb
+from .process import FunctionProcess
+from .reports import InvocationReport, PeakMemory
 from .runtime_api import RuntimeConnection
 
 _TAIL_BYTES = 4096
-_MEMORY_AGE_SECONDS = 1.0
 
 
 class Environment:
     """Starts, answers, and ends once; a dead one is never started again.
 
     `invoke` may be called as soon as the answer before is out, though the process has not asked for more yet.
-    `on_end(environment)` is called once when the process is gone, `on_report` after every invocation.
+    `on_idle(environment)` is called with every answer, `on_end` once when the process is gone, `on_report` after
+    every invocation.
     """
 
     def __init__(
@@ -43,67 +41,40 @@ class Environment:
         self._on_end = on_end
         self._on_report = on_report
         self._loop = asyncio.get_running_loop()
+        self._process = FunctionProcess(self._print, self._exited)
+        self._memory = PeakMemory()
         self._started: asyncio.Future[None] = self._loop.create_future()
-        self._gone: asyncio.Future[None] = self._loop.create_future()
-        self._transport: asyncio.SubprocessTransport | None = None
         self._server: asyncio.Server | None = None
         self._waiting: RuntimeConnection | None = None
         self._current: Invocation | None = None
         self._following: Invocation | None = None
         self._answer: Answer | None = None
         self._deadline: asyncio.TimerHandle | None = None
-        self._partial_line = b""
         self._tail: deque[str] | None = None
-        self._memory_mb, self._memory_read_at = 0, 0.0
         self._init_seconds: float | None = None
         self._ends_by: Answer | None = None
-
-    @property
-    def launch(self) -> Launch:
-        return self._launch
-
-    @property
-    def pid(self) -> int | None:
-        return None if self._transport is None else self._transport.get_pid()
-
-    @property
-    def ended(self) -> bool:
-        return self._gone.done()
 
     async def start(self, timeout_seconds: float) -> None:
         """Bring the process up to its first /next. Raises InitFailed; the process is then gone."""
         begun = time.perf_counter()
         self._server = await self._loop.create_server(lambda: RuntimeConnection(self), "127.0.0.1", 0)
         host, port = self._server.sockets[0].getsockname()[:2]
+        launch = self._launch
         try:
-            # From the loop's own thread: the parent-death signal follows the thread that forked.
-            self._transport, _ = await self._loop.subprocess_exec(
-                lambda: _Output(self),
-                *self._launch.command,
-                stdin=None,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.STDOUT,
-                cwd=str(self._launch.folder),
-                env=self._launch.variables(f"{host}:{port}"),
-                start_new_session=True,
-            )
+            await self._process.start(launch.command, launch.folder, launch.variables(f"{host}:{port}"))
         except OSError as error:
             self._server.close()
-            self._gone.set_result(None)
-            raise InitFailed(
-                "Runtime.InvalidEntrypoint", error_payload("Runtime.InvalidEntrypoint", str(error))
-            ) from error
+            error_type = "Runtime.InvalidEntrypoint"
+            raise InitFailed(error_type, error_payload(error_type, str(error))) from error
         try:
             await asyncio.wait_for(asyncio.shield(self._started), timeout_seconds)
         except TimeoutError as error:
             self._started.cancel()
-            self.kill()
-            await self._gone
+            await self._end()
             message = f"Init timed out after {timeout_seconds:.2f} seconds"
             raise InitFailed("Sandbox.Timedout", error_payload("Sandbox.Timedout", message)) from error
         except InitFailed:
-            self.kill()
-            await self._gone
+            await self._end()
             raise
         self._init_seconds = time.perf_counter() - begun
 
@@ -121,16 +92,10 @@ class Environment:
 
     def kill(self) -> None:
         """End the process and everything that it started, at once."""
-        pid = self.pid
-        if pid is None or self._gone.done():
-            return
-        try:
-            os.killpg(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            return
+        self._process.kill()
 
     async def wait_gone(self) -> None:
-        await self._gone
+        await self._process.wait_gone()
 
     # What the process says through the Runtime API.
 
@@ -156,38 +121,6 @@ class Environment:
     def init_failed(self, body: bytes) -> None:
         if not self._started.done():
             self._started.set_exception(InitFailed(error_type_of(body, "Runtime.Unknown"), body))
-
-    # What the pipe and the system say.
-
-    def printed(self, data: bytes) -> None:
-        *lines, self._partial_line = (self._partial_line + data).split(b"\n")
-        for line in lines:
-            self._print(line.decode("utf-8", "replace"))
-
-    def exited(self, code: int | None) -> None:
-        if self._gone.done():
-            return
-        self._gone.set_result(None)
-        if self._server is not None:
-            self._server.close()
-        if self._partial_line:
-            self.printed(b"\n")
-        self._end_group()
-        invocation = self._current
-        status = (
-            f"exit status {code}" if code is None or code >= 0 else f"signal: {signal.Signals(-code).name}"
-        )
-        if not self._started.done():
-            message = f"Error: Runtime exited without providing a reason ({status})"
-            self._started.set_exception(
-                InitFailed("Runtime.ExitError", error_payload("Runtime.ExitError", message))
-            )
-        if invocation is not None:
-            if self._answer is None:
-                self._answered(self._ends_by or _exit_answer(invocation, status))
-            if self._answer is not None:
-                self._report(invocation, self._answer)
-        self._on_end(self)
 
     # Inside.
 
@@ -220,12 +153,12 @@ class Environment:
             self._deadline.cancel()
         if not invocation.wants_log_tail:
             invocation.settle(answer)
-        if not self.ended:
+        if not self._process.ended:
             self._on_idle(self)
 
     def _turn(self) -> None:
         """The process is free: say what the last invocation took, then go on with the one that waits."""
-        if self.ended:
+        if self._process.ended:
             return
         if self._current is not None and self._answer is not None:
             self._report(self._current, self._answer)
@@ -239,7 +172,7 @@ class Environment:
             duration_seconds=self._duration_seconds,
             init_seconds=self._init_seconds,
             memory_mb=self._function.memory_mb,
-            peak_memory_mb=self._peak_memory_mb(),
+            peak_memory_mb=self._memory.read_mb(self._process.pid),
             error_type=answer.error_type,
         )
         self._init_seconds = None
@@ -262,46 +195,32 @@ class Environment:
         )
         self.kill()
 
-    def _peak_memory_mb(self) -> int:
-        # Reading /proc costs as much as a small invocation: the peak only grows, so once a second is enough.
-        now = time.monotonic()
-        if now - self._memory_read_at > _MEMORY_AGE_SECONDS:
-            self._memory_read_at = now
-            self._memory_mb = max(self._memory_mb, peak_memory_mb(self.pid))
-        return self._memory_mb
-
     def _print(self, line: str) -> None:
         if self._tail is not None:
             self._tail.append(line)
         self._log.record("" if self._current is None else self._current.request_id, line)
 
-    def _end_group(self) -> None:
-        pid = self.pid
-        if pid is not None:
-            try:
-                os.killpg(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                return
+    async def _end(self) -> None:
+        self._process.kill()
+        await self._process.wait_gone()
+
+    def _exited(self, status: str) -> None:
+        if self._server is not None:
+            self._server.close()
+        if not self._started.done():
+            message = f"Error: Runtime exited without providing a reason ({status})"
+            payload = error_payload("Runtime.ExitError", message)
+            self._started.set_exception(InitFailed("Runtime.ExitError", payload))
+        invocation = self._current
+        if invocation is not None:
+            if self._answer is None:
+                self._answered(self._ends_by or _exit_answer(invocation, status))
+            if self._answer is not None:
+                self._report(invocation, self._answer)
+        self._on_end(self)
 
 
 def _exit_answer(invocation: Invocation, status: str) -> Answer:
     message = f"RequestId: {invocation.request_id} Error: Runtime exited with error: {status}"
     payload = error_payload("Runtime.ExitError", message)
     return Answer(invocation.request_id, payload, "Runtime.ExitError")
-
-
-class _Output(asyncio.SubprocessProtocol):
-    def __init__(self, environment: Environment) -> None:
-        self._environment = environment
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # A cast, not a check: uvloop's transports do not derive from asyncio's.
-        self._transport = cast(asyncio.SubprocessTransport, transport)
-
-    def pipe_data_received(self, fd: int, data: bytes | str) -> None:
-        self._environment.printed(cast(bytes, data))
-
-    def process_exited(self) -> None:
-        # A turn later, so that the last lines in the pipe are read before the end is reported.
-        code = self._transport.get_returncode()
-        asyncio.get_running_loop().call_soon(self._environment.exited, code)

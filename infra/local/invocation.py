@@ -30,6 +30,8 @@ class Invocation:
     client_context: str = ""
     wants_log_tail: bool = False
     request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    # By the event loop's clock; 0 for one that found an environment free.
+    queued_at: float = 0.0
 
     def settle(self, answer: Answer) -> None:
         """Give the answer unless the caller has gone away."""

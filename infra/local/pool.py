@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import deque
 from collections.abc import Callable
 
@@ -13,8 +14,10 @@ from .journal import FunctionLog
 from .launch import Launch
 from .reports import InvocationReport
 
-# https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-ib
-_INIT_TIMEOUT_SECONDS = 10.0
+# A start costs some hundred times what a small invocation does. What an environment will take on in a moment
+# waits for it, and no more start at once than there are cores to run them.
+_PATIENCE_SECONDS = 0.005
+_STARTS_AT_ONCE = os.cpu_count() or 1
 
 
 class Pool:
@@ -24,19 +27,22 @@ class Pool:
         self,
         launch: Launch,
         limit: int,
+        init_timeout_seconds: float,
         log: FunctionLog,
         on_report: Callable[[InvocationReport], None],
     ) -> None:
         self.function = launch.function
         self.limit = limit
         self._launch = launch
+        self._init_timeout_seconds = init_timeout_seconds
         self._log = log
         self._on_report = on_report
+        self._loop = asyncio.get_running_loop()
         self._idle: list[Environment] = []
         self._environments: set[Environment] = set()
-        self._starting = 0
         self._starts: set[asyncio.Task[None]] = set()
         self._waiting: deque[Invocation] = deque()
+        self._growth: asyncio.TimerHandle | None = None
         self._in_flight = 0
         self._quiet = asyncio.Event()
         self._quiet.set()
@@ -60,7 +66,7 @@ class Pool:
         """Invoke the function; an error of its own is an answer. May raise FunctionThrottled."""
         if self.limit == 0 or self._closed:
             raise FunctionThrottled(self.function.name)
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Answer] = self._loop.create_future()
         invocation = Invocation(payload, future, client_context, wants_log_tail)
         self._in_flight += 1
         self._quiet.clear()
@@ -68,8 +74,9 @@ class Pool:
         if self._idle:
             self._idle.pop().invoke(invocation)
         else:
+            invocation.queued_at = self._loop.time()
             self._waiting.append(invocation)
-            self._scale_out()
+            self._grow()
         return future
 
     async def warm(self) -> None:
@@ -96,39 +103,51 @@ class Pool:
         await asyncio.gather(*self._starts)
         await asyncio.gather(*(environment.wait_gone() for environment in environments))
 
-    def replace(self, launch: Launch) -> None:
-        """Serve what comes from now on with `launch`; what is in flight ends on the old code."""
-        self._launch = launch
-        for environment in self._idle:
-            environment.kill()
-        self._idle.clear()
-
     def _one_less(self, _: asyncio.Future[Answer]) -> None:
         self._in_flight -= 1
         if self._in_flight == 0:
             self._quiet.set()
 
-    def _scale_out(self) -> None:
-        while self._starting < len(self._waiting) and len(self._environments) < self.limit:
-            self._start_one()
+    def _grow(self) -> None:
+        """Start an environment for the first invocation in the queue that no start is under way for.
 
-    def _start_one(self) -> None:
+        At once if there is no environment at all, else when that invocation has waited a little.
+        """
+        covered = len(self._starts)
+        if covered >= min(len(self._waiting), _STARTS_AT_ONCE) or len(self._environments) >= self.limit:
+            return
+        waits_until = self._waiting[covered].queued_at + _PATIENCE_SECONDS
+        if not self._environments or self._loop.time() >= waits_until:
+            self._start_one()
+            self._grow()
+        elif self._growth is None:
+            self._growth = self._loop.call_at(waits_until, self._lose_patience)
+
+    def _lose_patience(self) -> None:
+        self._growth = None
+        self._grow()
+
+    def _create(self) -> Environment:
         environment = Environment(self._launch, self._log, self._free, self._ended, self._on_report)
         self._environments.add(environment)
-        task = asyncio.get_running_loop().create_task(self._start(environment))
-        self._starting += 1
+        return environment
+
+    def _start_one(self) -> None:
+        task = self._loop.create_task(self._start(self._create()))
         self._starts.add(task)
-        task.add_done_callback(self._starts.discard)
+        task.add_done_callback(self._start_done)
+
+    def _start_done(self, task: asyncio.Task[None]) -> None:
+        self._starts.discard(task)
+        self._grow()
 
     async def _start(self, environment: Environment) -> None:
         try:
-            await environment.start(_INIT_TIMEOUT_SECONDS)
+            await environment.start(self._init_timeout_seconds)
         except InitFailed as error:
-            self._starting -= 1
             self._environments.discard(environment)
             await self._failed_to_start(error)
         else:
-            self._starting -= 1
             self._free(environment)
 
     async def _failed_to_start(self, error: InitFailed) -> None:
@@ -140,8 +159,7 @@ class Pool:
             return
         if error.error_type == "Sandbox.Timedout":
             # Lambda tries once more, with the function's own time-out, when init took too long.
-            environment = Environment(self._launch, self._log, self._free, self._ended, self._on_report)
-            self._environments.add(environment)
+            environment = self._create()
             try:
                 await environment.start(self.function.timeout_seconds)
             except InitFailed as second:
@@ -151,10 +169,9 @@ class Pool:
                 environment.invoke(invocation)
                 return
         invocation.settle(Answer(invocation.request_id, error.payload, error.error_type))
-        self._scale_out()
 
     def _free(self, environment: Environment) -> None:
-        if environment.launch is not self._launch or (self._closed and not self._waiting):
+        if self._closed and not self._waiting:
             environment.kill()
             return
         invocation = self._next_waiting()
@@ -178,5 +195,4 @@ class Pool:
         undelivered = environment.take_undelivered()
         if undelivered is not None:
             self._waiting.appendleft(undelivered)
-        if self._waiting:
-            self._scale_out()
+        self._grow()

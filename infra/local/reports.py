@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
 from pathlib import Path
+
+_MEMORY_AGE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +36,22 @@ class InvocationReport:
         return line
 
 
-def peak_memory_mb(pid: int | None) -> int:
-    """Return the most memory that a process has had resident; 0 where the system does not say."""
+class PeakMemory:
+    """The most memory that a process has had resident, in MB; 0 where the system does not say."""
+
+    def __init__(self) -> None:
+        self._mb, self._read_at = 0, -_MEMORY_AGE_SECONDS
+
+    def read_mb(self, pid: int | None) -> int:
+        # Reading /proc costs as much as a small invocation: the peak only grows, so once a second is enough.
+        now = time.monotonic()
+        if now - self._read_at > _MEMORY_AGE_SECONDS:
+            self._read_at = now
+            self._mb = max(self._mb, _resident_peak_mb(pid))
+        return self._mb
+
+
+def _resident_peak_mb(pid: int | None) -> int:
     try:
         status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
     except OSError:

@@ -111,8 +111,13 @@ class Runner:
 
     def _pool(self, launch: Launch) -> Pool:
         function = launch.function
-        log = FunctionLog(self._journal, function.name, self._metrics.count)
-        return Pool(launch, self._limit(function), log, self._statistics.of(function.name).take)
+        return Pool(
+            launch,
+            self._limit(function),
+            self._config.init_timeout_seconds,
+            FunctionLog(self._journal, function.name, self._metrics.count),
+            self._statistics.of(function.name).take,
+        )
 
     def _limit(self, function: Function) -> int:
         reserved = function.reserved_concurrency
