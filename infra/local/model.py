@@ -62,12 +62,26 @@ class HttpRoute:
 
 
 @dataclass(frozen=True)
+class GatewayResponse:
+    """What the gateway itself answers in one kind of case; `status` None leaves it as it would be.
+
+    `headers` are mapping expressions, `templates` bodies with variables, by content type.
+    """
+
+    status: int | None
+    headers: Mapping[str, str]
+    templates: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Api:
     logical_id: str
     stage: str
     routes: tuple[HttpRoute, ...]
     binary_media_types: tuple[str, ...] = ()
     stage_variables: Mapping[str, str] | None = None
+    # By response type, such as MISSING_AUTHENTICATION_TOKEN or DEFAULT_4XX.
+    gateway_responses: Mapping[str, GatewayResponse] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,55 @@
+"""The functions of a template, with their layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .errors import TemplateError
+from .model import Function, Source, function_arn, function_name_of
+from .resources import Resources
+
+
+def read_functions(resources: Resources) -> Iterator[Function]:
+    """Yield every function. Raises TemplateError for a layer that is not in the template."""
+    layers = {
+        resources.reference(logical_id): resources.source(logical_id, resource, "Content")
+        for logical_id, resource in resources.of("Lambda::LayerVersion")
+    }
+    retries = {
+        function_name_of(resources.get(config, "FunctionName")): int(
+            resources.get(config, "MaximumRetryAttempts", 2)
+        )
+        for _, config in resources.of("Lambda::EventInvokeConfig")
+    }
+    for logical_id, resource in resources.of("Lambda::Function"):
+        name = resources.reference(logical_id)
+        environment = resources.get(resource, "Environment", {}).get("Variables") or {}
+        reserved = resources.get(resource, "ReservedConcurrentExecutions")
+        yield Function(
+            logical_id=logical_id,
+            name=name,
+            arn=function_arn(resources.region, name),
+            handler=str(resources.get(resource, "Handler", "")),
+            runtime=str(resources.get(resource, "Runtime", "")),
+            source=resources.source(logical_id, resource, "Code"),
+            layers=tuple(
+                _layer(layers, name, reference) for reference in resources.get(resource, "Layers", [])
+            ),
+            environment={key: _variable(value) for key, value in environment.items()},
+            memory_mb=int(resources.get(resource, "MemorySize", 128)),
+            timeout_seconds=float(resources.get(resource, "Timeout", 3)),
+            reserved_concurrency=None if reserved is None else int(reserved),
+            asynchronous_retries=retries.get(name, 2),
+        )
+
+
+def _layer(layers: Mapping[str, Source], function_name: str, reference: str) -> Source:
+    try:
+        return layers[reference]
+    except KeyError as error:
+        raise TemplateError(f"{function_name}: layer {reference} is not in the template") from error
+
+
+def _variable(value: Any) -> str:
+    return ("true" if value else "false") if isinstance(value, bool) else str(value)
