@@ -7,6 +7,7 @@ so a public key can not be replayed as an HMAC secret.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from json import JSONDecodeError
@@ -20,6 +21,8 @@ from exchange.platform.settings import Settings
 
 LEEWAY_SECONDS = 30
 SHORTEST_SECRET_BYTES = 32
+# As the registry spells partners: the name goes into the audit log before anybody has looked it up.
+_PARTNER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{1,62}")
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ def authenticate(authorization: str | None, settings: Settings) -> Caller:
     claims = _verified_claims(token, settings)
     partner_id = claims.get("partner_id")
     scope = claims.get("scope")
-    if not isinstance(partner_id, str) or not partner_id or not isinstance(scope, str):
+    if not isinstance(partner_id, str) or not _PARTNER_ID.fullmatch(partner_id) or not isinstance(scope, str):
         raise Unauthenticated("the token names no partner or no scope", field="Authorization")
     return Caller(partner_id=partner_id, scopes=frozenset(scope.split()))
 
