@@ -58,10 +58,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--template", type=Path, default=Path("template.yaml"))
     parser.add_argument("--parameter", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--state-dir", type=Path, default=Path(".local/runner"))
+    parser.add_argument("--build-dir", type=Path, help="where layers are built, kept by content")
     parser.add_argument("--api-port", action="append", default=[], metavar="API=PORT")
     parser.add_argument("--lambda-port", type=int, default=3001)
     parser.add_argument("--admin-port", type=int, default=3002)
     parser.add_argument("--concurrency", type=int, default=8, help="limit of a function that reserves none")
+    parser.add_argument("--no-prestart", action="store_true", help="start no environment before it is called")
+    parser.add_argument("--no-sources", action="store_true", help="run neither schedules nor Kafka sources")
+    parser.add_argument("--init-timeout", type=float, default=10.0, metavar="SECONDS")
+    parser.add_argument("--integration-timeout", type=float, default=29.0, metavar="SECONDS")
     parser.add_argument(
         "--asynchronous-retry-delays",
         default="60,120",
@@ -75,12 +80,17 @@ def _config(options: argparse.Namespace) -> RunnerConfig:
     return RunnerConfig(
         template=options.template,
         state_dir=options.state_dir,
+        build_dir=options.build_dir,
         parameters=dict(pair.split("=", 1) for pair in options.parameter),
         aws_environment={name: os.environ[name] for name in _CREDENTIALS if name in os.environ},
         api_ports={name: int(port) for name, port in (pair.split("=", 1) for pair in options.api_port)},
         lambda_port=options.lambda_port,
         admin_port=options.admin_port,
         default_concurrency=options.concurrency,
+        prestart=not options.no_prestart,
+        sources=not options.no_sources,
+        init_timeout_seconds=options.init_timeout,
+        integration_timeout_seconds=options.integration_timeout,
         asynchronous_retry_delays_seconds=tuple(map(float, options.asynchronous_retry_delays.split(","))),
     )
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .errors import BuildError
+from .interpreter import Interpreter
 from .model import Source
 
 # What an execution environment gets beside the function's own code, as on Lambda.
@@ -27,10 +27,10 @@ class Builder:
     Blocking: call it in a thread. Raises BuildError with the output of the tool that failed.
     """
 
-    def __init__(self, folder: Path, interpreter: Path) -> None:
+    def __init__(self, folder: Path, interpreter: Interpreter) -> None:
         self._folder = folder
-        self._interpreter = interpreter
-        self._version = "{}.{}".format(*_version_of(interpreter))
+        self._interpreter = interpreter.path
+        self._version = interpreter.version
 
     def runtime(self) -> Path:
         """Return the folder with awslambdaric and boto3."""
@@ -73,7 +73,13 @@ class Builder:
 
         def run_make(target: Path) -> None:
             command = ["make", f"build-{source.logical_id}", f"ARTIFACTS_DIR={target}"]
-            environment = {**os.environ, "ARTIFACTS_DIR": str(target)}
+            environment = {
+                **os.environ,
+                "ARTIFACTS_DIR": str(target),
+                "PYTHON_VERSION": self._version,
+                # The runner's `python3` first: it has a pip where the system's may have none.
+                "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}",
+            }
             _run(command, cwd=source.path, environment=environment, what=source.logical_id)
 
         return self._once(f"{source.logical_id}-{key}", run_make)
@@ -99,24 +105,6 @@ class Builder:
                 if not finished.is_dir():
                     raise BuildError(f"{name}: {error}") from error
         return finished
-
-
-def find_interpreter(runtime: str) -> Path:
-    """Return the bare interpreter for a Lambda runtime such as `python3.11`, never a venv's.
-
-    Where the machine lacks that version, the interpreter that the runner itself runs on.
-    """
-    base = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
-    if runtime == f"python{sys.version_info.major}.{sys.version_info.minor}":
-        return base
-    found = shutil.which(runtime)
-    return Path(found).resolve() if found else base
-
-
-def _version_of(interpreter: Path) -> tuple[str, str]:
-    command = [str(interpreter), "-S", "-c", "import sys; print(*sys.version_info[:2])"]
-    major, minor = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-    return major, minor
 
 
 def _run(command: list[str], *, cwd: Path, environment: dict[str, str], what: str) -> None:

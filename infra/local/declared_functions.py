@@ -11,7 +11,7 @@ from .resources import Resources
 
 
 def read_functions(resources: Resources) -> Iterator[Function]:
-    """Yield every function. Raises TemplateError for a layer that is not in the template."""
+    """Yield every function. Raises TemplateError for an unknown layer or a runtime not Python's."""
     layers = {
         resources.reference(logical_id): resources.source(logical_id, resource, "Content")
         for logical_id, resource in resources.of("Lambda::LayerVersion")
@@ -24,6 +24,9 @@ def read_functions(resources: Resources) -> Iterator[Function]:
     }
     for logical_id, resource in resources.of("Lambda::Function"):
         name = resources.reference(logical_id)
+        runtime = str(resources.get(resource, "Runtime", ""))
+        if not runtime.startswith("python"):
+            raise TemplateError(f"{name}: runtime {runtime or '(none)'} cannot be run, only Python's can")
         environment = resources.get(resource, "Environment", {}).get("Variables") or {}
         reserved = resources.get(resource, "ReservedConcurrentExecutions")
         yield Function(
@@ -31,7 +34,7 @@ def read_functions(resources: Resources) -> Iterator[Function]:
             name=name,
             arn=function_arn(resources.region, name),
             handler=str(resources.get(resource, "Handler", "")),
-            runtime=str(resources.get(resource, "Runtime", "")),
+            runtime=runtime,
             source=resources.source(logical_id, resource, "Code"),
             layers=tuple(
                 _layer(layers, name, reference) for reference in resources.get(resource, "Layers", [])

@@ -22,8 +22,8 @@ class Environment:
     """Starts, answers, and ends once; a dead one is never started again.
 
     `invoke` may be called as soon as the answer before is out, though the process has not asked for more yet.
-    `on_idle(environment)` is called with every answer, `on_end` once when the process is gone, `on_report` after
-    every invocation.
+    `on_idle(environment)` is called with every answer, `on_report` after every invocation, `on_end` once when the
+    process is gone.
     """
 
     def __init__(

@@ -79,7 +79,7 @@ class Lane:
         while not self._buffer and not self._stopping.is_set():
             self._arrived.clear()
             await self._arrived.wait()
-        if self._source.batching_window_seconds > 0:
+        if self._source.batching_window_seconds > 0 and not self._stopping.is_set():
             await self._fill(self._source.batching_window_seconds)
         if self._stopping.is_set():
             return []
@@ -111,28 +111,30 @@ class Lane:
             return
 
     async def _process(self, batch: list[EncodedRecord]) -> None:
-        attempts, delay_seconds = 0, _FIRST_DELAY_SECONDS
-        while batch:
+        retries, delay_seconds = 0, _FIRST_DELAY_SECONDS
+        while True:
             failed_offset = await self._try(batch)
             rest = [
                 record for record in batch if failed_offset is not None and record.offset >= failed_offset
             ]
-            if len(rest) < len(batch):
-                self.processed += len(batch) - len(rest)
+            progress = len(batch) - len(rest)
+            if progress:
+                self.processed += progress
                 self.done_offset = rest[0].offset if rest else batch[-1].offset + 1
-                attempts, delay_seconds = 0, _FIRST_DELAY_SECONDS
-                batch = rest
-                continue
-            if 0 <= self._source.maximum_retries <= attempts:
+                retries, delay_seconds, batch = 0, _FIRST_DELAY_SECONDS, rest
+            if not batch:
+                return
+            if 0 <= self._source.maximum_retries <= retries:
                 self._announce(f"{self._source.logical_id}: {self.name} gives up offsets {_span(batch)}")
                 self.given_up += len(batch)
                 self.done_offset = batch[-1].offset + 1
                 return
-            attempts += 1
+            retries += 1
             self.retries += 1
-            if await self._pause(delay_seconds):
-                return
-            delay_seconds = min(2 * delay_seconds, _LONGEST_DELAY_SECONDS)
+            if not progress:
+                if await self._pause(delay_seconds):
+                    return
+                delay_seconds = min(2 * delay_seconds, _LONGEST_DELAY_SECONDS)
 
     async def _try(self, batch: list[EncodedRecord]) -> int | None:
         payload = encode_event(self.name, self._source.bootstrap_servers, batch)

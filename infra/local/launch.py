@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from .builds import Builder, find_interpreter
+from .builds import Builder
+from .interpreter import Interpreter, find_interpreter
 from .model import Function
 
 _PATH = "/usr/local/bin:/usr/bin:/bin:/opt/bin"
@@ -20,6 +21,7 @@ class Launch:
     """How to start an execution environment of one function."""
 
     function: Function
+    interpreter: Interpreter
     command: tuple[str, ...]
     folder: Path
     environment: Mapping[str, str] = field(repr=False)
@@ -64,8 +66,8 @@ def prepare_launch(function: Function, folder: Path, region: str, credentials: M
         "TZ": ":UTC",
         "_HANDLER": function.handler,
     }
-    command = (*_dies_with_parent(), str(interpreter), "-S", "-m", "awslambdaric", function.handler)
-    return Launch(function, command, code, environment)
+    command = (*_dies_with_parent(), str(interpreter.path), "-S", "-m", "awslambdaric", function.handler)
+    return Launch(function, interpreter, command, code, environment)
 
 
 def _dies_with_parent() -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from typing import cast
 
 
 class FunctionProcess(asyncio.SubprocessProtocol):
-    """Starts once and ends once. `on_line` gets what it prints, `on_exit` how it ended, after its last line."""
+    """Starts once, ends once. `on_line` gets what it prints, `on_exit` how it ended, after its last line."""
 
     def __init__(self, on_line: Callable[[str], None], on_exit: Callable[[str], None]) -> None:
         self._on_line = on_line

@@ -53,7 +53,7 @@ class Resources:
         return self.resolve({"Ref": logical_id})
 
     def source(self, logical_id: str, resource: Mapping[str, Any], property_name: str) -> Source:
-        """Return where the code of a function or layer lies. Raises TemplateError if not in a local folder."""
+        """Return the local folder of a function or layer. Raises TemplateError where there is none."""
         location = self.get(resource, property_name)
         if isinstance(location, Mapping) and location.get("S3Bucket") == PLACEHOLDER_BUCKET:
             logical_id = location["S3Key"]

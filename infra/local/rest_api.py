@@ -8,28 +8,24 @@ import uuid
 from urllib.parse import unquote
 
 from .errors import FunctionThrottled
-from .http_server import BodyTooLarge, Headers, Receive, Scope, Send, read_body, respond
+from .gateway_responses import BROKEN, NO_ROUTE, TIMED_OUT, TOO_LARGE, GatewayError, GatewayResponses
+from .http_server import BodyTooLarge, Receive, Scope, Send, read_body, respond
 from .invocation import MAXIMUM_PAYLOAD_BYTES
 from .invoker import Invoker
-from .model import Api
+from .model import ACCOUNT_ID, Api
 from .rest_event import MalformedAnswer, Request, Response, proxy_event, read_answer
 from .routes import RouteTable
 
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html
 MAXIMUM_REQUEST_BYTES = 10 * 1024 * 1024
-_JSON: Headers = [(b"content-type", b"application/json")]
 
 
-def _gateway_response(status: int, message: str, error_type: str) -> Response:
-    body = json.dumps({"message": message}).encode()
-    return Response(status, [*_JSON, (b"x-amzn-errortype", error_type.encode())], body)
+class _Refused(Exception):
+    """The gateway answers itself."""
 
-
-# https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
-_NO_ROUTE = _gateway_response(403, "Missing Authentication Token", "MissingAuthenticationTokenException")
-_TOO_LARGE = _gateway_response(413, "Request Too Long", "RequestTooLargeException")
-_BROKEN = _gateway_response(502, "Internal server error", "InternalServerErrorException")
-_TIMED_OUT = _gateway_response(504, "Endpoint request timed out", "InternalServerErrorException")
+    def __init__(self, error: GatewayError) -> None:
+        super().__init__(error.response_type)
+        self.error = error
 
 
 class RestApi:
@@ -40,10 +36,15 @@ class RestApi:
         self._invoker = invoker
         self._timeout_seconds = integration_timeout_seconds
         self._routes = RouteTable(api.routes)
+        self._gateway_responses = GatewayResponses(api)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = str(uuid.uuid4())
-        response = await self._answer(scope, receive, request_id)
+        try:
+            response = await self._answer(scope, receive, request_id)
+        except _Refused as refusal:
+            context = _context(self._api, scope, request_id)
+            response = self._gateway_responses.answer(refusal.error, context, scope["headers"])
         headers = [*response.headers, (b"x-amzn-requestid", request_id.encode())]
         await respond(send, response.status, headers, response.body)
 
@@ -51,12 +52,12 @@ class RestApi:
         raw_path = scope["raw_path"].decode("latin-1")
         found = self._routes.find(scope["method"], raw_path)
         if found is None:
-            return _NO_ROUTE
+            raise _Refused(NO_ROUTE)
         route, path_parameters = found
         try:
             body = await read_body(receive, MAXIMUM_REQUEST_BYTES)
-        except BodyTooLarge:
-            return _TOO_LARGE
+        except BodyTooLarge as error:
+            raise _Refused(TOO_LARGE) from error
         request = Request(
             method=scope["method"],
             path=unquote(raw_path),
@@ -70,22 +71,37 @@ class RestApi:
         )
         payload = json.dumps(proxy_event(self._api, request)).encode()
         if len(payload) > MAXIMUM_PAYLOAD_BYTES:
-            return _TOO_LARGE
+            raise _Refused(TOO_LARGE)
         try:
             future = self._invoker.invoke(route.function_name, payload)
-        except FunctionThrottled:
-            return _BROKEN
+        except FunctionThrottled as error:
+            raise _Refused(BROKEN) from error
         # Not wait_for: the function goes on after the gateway has given up, as on AWS.
         await asyncio.wait((future,), timeout=self._timeout_seconds)
         if not future.done():
-            return _TIMED_OUT
+            raise _Refused(TIMED_OUT)
         answer = future.result()
         if answer.error_type is not None:
-            return _BROKEN
+            raise _Refused(BROKEN)
         accept = next(
             (value.decode("latin-1") for name, value in scope["headers"] if name == b"accept"), None
         )
         try:
             return read_answer(answer.payload, accept, self._api.binary_media_types)
-        except MalformedAnswer:
-            return _BROKEN
+        except MalformedAnswer as error:
+            raise _Refused(BROKEN) from error
+
+
+def _context(api: Api, scope: Scope, request_id: str) -> dict[str, str]:
+    path = unquote(scope["raw_path"].decode("latin-1"))
+    return {
+        "accountId": ACCOUNT_ID,
+        "apiId": api.logical_id,
+        "extendedRequestId": request_id,
+        "httpMethod": scope["method"],
+        "identity.sourceIp": scope["client"][0],
+        "path": f"/{api.stage}{path}",
+        "protocol": "HTTP/1.1",
+        "requestId": request_id,
+        "stage": api.stage,
+    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from prometheus_client.registry import CollectorRegistry
@@ -65,6 +65,7 @@ class Runner:
         self._scheduler = Scheduler(application.schedules, config.region, self._invoker)
         try:
             launches = await asyncio.to_thread(self._prepare, application)
+            self._announce_stand_ins(launches)
             for launch in launches:
                 self._pools[launch.function.name] = self._pool(launch)
             await self._listen(application)
@@ -108,6 +109,14 @@ class Runner:
             prepare_launch(function, folder, application.region, credentials)
             for function in application.functions
         ]
+
+    def _announce_stand_ins(self, launches: Iterable[Launch]) -> None:
+        versions = {launch.function.runtime: launch.interpreter for launch in launches}
+        for runtime, interpreter in versions.items():
+            if not interpreter.is_for(runtime):
+                self._journal.announce(
+                    f"{runtime} is not installed: its functions run on Python {interpreter.version}"
+                )
 
     def _pool(self, launch: Launch) -> Pool:
         function = launch.function

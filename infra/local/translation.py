@@ -22,7 +22,7 @@ _CODE_PROPERTIES = {
 
 
 def translate(template: Mapping[str, Any], parameters: Mapping[str, str], region: str) -> dict[str, Any]:
-    """Return the template with its SAM resources as CloudFormation. Raises TemplateError with SAM's reasons."""
+    """Return the template with SAM's resources as CloudFormation. Raises TemplateError with SAM's reasons."""
     # The translator accepts S3 locations only: each gets one that names its logical id, which is also how a
     # layer is known again after the translator has put a hash behind its id.
     template = copy.deepcopy(dict(template))

@@ -14,6 +14,15 @@ def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 @pytest.fixture(scope="session")
+def edges(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """The application of edge cases, with time-outs short enough to wait for."""
+    output = tmp_path_factory.mktemp("edges") / "output.txt"
+    options = ("--no-prestart", "--init-timeout=1", "--integration-timeout=1")
+    with running(output, *options, template="edges.yaml") as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     started = Broker(tmp_path_factory.mktemp("broker"))
     yield started

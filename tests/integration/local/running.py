@@ -70,8 +70,11 @@ class Running:
 
 
 @contextmanager
-def running(output: Path, **parameters: str) -> Iterator[Running]:
-    command = [sys.executable, "-m", "infra.local", "--template", str(APPLICATION / "template.yaml")]
+def running(
+    output: Path, *options: str, template: str = "template.yaml", **parameters: str
+) -> Iterator[Running]:
+    """Run a template of the application; `options` are the command line's."""
+    command = [sys.executable, "-m", "infra.local", "--template", str(APPLICATION / template), *options]
     command += ["--state-dir", str(STATE), "--lambda-port=0", "--admin-port=0", "--api-port=PublicApi=0"]
     command += ["--asynchronous-retry-delays=0.05,0.1"]
     for name, value in parameters.items():
@@ -85,18 +88,13 @@ def running(output: Path, **parameters: str) -> Iterator[Running]:
     with output.open("wb") as file:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=file, stderr=subprocess.STDOUT)
     try:
-        wait_until(lambda: "\nadmin " in output.read_text() or process.poll() is not None, 120)
+        # The API's endpoint is the last line of them.
+        wait_until(lambda: "\nPublicApi " in output.read_text() or process.poll() is not None, 120)
         lines = [line.split() for line in output.read_text().splitlines()]
         endpoints = {
             words[0]: words[1] for words in lines if len(words) == 2 and words[1].startswith("http:")
         }
-        assert "admin" in endpoints, output.read_text()
-        # The endpoints are printed one by one.
-        wait_until(lambda: "\nPublicApi " in output.read_text(), 5)
-        lines = [line.split() for line in output.read_text().splitlines()]
-        endpoints = {
-            words[0]: words[1] for words in lines if len(words) == 2 and words[1].startswith("http:")
-        }
+        assert "PublicApi" in endpoints, output.read_text()
         yield Running(endpoints, output, process)
     finally:
         process.send_signal(signal.SIGTERM)

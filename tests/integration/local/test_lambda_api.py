@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -94,7 +95,12 @@ def test_the_callers_client_context_arrives(runner: Running) -> None:
 
 
 def test_layers_of_all_three_kinds_are_found(runner: Running) -> None:
-    assert runner.result("LayeredFunction") == {"greetings": "good day", "made": "made", "plain": "plain"}
+    assert runner.result("LayeredFunction") == {
+        "greetings": "good day",
+        "made": "made",
+        "python": f"{sys.version_info.major}.{sys.version_info.minor}",
+        "plain": "plain",
+    }
 
 
 def test_the_tail_of_the_log_comes_with_the_answer(runner: Running) -> None:
@@ -121,6 +127,10 @@ def test_a_call_that_cannot_be_is_refused_as_lambda_does(
         runner.client().invoke(FunctionName=function, Payload=payload)
     assert refusal.value.response["ResponseMetadata"]["HTTPStatusCode"] == status
     assert refusal.value.response["Error"]["Code"] == code
+
+
+def test_large_events_travel_up_to_six_megabytes(runner: Running) -> None:
+    assert runner.result("LargeFunction", {"text": "x" * 6_000_000}) == 6_000_000
 
 
 def test_large_answers_travel_up_to_six_megabytes(runner: Running) -> None:
@@ -151,6 +161,16 @@ def test_a_schedule_fires_at_the_start_and_when_triggered(runner: Running) -> No
     assert requests.post(url, timeout=5).status_code == 202
     wait_until(lambda: remembered(runner).count({"ticks": 1}) == fired + 1)
     assert requests.post(url.replace("Tick", "Tock"), timeout=5).status_code == 404
+
+
+def test_without_sources_nothing_fires_but_what_is_triggered(tmp_path: Path) -> None:
+    with running(tmp_path / "output.txt", "--no-sources", "--no-prestart", ReadsKafka="true") as runner:
+        status = runner.status()
+        assert status["schedules"]["RememberFunctionTick"]["fired"] == 0
+        assert status["event_sources"] == {}
+        url = runner.endpoints["admin"] + "/schedules/RememberFunctionTick/trigger"
+        assert requests.post(url, timeout=5).status_code == 202
+        wait_until(lambda: remembered(runner) == [{"ticks": 1}])
 
 
 def test_embedded_metrics_become_prometheus_series_and_stay_off_the_screen(runner: Running) -> None:

@@ -131,3 +131,8 @@ def test_a_request_over_ten_megabytes_is_refused(runner: Running) -> None:
 def test_a_request_over_lambdas_six_megabytes_is_refused(runner: Running) -> None:
     headers = {"Content-Type": "application/octet-stream"}
     assert send(runner, "POST", "/echo", data=b"x" * 5_000_000, headers=headers).status_code == 413
+
+
+def test_an_answer_over_lambdas_six_megabytes_is_a_bad_gateway(runner: Running) -> None:
+    assert len(send(runner, "POST", "/large", data="6000000").content) == 6_000_000
+    assert send(runner, "POST", "/large", data="6300000").status_code == 502

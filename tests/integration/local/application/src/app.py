@@ -27,7 +27,7 @@ def layered(event, context):
     import made
     import plain
 
-    return {"greetings": greetings.WORD, "made": made.WORD, "plain": plain.WORD}
+    return {"greetings": greetings.WORD, "made": made.WORD, "python": made.PYTHON, "plain": plain.WORD}
 
 
 def environment(event, context):
@@ -48,6 +48,11 @@ def sleep(event, context):
     return {"pid": os.getpid()}
 
 
+def wait_in_a_request(event, context):
+    time.sleep(float(event["body"]))
+    return {"statusCode": 200, "body": "slept"}
+
+
 def die_if_asked(event, context):
     if event.get("die"):
         os._exit(3)
@@ -58,6 +63,10 @@ def die_if_asked(event, context):
 
 
 def large(event, context):
+    if "httpMethod" in event:
+        return {"statusCode": 200, "body": "x" * int(event["body"])}
+    if "text" in event:
+        return len(event["text"])
     return "x" * event["bytes"]
 
 

@@ -1,0 +1,98 @@
+"""What API Gateway answers itself, as it is by default or as the template's GatewayResponses have it.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-gatewayResponse-definition.html
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .http_server import Headers
+from .model import Api, GatewayResponse
+from .rest_event import Response
+
+_VARIABLE = re.compile(r"\$(?:context\.([A-Za-z.]+)|\{context\.([A-Za-z.]+)\})")
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayError:
+    """A response type of API Gateway with its default status and message."""
+
+    response_type: str
+    status: int
+    message: str
+    error_type: str
+
+
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
+NO_ROUTE = GatewayError(
+    "MISSING_AUTHENTICATION_TOKEN", 403, "Missing Authentication Token", "MissingAuthenticationTokenException"
+)
+TOO_LARGE = GatewayError("REQUEST_TOO_LARGE", 413, "Request Too Long", "RequestTooLargeException")
+# The type's own status is 504; for a function that fails or answers nonsense API Gateway says 502.
+BROKEN = GatewayError("INTEGRATION_FAILURE", 502, "Internal server error", "InternalServerErrorException")
+TIMED_OUT = GatewayError(
+    "INTEGRATION_TIMEOUT", 504, "Endpoint request timed out", "InternalServerErrorException"
+)
+
+
+_DEFAULT_TEMPLATES = {"application/json": '{"message":$context.error.messageString}'}
+_AS_IT_IS = GatewayResponse(None, {}, _DEFAULT_TEMPLATES)
+
+
+class GatewayResponses:
+    """Makes the gateway's own answers of one API."""
+
+    def __init__(self, api: Api) -> None:
+        self._declared = api.gateway_responses
+
+    def answer(self, error: GatewayError, context: Mapping[str, str], request_headers: Headers) -> Response:
+        """Return the answer to a request. `context` is `$context` without `error`, its keys dotted."""
+        fallback = self._declared.get(f"DEFAULT_{error.status // 100}XX", _AS_IT_IS)
+        declared = self._declared.get(error.response_type, fallback)
+        variables = {
+            **context,
+            "error.message": error.message,
+            "error.messageString": json.dumps(error.message),
+            "error.responseType": error.response_type,
+        }
+        content_type, template = _template_for(declared, request_headers)
+        body = _VARIABLE.sub(lambda match: variables.get(match[1] or match[2], ""), template)
+        headers: Headers = [
+            (b"content-type", content_type.encode("latin-1")),
+            (b"x-amzn-errortype", error.error_type.encode()),
+        ]
+        for name, expression in declared.headers.items():
+            value = _mapped(expression, variables, request_headers)
+            if value is not None:
+                headers.append((name.lower().encode("latin-1"), value.encode("latin-1")))
+        return Response(declared.status or fallback.status or error.status, headers, body.encode())
+
+
+def _template_for(declared: GatewayResponse, request_headers: Headers) -> tuple[str, str]:
+    """The template of the type that the client accepts, else JSON's, else the first."""
+    templates = declared.templates or _DEFAULT_TEMPLATES
+    accepted = _header(request_headers, "accept") or ""
+    wanted = accepted.split(",")[0].split(";")[0].strip().lower()
+    candidates = (wanted, "application/json", next(iter(templates)))
+    content_type = next(candidate for candidate in candidates if candidate in templates)
+    return content_type, templates[content_type]
+
+
+def _mapped(expression: str, variables: Mapping[str, str], request_headers: Headers) -> str | None:
+    """Evaluate a parameter mapping: `'static'`, `context.name` or `method.request.header.Name`."""
+    if expression.startswith("'") and expression.endswith("'"):
+        return expression[1:-1]
+    if expression.startswith("context."):
+        return variables.get(expression.removeprefix("context."))
+    if expression.startswith("method.request.header."):
+        return _header(request_headers, expression.removeprefix("method.request.header."))
+    return None
+
+
+def _header(headers: Headers, name: str) -> str | None:
+    wanted = name.lower().encode("latin-1")
+    return next((value.decode("latin-1") for key, value in headers if key == wanted), None)

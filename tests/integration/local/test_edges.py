@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import json
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import requests
+
+from tests.integration.local.running import Running, wait_until
+
+
+def test_an_environment_too_slow_to_start_is_tried_once_more_with_the_functions_own_time(
+    edges: Running,
+) -> None:
+    assert edges.result("SlowToStartFunction") == "up"
+    assert edges.log().count("[SlowToStartFunction] INIT_REPORT Status: error") == 1
+
+
+def test_an_environment_that_never_starts_fails_its_invoke(edges: Running) -> None:
+    answer = edges.invoke("NeverStartedFunction")
+    assert answer["FunctionError"] == "Unhandled"
+    assert json.loads(answer["Payload"].read())["errorType"] == "Sandbox.Timedout"
+    assert edges.status()["functions"]["NeverStartedFunction"]["environments"] == 0
+
+
+def test_a_gateway_that_waits_too_long_answers_504_and_the_function_goes_on(edges: Running) -> None:
+    before = edges.status()["functions"]["WaitingFunction"]["invocations"]
+    response = requests.post(edges.api + "/wait", data="3", timeout=15)
+    assert (response.status_code, response.json()) == (504, {"error": "INTEGRATION_TIMEOUT"})
+    wait_until(lambda: edges.status()["functions"]["WaitingFunction"]["invocations"] == before + 1)
+    assert edges.status()["functions"]["WaitingFunction"]["errors"] == 0
+
+
+def test_a_function_scales_out_to_its_limit_and_not_beyond(edges: Running) -> None:
+    with ThreadPoolExecutor(12) as threads:
+        answers = threads.map(lambda _: edges.result("ScaledFunction", {"seconds": 2}), range(12))
+        pids = {answer["pid"] for answer in answers}
+    assert len(pids) == 5
+    assert edges.status()["functions"]["ScaledFunction"]["environments"] == 5
+
+
+def test_a_runtime_that_is_not_installed_is_named_once_with_what_stands_for_it(edges: Running) -> None:
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    line = f"python3.99 is not installed: its functions run on Python {version}"
+    assert edges.log().count(line) == 1
+    assert edges.result("FutureFunction")["variables"]["AWS_EXECUTION_ENV"] == "AWS_Lambda_python3.99"
+
+
+def test_a_schedule_of_the_second_kind_fires(edges: Running) -> None:
+    wait_until(lambda: {"ticks": 2} in edges.result("RememberFunction", {"recall": True}))
+    assert edges.status()["schedules"]["RememberFunctionTick"]["expression"] == "rate(2 hours)"
+
+
+def test_the_gateways_own_answer_is_the_templates(edges: Running) -> None:
+    response = requests.get(edges.api + "/no/where", headers={"X-Sent": "sent"}, timeout=10)
+    assert response.status_code == 404
+    assert response.json() == {
+        "error": "Missing Authentication Token",
+        "code": "no_route",
+        "at": "/live/no/where",
+    }
+    assert (response.headers["X-Fixed"], response.headers["X-Seen"]) == ("always", "sent")
+
+
+def test_a_kind_of_answer_that_the_template_leaves_out_takes_its_class_default(edges: Running) -> None:
+    broken = requests.post(edges.api + "/wait", data="not a number", timeout=10)
+    assert (broken.status_code, broken.json()) == (502, {"error": "INTEGRATION_FAILURE"})
+    large = requests.post(edges.api + "/wait", data=b"x" * (10 * 1024 * 1024 + 1), timeout=10)
+    assert (large.status_code, large.json()) == (413, {"message": "Request Too Long"})
