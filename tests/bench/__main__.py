@@ -10,11 +10,11 @@ from tests.bench.serving import serve
 def main() -> None:
     """Two systems after each other: functions alone, then everything."""
     print("Functions alone: ingest, invoke, publish, cold start …", flush=True)
-    with serve(sources=False) as (addresses, folder):
+    with serve(sources=False) as addresses:
         figures = ingest.measure(addresses) + invoke.measure(addresses) + publish.measure(addresses)
-        figures += cold_start.measure(addresses, folder / "logs")
+        figures += cold_start.measure(addresses)
     print("With event sources: latency, normalize …", flush=True)
-    with serve(sources=True) as (addresses, folder):
+    with serve(sources=True) as addresses:
         figures += latency.measure(addresses) + normalize.measure(addresses)
     print_figures("Health-data exchange, this machine, everything on it", figures)
 

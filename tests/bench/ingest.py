@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import subprocess
 import sys
 import time
 import uuid
+
+import uvloop
 
 from exchange.intake import idempotency, store
 from exchange.intake.model import record_ingested
@@ -51,10 +52,11 @@ def measure(addresses: Addresses) -> list[Figure]:
 
 def _send(addresses: Addresses, clients: int, count: int) -> float:
     run = uuid.uuid4().hex[:12]
-    load = asyncio.run(
+    prepared = list(requests(addresses, run, count))
+    load = uvloop.run(
         send_all(
             addresses.ingest,
-            requests(addresses, run, count),
+            iter(prepared),
             clients=clients,
             accept=lambda status: status == 202,
         )

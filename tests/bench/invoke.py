@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib.util
 import os
 import time
 from itertools import repeat
+
+import uvloop
 
 from infra.cli.addresses import Addresses
 from infra.cli.system import ROOT
@@ -21,13 +22,13 @@ def measure(addresses: Addresses) -> list[Figure]:
     """An empty batch of tokenize through the Lambda API, less the same handler called in this process."""
     request = post("/2015-03-31/functions/TokenizeFunction/invocations", EVENT, {})
     warm = send_all(addresses.lambda_, repeat(request, 100), clients=1, accept=lambda s: s == 200)
-    asyncio.run(warm)
-    load = asyncio.run(
+    uvloop.run(warm)
+    load = uvloop.run(
         send_all(addresses.lambda_, repeat(request, INVOKES), clients=1, accept=lambda s: s == 200)
     )
     handler_ms = _time_handler()
     health = [
-        asyncio.run(
+        uvloop.run(
             send_all(
                 addresses.ingest, repeat(get("/healthz"), INVOKES), clients=clients, accept=lambda s: s == 200
             )

@@ -26,7 +26,7 @@ START_TIMEOUT_SECONDS = 180
 
 
 @contextmanager
-def serve(*, sources: bool) -> Iterator[tuple[Addresses, Path]]:
+def serve(*, sources: bool) -> Iterator[Addresses]:
     """A fresh exchange on free ports with the broker in memory; without `sources` only what is called runs."""
     with tempfile.TemporaryDirectory(prefix="exchange-bench-") as folder:
         process = subprocess.Popen(
@@ -35,7 +35,7 @@ def serve(*, sources: bool) -> Iterator[tuple[Addresses, Path]]:
             stdout=subprocess.DEVNULL,
         )
         try:
-            yield _wait_for_addresses(Path(folder), process), Path(folder)
+            yield _wait_for_addresses(Path(folder), process)
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(timeout=60)
