@@ -23,7 +23,7 @@ app = typer.Typer(
     add_completion=False,
     # A traceback with local variables could show a record or a secret.
     pretty_exceptions_show_locals=False,
-    rich_markup_mode=None,
+    rich_markup_mode="rich",
 )
 for command in (up, down, status, logs, invoke, trigger, token, demo):
     app.command()(command)

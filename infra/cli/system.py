@@ -128,6 +128,7 @@ class System:
                 lambda_port=ports.lambda_,
                 admin_port=ports.admin,
                 screen=self._screen,
+                stop_timeout_seconds=STOP_TIMEOUT_SECONDS,
                 sources=self._sources,
             )
         )

@@ -15,9 +15,9 @@ def down(
     data_dir: DataDir = DEFAULT,
     timeout: Annotated[float, typer.Option(help="Seconds to wait for its end.")] = 60.0,
 ) -> None:
-    """Stop the exchange that runs on a data folder, in order, and wait until it is gone.
+    """Stop the exchange, in order, and wait until it is gone.
 
-    What is in flight gets its time to end; the data stays. It is no error when nothing runs.
+    What is in flight gets its time to end; the data stays. That nothing runs is no error.
 
     Example: exchange down --data-dir /tmp/try
     """

@@ -22,9 +22,7 @@ READ_TIMEOUT_SECONDS = 910
 def invoke(
     function: Annotated[
         str,
-        typer.Argument(
-            help="Its logical id or short name, such as ingest or outbox-publish.", metavar="FUNCTION"
-        ),
+        typer.Argument(help="Its logical id or short name, such as ingest or outbox-publish."),
     ],
     event: Annotated[str, typer.Option("--event", "-e", help="A JSON file; - reads standard input.")] = "",
     asynchronous: Annotated[
@@ -34,8 +32,8 @@ def invoke(
 ) -> None:
     """Invoke a function with an event and print its answer.
 
-    Goes through the Lambda Invoke API, as boto3 and the aws command do. The event is {} when none is given. Exit code 1
-    when the function failed; what it logged is in: exchange logs FUNCTION.
+    Goes through the Lambda Invoke API, as boto3 and the aws command do. The event is {} when none is
+    given. Exit code 1 when the function failed; what it logged is in: exchange logs FUNCTION.
 
     Example: echo '{"linger_seconds": 0}' | exchange invoke outbox-publish -e -
     """

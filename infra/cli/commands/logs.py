@@ -17,9 +17,7 @@ POLL_SECONDS = 0.2
 
 
 def logs(
-    function: Annotated[
-        str | None, typer.Argument(help="One function; all of them when left out.", metavar="[FUNCTION]")
-    ] = None,
+    function: Annotated[str | None, typer.Argument(help="One function; all of them when left out.")] = None,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on as lines come, until Ctrl-C.")
     ] = False,
@@ -29,9 +27,10 @@ def logs(
     request_id: Annotated[str, typer.Option(help="Only lines that carry this request id.")] = "",
     data_dir: DataDir = DEFAULT,
 ) -> None:
-    """Show what functions printed, and Lambda's START, END and REPORT lines.
+    """Show what the functions printed.
 
-    Works while the exchange runs and afterwards. With several functions every line begins with its function.
+    Lambda's START, END and REPORT lines are among them. Works while the exchange runs and
+    afterwards. With several functions every line begins with its function.
 
     Example: exchange logs normalize -f
     """

@@ -24,9 +24,10 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
     data_dir: DataDir = DEFAULT,
 ) -> None:
-    """Show functions, event sources, schedules and services of the running exchange.
+    """Show what runs and how it is doing.
 
-    Durations are of each function's last 1,000 invocations; lag counts records that were fetched and are not done.
+    Functions, event sources, schedules and services. Durations are of each function's last 1,000 invocations; lag counts
+    records that were fetched and are not done.
 
     Example: exchange status --json
     """

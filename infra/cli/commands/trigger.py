@@ -12,9 +12,7 @@ from infra.cli.target import DEFAULT, DataDir, running_system
 
 
 def trigger(
-    schedule: Annotated[
-        str, typer.Argument(help="Its name, its event's name or its function's.", metavar="SCHEDULE")
-    ],
+    schedule: Annotated[str, typer.Argument(help="Its name, its event's name or its function's.")],
     data_dir: DataDir = DEFAULT,
 ) -> None:
     """Fire a schedule now, without waiting for its time.
