@@ -1,4 +1,4 @@
-"""Who is let in with the shared secret, and who is not. Public keys are in the integration tests: they need a server."""
+"""Whom the shared secret lets in, and whom not. Public keys need a server: see the integration tests."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ REFUSED_TOKENS = {
     "of no issuer": signed(iss=None),
     "of another secret": jwt.encode(claims(), "b" * 40, algorithm="HS256"),
     "of another HMAC": jwt.encode(claims(), SECRET * 2, algorithm="HS512"),
-    "alg none": jwt.encode(claims(), None, algorithm="none"),
+    "alg none": jwt.encode(claims(), "", algorithm="none"),
     "alg None in another case": f"{unsigned_part({'alg': 'nOnE'})}.{unsigned_part({'iss': 'x'})}.",
     "without a signature": signed().rpartition(".")[0] + ".",
     "with changed claims": ".".join(

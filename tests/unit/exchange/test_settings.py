@@ -67,5 +67,5 @@ def test_settings_show_no_secret() -> None:
 
 
 def test_an_empty_variable_is_not_set() -> None:
-    with pytest.raises(Misconfigured, match="^RAW_BUCKET is not set$"):
+    with pytest.raises(Misconfigured, match=r"^RAW_BUCKET is not set$"):
         Settings(raw_bucket="").require("raw_bucket")

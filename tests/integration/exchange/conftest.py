@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from infra.embedded import BackgroundStack
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
+
+    from tests.integration.exchange.building import Exchange
+
+PARTNERS = Path(__file__).parents[3] / "infra" / "postgres" / "partners.local.sql"
+
+
+@pytest.fixture
+def exchange(database: Any, bucket: str, stack: BackgroundStack) -> Exchange:
+    """An empty exchange with the partners of a laptop."""
+    # Not above: a conftest is loaded before the run forgives kafka-python its deprecations.
+    from tests.integration.exchange.building import Exchange
+
+    built = Exchange(database.name, bucket, stack.endpoints)
+    built.rows(PARTNERS.read_text(encoding="utf-8"))
+    return built
+
+
+@pytest.fixture
+def many_connections(superuser: Connection, postgres_template: str) -> Iterator[None]:
+    """Room for 64 writers at once; the role's own limit is for environments of a deployment."""
+    with superuser.cursor() as cursor:
+        cursor.execute("SELECT rolconnlimit FROM pg_roles WHERE rolname = 'exchange_ingest'")
+        (limit,) = cursor.fetchone() or (-1,)
+        cursor.execute("ALTER ROLE exchange_ingest CONNECTION LIMIT -1")
+        yield
+        cursor.execute(f"ALTER ROLE exchange_ingest CONNECTION LIMIT {int(limit)}")
