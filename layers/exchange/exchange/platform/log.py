@@ -37,7 +37,8 @@ def logger(service: str) -> Logger:
         logging.getLogger(chatty).setLevel(logging.CRITICAL + 1)
     return Logger(
         service=service,
-        logger_formatter=_AllowListFormatter(utc=True),
+        # a message is a sentence of ours, never JSON to be tried and failed at
+        logger_formatter=_AllowListFormatter(utc=True, json_deserializer=str),
         level="INFO",
         name=f"exchange.{service}",
     )
