@@ -130,6 +130,8 @@ class System:
                 screen=self._screen,
                 stop_timeout_seconds=STOP_TIMEOUT_SECONDS,
                 sources=self._sources,
+                # Two a core keep every core busy through the waits for disk; more only evict each other's caches.
+                default_concurrency=max(4, 2 * (os.cpu_count() or 1)),
             )
         )
         await runner.start()

@@ -26,8 +26,8 @@ def status(
 ) -> None:
     """Show what runs and how it is doing.
 
-    Functions, event sources, schedules and services. Durations are of each function's last 1,000 invocations; lag counts
-    records that were fetched and are not done.
+    Functions, event sources, schedules and services. Durations are of each function's last 1,000 invocations; lag
+    counts records that were fetched and are not done.
 
     Example: exchange status --json
     """

@@ -38,10 +38,10 @@ def token(
     if addresses is None:
         fail(f"no exchange was ever started on {data_dir}; start it with: exchange up --detach")
     scopes = tuple(word for given in scope for word in given.split()) if scope else SCOPES
-    print(sign_token(addresses.jwt_secret, partner, scopes=scopes, expires_in=_read_duration(expires_in)))
+    print(sign_token(addresses.jwt_secret, partner, scopes=scopes, expires_in=read_duration(expires_in)))
 
 
-def _read_duration(text: str) -> timedelta:
+def read_duration(text: str) -> timedelta:
     match = _DURATION.fullmatch(text)
     if match is None:
         fail("--expires-in is a number and s, m, h or d, such as 15m")
