@@ -1,0 +1,755 @@
+--
+-- PostgreSQL database dump
+--
+
+
+SET statement_timeout = 0;
+SET lock_timeout = 0;
+SET idle_in_transaction_session_timeout = 0;
+SET transaction_timeout = 0;
+SET client_encoding = 'UTF8';
+SET standard_conforming_strings = on;
+SELECT pg_catalog.set_config('search_path', '', false);
+SET check_function_bodies = false;
+SET xmloption = content;
+SET client_min_messages = warning;
+SET row_security = off;
+
+SET default_tablespace = '';
+
+SET default_table_access_method = heap;
+
+--
+-- Name: audit_log; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.audit_log (
+    audit_id bigint NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    action text NOT NULL,
+    outcome text NOT NULL,
+    status smallint NOT NULL,
+    route text NOT NULL,
+    partner_id text,
+    record_id uuid,
+    correlation_id text NOT NULL
+);
+
+
+--
+-- Name: audit_log_audit_id_seq; Type: SEQUENCE; Schema: public; Owner: -
+--
+
+ALTER TABLE public.audit_log ALTER COLUMN audit_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.audit_log_audit_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+
+--
+-- Name: canonical_claim_lines; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.canonical_claim_lines (
+    record_id uuid NOT NULL,
+    ordinal smallint NOT NULL,
+    procedure_code text NOT NULL,
+    units integer NOT NULL,
+    amount_cents bigint NOT NULL
+);
+
+
+--
+-- Name: canonical_claims; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.canonical_claims (
+    record_id uuid NOT NULL,
+    claim_token text NOT NULL,
+    member_token text,
+    service_from date NOT NULL,
+    service_to date NOT NULL,
+    total_amount_cents bigint NOT NULL,
+    currency text NOT NULL,
+    diagnosis_codes text[] NOT NULL,
+    CONSTRAINT canonical_claims_claim_token_check CHECK ((claim_token ~ '^[0-9a-f]{64}$'::text)),
+    CONSTRAINT canonical_claims_member_token_check CHECK ((member_token ~ '^[0-9a-f]{64}$'::text)),
+    CONSTRAINT service_ends_after_it_starts CHECK ((service_to >= service_from))
+);
+
+
+--
+-- Name: canonical_encounters; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.canonical_encounters (
+    record_id uuid NOT NULL,
+    encounter_token text NOT NULL,
+    member_token text,
+    facility_id text,
+    encounter_class text NOT NULL,
+    admitted_at timestamp with time zone NOT NULL,
+    discharged_at timestamp with time zone,
+    diagnosis_codes text[] NOT NULL,
+    CONSTRAINT canonical_encounters_encounter_token_check CHECK ((encounter_token ~ '^[0-9a-f]{64}$'::text)),
+    CONSTRAINT canonical_encounters_member_token_check CHECK ((member_token ~ '^[0-9a-f]{64}$'::text)),
+    CONSTRAINT discharge_follows_admission CHECK ((discharged_at >= admitted_at))
+);
+
+
+--
+-- Name: canonical_lab_observations; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.canonical_lab_observations (
+    record_id uuid NOT NULL,
+    ordinal smallint NOT NULL,
+    loinc_code text NOT NULL,
+    value_numeric numeric,
+    value_code text,
+    unit text,
+    abnormal_flag text
+);
+
+
+--
+-- Name: canonical_lab_results; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.canonical_lab_results (
+    record_id uuid NOT NULL,
+    accession_token text NOT NULL,
+    member_token text,
+    collected_at timestamp with time zone NOT NULL,
+    CONSTRAINT canonical_lab_results_accession_token_check CHECK ((accession_token ~ '^[0-9a-f]{64}$'::text)),
+    CONSTRAINT canonical_lab_results_member_token_check CHECK ((member_token ~ '^[0-9a-f]{64}$'::text))
+);
+
+
+--
+-- Name: canonical_records; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.canonical_records (
+    record_id uuid NOT NULL,
+    partner_id text NOT NULL,
+    source text NOT NULL,
+    record_kind text NOT NULL,
+    schema_hint text NOT NULL,
+    birth_year smallint NOT NULL,
+    CONSTRAINT canonical_records_birth_year_check CHECK (((birth_year >= 1800) AND (birth_year <= 2200))),
+    CONSTRAINT canonical_records_record_kind_check CHECK ((record_kind = ANY (ARRAY['encounter'::text, 'claim'::text, 'lab_result'::text])))
+);
+
+
+--
+-- Name: counters; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.counters (
+    environment_id text NOT NULL,
+    metric text NOT NULL,
+    labels text NOT NULL,
+    value bigint NOT NULL
+)
+WITH (fillfactor='50');
+
+
+--
+-- Name: dead_letters; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.dead_letters (
+    dead_letter_id bigint NOT NULL,
+    topic text NOT NULL,
+    kafka_partition integer NOT NULL,
+    kafka_offset bigint NOT NULL,
+    record_id uuid,
+    event_id uuid,
+    stage text NOT NULL,
+    error_type text NOT NULL,
+    error_message text NOT NULL,
+    attempts integer NOT NULL,
+    failed_at timestamp with time zone NOT NULL,
+    CONSTRAINT dead_letters_stage_check CHECK ((stage = ANY (ARRAY['parse_event'::text, 'start_attempt'::text, 'fetch_raw_object'::text, 'normalize'::text, 'write_canonical'::text])))
+);
+
+
+--
+-- Name: dead_letters_dead_letter_id_seq; Type: SEQUENCE; Schema: public; Owner: -
+--
+
+ALTER TABLE public.dead_letters ALTER COLUMN dead_letter_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.dead_letters_dead_letter_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+
+--
+-- Name: idempotency_keys; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.idempotency_keys (
+    key_hash text NOT NULL,
+    partner_id text NOT NULL,
+    route text NOT NULL,
+    body_hash text NOT NULL,
+    response text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL
+);
+
+
+--
+-- Name: outbox_events; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.outbox_events (
+    outbox_id bigint NOT NULL,
+    shard smallint NOT NULL,
+    topic text NOT NULL,
+    key text NOT NULL,
+    value bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    last_error text,
+    published_at timestamp with time zone,
+    CONSTRAINT outbox_events_shard_check CHECK (((shard >= 0) AND (shard <= 15)))
+)
+WITH (fillfactor='80');
+
+
+--
+-- Name: outbox_events_outbox_id_seq; Type: SEQUENCE; Schema: public; Owner: -
+--
+
+ALTER TABLE public.outbox_events ALTER COLUMN outbox_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.outbox_events_outbox_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+
+--
+-- Name: partner_sources; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.partner_sources (
+    source text NOT NULL,
+    partner_id text NOT NULL,
+    CONSTRAINT partner_sources_source_check CHECK ((source ~ '^[A-Za-z0-9][A-Za-z0-9_-]{1,62}$'::text))
+);
+
+
+--
+-- Name: partners; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.partners (
+    partner_id text NOT NULL,
+    default_schema_hint text NOT NULL,
+    allowed_schema_hints text[] NOT NULL,
+    raw_retention_days integer DEFAULT 3650 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT default_hint_is_allowed CHECK ((default_schema_hint = ANY (allowed_schema_hints))),
+    CONSTRAINT partners_partner_id_check CHECK ((partner_id ~ '^[A-Za-z0-9][A-Za-z0-9_-]{1,62}$'::text)),
+    CONSTRAINT partners_raw_retention_days_check CHECK ((raw_retention_days > 0))
+);
+
+
+--
+-- Name: patient_tokens; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.patient_tokens (
+    record_id uuid NOT NULL,
+    profile text NOT NULL,
+    key_version text NOT NULL,
+    rule text NOT NULL,
+    token text NOT NULL,
+    CONSTRAINT patient_tokens_token_check CHECK ((token ~ '^[0-9a-f]{64}$'::text))
+);
+
+
+--
+-- Name: processing_stage_state; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.processing_stage_state (
+    record_id uuid NOT NULL,
+    stage text NOT NULL,
+    state text NOT NULL,
+    attempts integer NOT NULL,
+    event_id uuid NOT NULL,
+    environment_id text NOT NULL,
+    error_code text,
+    started_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    finished_at timestamp with time zone,
+    CONSTRAINT processing_stage_state_attempts_check CHECK ((attempts >= 0)),
+    CONSTRAINT processing_stage_state_state_check CHECK ((state = ANY (ARRAY['running'::text, 'succeeded'::text, 'failed_retryable'::text, 'dlq'::text])))
+)
+WITH (fillfactor='70');
+
+
+--
+-- Name: raw_object_manifest; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.raw_object_manifest (
+    record_id uuid NOT NULL,
+    partner_id text NOT NULL,
+    source text NOT NULL,
+    route text NOT NULL,
+    record_kind text NOT NULL,
+    schema_hint text NOT NULL,
+    bucket text NOT NULL,
+    object_key text NOT NULL,
+    sha256 text NOT NULL,
+    size_bytes integer NOT NULL,
+    correlation_id text NOT NULL,
+    occurred_at timestamp with time zone NOT NULL,
+    CONSTRAINT raw_object_manifest_record_kind_check CHECK ((record_kind = ANY (ARRAY['encounter'::text, 'claim'::text, 'lab_result'::text]))),
+    CONSTRAINT raw_object_manifest_sha256_check CHECK ((sha256 ~ '^[0-9a-f]{64}$'::text)),
+    CONSTRAINT raw_object_manifest_size_bytes_check CHECK ((size_bytes > 0))
+);
+
+
+--
+-- Name: schema_migrations; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.schema_migrations (
+    version character varying NOT NULL
+);
+
+
+--
+-- Name: audit_log audit_log_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.audit_log
+    ADD CONSTRAINT audit_log_pkey PRIMARY KEY (audit_id);
+
+
+--
+-- Name: canonical_claim_lines canonical_claim_lines_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.canonical_claim_lines
+    ADD CONSTRAINT canonical_claim_lines_pkey PRIMARY KEY (record_id, ordinal);
+
+
+--
+-- Name: canonical_claims canonical_claims_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.canonical_claims
+    ADD CONSTRAINT canonical_claims_pkey PRIMARY KEY (record_id);
+
+
+--
+-- Name: canonical_encounters canonical_encounters_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.canonical_encounters
+    ADD CONSTRAINT canonical_encounters_pkey PRIMARY KEY (record_id);
+
+
+--
+-- Name: canonical_lab_observations canonical_lab_observations_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.canonical_lab_observations
+    ADD CONSTRAINT canonical_lab_observations_pkey PRIMARY KEY (record_id, ordinal);
+
+
+--
+-- Name: canonical_lab_results canonical_lab_results_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.canonical_lab_results
+    ADD CONSTRAINT canonical_lab_results_pkey PRIMARY KEY (record_id);
+
+
+--
+-- Name: canonical_records canonical_records_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.canonical_records
+    ADD CONSTRAINT canonical_records_pkey PRIMARY KEY (record_id);
+
+
+--
+-- Name: counters counters_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.counters
+    ADD CONSTRAINT counters_pkey PRIMARY KEY (environment_id, metric, labels);
+
+
+--
+-- Name: dead_letters dead_letters_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.dead_letters
+    ADD CONSTRAINT dead_letters_pkey PRIMARY KEY (dead_letter_id);
+
+
+--
+-- Name: dead_letters dead_letters_topic_kafka_partition_kafka_offset_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.dead_letters
+    ADD CONSTRAINT dead_letters_topic_kafka_partition_kafka_offset_key UNIQUE (topic, kafka_partition, kafka_offset);
+
+
+--
+-- Name: idempotency_keys idempotency_keys_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.idempotency_keys
+    ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (key_hash);
+
+
+--
+-- Name: outbox_events outbox_events_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.outbox_events
+    ADD CONSTRAINT outbox_events_pkey PRIMARY KEY (outbox_id);
+
+
+--
+-- Name: partner_sources partner_sources_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.partner_sources
+    ADD CONSTRAINT partner_sources_pkey PRIMARY KEY (source);
+
+
+--
+-- Name: partners partners_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.partners
+    ADD CONSTRAINT partners_pkey PRIMARY KEY (partner_id);
+
+
+--
+-- Name: patient_tokens patient_tokens_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.patient_tokens
+    ADD CONSTRAINT patient_tokens_pkey PRIMARY KEY (record_id, profile, key_version, rule);
+
+
+--
+-- Name: processing_stage_state processing_stage_state_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.processing_stage_state
+    ADD CONSTRAINT processing_stage_state_pkey PRIMARY KEY (record_id, stage);
+
+
+--
+-- Name: raw_object_manifest raw_object_manifest_bucket_object_key_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.raw_object_manifest
+    ADD CONSTRAINT raw_object_manifest_bucket_object_key_key UNIQUE (bucket, object_key);
+
+
+--
+-- Name: raw_object_manifest raw_object_manifest_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.raw_object_manifest
+    ADD CONSTRAINT raw_object_manifest_pkey PRIMARY KEY (record_id);
+
+
+--
+-- Name: schema_migrations schema_migrations_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.schema_migrations
+    ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (version);
+
+
+--
+-- Name: dead_letters_by_record; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX dead_letters_by_record ON public.dead_letters USING btree (record_id);
+
+
+--
+-- Name: outbox_pending; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX outbox_pending ON public.outbox_events USING btree (shard, outbox_id) WHERE (published_at IS NULL);
+
+
+--
+-- Name: outbox_published; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX outbox_published ON public.outbox_events USING btree (published_at) WHERE (published_at IS NOT NULL);
+
+
+--
+-- Name: patient_tokens_by_token; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX patient_tokens_by_token ON public.patient_tokens USING btree (token);
+
+
+--
+-- Name: canonical_claim_lines canonical_claim_lines_record_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.canonical_claim_lines
+    ADD CONSTRAINT canonical_claim_lines_record_id_fkey FOREIGN KEY (record_id) REFERENCES public.canonical_claims(record_id) ON DELETE CASCADE;
+
+
+--
+-- Name: canonical_claims canonical_claims_record_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.canonical_claims
+    ADD CONSTRAINT canonical_claims_record_id_fkey FOREIGN KEY (record_id) REFERENCES public.canonical_records(record_id) ON DELETE CASCADE;
+
+
+--
+-- Name: canonical_encounters canonical_encounters_record_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.canonical_encounters
+    ADD CONSTRAINT canonical_encounters_record_id_fkey FOREIGN KEY (record_id) REFERENCES public.canonical_records(record_id) ON DELETE CASCADE;
+
+
+--
+-- Name: canonical_lab_observations canonical_lab_observations_record_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.canonical_lab_observations
+    ADD CONSTRAINT canonical_lab_observations_record_id_fkey FOREIGN KEY (record_id) REFERENCES public.canonical_lab_results(record_id) ON DELETE CASCADE;
+
+
+--
+-- Name: canonical_lab_results canonical_lab_results_record_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.canonical_lab_results
+    ADD CONSTRAINT canonical_lab_results_record_id_fkey FOREIGN KEY (record_id) REFERENCES public.canonical_records(record_id) ON DELETE CASCADE;
+
+
+--
+-- Name: idempotency_keys idempotency_keys_partner_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.idempotency_keys
+    ADD CONSTRAINT idempotency_keys_partner_id_fkey FOREIGN KEY (partner_id) REFERENCES public.partners(partner_id);
+
+
+--
+-- Name: partner_sources partner_sources_partner_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.partner_sources
+    ADD CONSTRAINT partner_sources_partner_id_fkey FOREIGN KEY (partner_id) REFERENCES public.partners(partner_id);
+
+
+--
+-- Name: patient_tokens patient_tokens_record_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.patient_tokens
+    ADD CONSTRAINT patient_tokens_record_id_fkey FOREIGN KEY (record_id) REFERENCES public.canonical_records(record_id) ON DELETE CASCADE;
+
+
+--
+-- Name: raw_object_manifest raw_object_manifest_partner_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.raw_object_manifest
+    ADD CONSTRAINT raw_object_manifest_partner_id_fkey FOREIGN KEY (partner_id) REFERENCES public.partners(partner_id);
+
+
+--
+-- Name: SCHEMA public; Type: ACL; Schema: -; Owner: -
+--
+
+REVOKE USAGE ON SCHEMA public FROM PUBLIC;
+GRANT USAGE ON SCHEMA public TO exchange_ingest;
+GRANT USAGE ON SCHEMA public TO exchange_outbox;
+GRANT USAGE ON SCHEMA public TO exchange_normalize;
+
+
+--
+-- Name: TABLE audit_log; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT ON TABLE public.audit_log TO exchange_ingest;
+GRANT INSERT ON TABLE public.audit_log TO exchange_normalize;
+
+
+--
+-- Name: TABLE canonical_claim_lines; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT ON TABLE public.canonical_claim_lines TO exchange_normalize;
+
+
+--
+-- Name: TABLE canonical_claims; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT ON TABLE public.canonical_claims TO exchange_normalize;
+
+
+--
+-- Name: TABLE canonical_encounters; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT ON TABLE public.canonical_encounters TO exchange_normalize;
+
+
+--
+-- Name: TABLE canonical_lab_observations; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT ON TABLE public.canonical_lab_observations TO exchange_normalize;
+
+
+--
+-- Name: TABLE canonical_lab_results; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT ON TABLE public.canonical_lab_results TO exchange_normalize;
+
+
+--
+-- Name: TABLE canonical_records; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT ON TABLE public.canonical_records TO exchange_normalize;
+
+
+--
+-- Name: TABLE counters; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.counters TO exchange_ingest;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.counters TO exchange_outbox;
+
+
+--
+-- Name: TABLE dead_letters; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT ON TABLE public.dead_letters TO exchange_normalize;
+
+
+--
+-- Name: TABLE idempotency_keys; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.idempotency_keys TO exchange_ingest;
+
+
+--
+-- Name: TABLE outbox_events; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT ON TABLE public.outbox_events TO exchange_ingest;
+GRANT SELECT,DELETE ON TABLE public.outbox_events TO exchange_outbox;
+GRANT INSERT ON TABLE public.outbox_events TO exchange_normalize;
+
+
+--
+-- Name: COLUMN outbox_events.created_at; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(created_at) ON TABLE public.outbox_events TO exchange_ingest;
+
+
+--
+-- Name: COLUMN outbox_events.attempts; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(attempts) ON TABLE public.outbox_events TO exchange_outbox;
+
+
+--
+-- Name: COLUMN outbox_events.last_error; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(last_error) ON TABLE public.outbox_events TO exchange_outbox;
+
+
+--
+-- Name: COLUMN outbox_events.published_at; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(published_at) ON TABLE public.outbox_events TO exchange_ingest;
+GRANT UPDATE(published_at) ON TABLE public.outbox_events TO exchange_outbox;
+
+
+--
+-- Name: TABLE partner_sources; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.partner_sources TO exchange_ingest;
+GRANT SELECT ON TABLE public.partner_sources TO exchange_normalize;
+
+
+--
+-- Name: TABLE partners; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.partners TO exchange_ingest;
+GRANT SELECT ON TABLE public.partners TO exchange_normalize;
+
+
+--
+-- Name: TABLE patient_tokens; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT ON TABLE public.patient_tokens TO exchange_normalize;
+
+
+--
+-- Name: TABLE processing_stage_state; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.processing_stage_state TO exchange_normalize;
+
+
+--
+-- Name: TABLE raw_object_manifest; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT ON TABLE public.raw_object_manifest TO exchange_ingest;
+
+
+--
+-- Name: COLUMN raw_object_manifest.record_id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(record_id) ON TABLE public.raw_object_manifest TO exchange_ingest;
+
+
+--
+-- PostgreSQL database dump complete
+--

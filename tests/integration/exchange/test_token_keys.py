@@ -1,0 +1,77 @@
+"""Token keys and passwords as they are on AWS: in the secret store, by ARN."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from exchange.errors import DependencyUnavailable, Misconfigured
+from exchange.platform.auth import authenticate
+from exchange.platform.secrets import read_secret
+from exchange.platform.settings import Settings
+from exchange.tokens.keys import current_key
+from exchange.tokens.service import tokenize_batch
+
+SAM = {"given_name": "Sam", "family_name": "Lee", "dob": "1990-01-01"}
+
+
+@pytest.fixture
+def keep(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], str]]:
+    """Puts a secret into the store and gives its ARN."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    read_secret.cache_clear()
+    with mock_aws():
+        client = boto3.client("secretsmanager")
+        numbers = iter(range(100))
+        yield lambda text: client.create_secret(Name=f"secret-{next(numbers)}", SecretString=text)["ARN"]
+    read_secret.cache_clear()
+
+
+def test_the_current_version_of_the_key_makes_the_tokens(keep: Callable[[str], str]) -> None:
+    arn = keep(json.dumps({"current": "2", "1": "the old one", "2": "dev-tokenizer-secret-change-me"}))
+    answer = tokenize_batch(
+        {"profile": "v1", "people": [SAM], "identifiers": []}, Settings(tokenizer_secret_arn=arn)
+    )
+    assert answer["key_version"] == "2"
+    (token,) = answer["people"][0]["tokens"]
+    assert token["token"] == "ce8ae21533b5c005f4e53a1d146221339bb8019cea6eb6981e29ea1d2884d7f6"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "dev-tokenizer-secret-change-me",
+        "[]",
+        '{"current": 1, "1": "x"}',
+        '{"current": "2", "1": "x"}',
+        '{"1": "x"}',
+        '{"current": "current"}',
+        '{"current": "1", "1": ""}',
+    ],
+)
+def test_a_secret_that_names_no_current_key_makes_no_token(keep: Callable[[str], str], text: str) -> None:
+    with pytest.raises(Misconfigured) as refused:
+        current_key(Settings(tokenizer_secret_arn=keep(text)))
+    assert "dev-tokenizer" not in str(refused.value)
+
+
+def test_a_secret_that_is_not_there_is_an_outage(keep: Callable[[str], str]) -> None:
+    with pytest.raises(DependencyUnavailable):
+        current_key(
+            Settings(tokenizer_secret_arn="arn:aws:secretsmanager:us-east-1:123456789012:secret:none-AbCdEf")
+        )
+
+
+def test_the_jwt_secret_comes_by_its_arn_outside_local(keep: Callable[[str], str]) -> None:
+    import jwt
+
+    secret = "a secret that is long enough for HS256, by far"
+    claims = {"iss": "i", "aud": "a", "exp": 4102444800, "partner_id": "partnerA", "scope": "tokenize"}
+    settings = Settings(jwt_issuer="i", jwt_audience="a", jwt_secret_arn=keep(secret))
+    assert authenticate(f"Bearer {jwt.encode(claims, secret)}", settings).partner_id == "partnerA"
