@@ -151,11 +151,9 @@ class Exchange:
             virtual_hosted_style_request=False,
             client_options={"allow_http": True, "timeout": "3s", "connect_timeout": "1s"},
             retry_config={"max_retries": 0},
-            config={
-                "endpoint": endpoint or s3.url,
-                "aws_access_key_id": s3.access_key,
-                "aws_secret_access_key": s3.secret_key,
-            },
+            endpoint=endpoint or s3.url,
+            access_key_id=s3.access_key,
+            secret_access_key=s3.secret_key,
         )
 
     def objects(self) -> Objects:

@@ -291,7 +291,7 @@ def with_payload(**payload: Any) -> Callable[[Exchange], bytes]:
 
 def with_metadata(**metadata: str) -> Callable[[Exchange], bytes]:
     def store(exchange: Exchange) -> bytes:
-        told = BAD.object_metadata | {name.replace("_", "-"): value for name, value in metadata.items()}
+        told = dict(BAD.object_metadata) | {name.replace("_", "-"): value for name, value in metadata.items()}
         exchange.objects().put(BAD.object_key, BAD.body, told)
         return exchange.event(BAD)
 

@@ -1,0 +1,120 @@
+"""Who may do what on AWS, as the template says it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+TEMPLATE = Path(__file__).parents[3] / "template.yaml"
+ROLE_OF = {
+    "IngestFunction": "exchange_ingest",
+    "OutboxPublishFunction": "exchange_outbox",
+    "NormalizeFunction": "exchange_normalize",
+}
+
+
+class CloudFormation(yaml.SafeLoader):
+    """YAML with CloudFormation's short functions, each read as {its name: its argument}."""
+
+
+def intrinsic(loader: CloudFormation, name: str, node: yaml.Node) -> dict[str, Any]:
+    if isinstance(node, yaml.ScalarNode):
+        return {name: loader.construct_scalar(node)}
+    if isinstance(node, yaml.SequenceNode):
+        return {name: loader.construct_sequence(node, deep=True)}
+    assert isinstance(node, yaml.MappingNode)
+    return {name: loader.construct_mapping(node, deep=True)}
+
+
+CloudFormation.add_multi_constructor("!", intrinsic)
+
+
+def load() -> dict[str, Any]:
+    template: dict[str, Any] = yaml.load(TEMPLATE.read_bytes(), CloudFormation)
+    return template
+
+
+FUNCTIONS: dict[str, dict[str, Any]] = {
+    name: resource["Properties"]
+    for name, resource in load()["Resources"].items()
+    if resource["Type"] == "AWS::Serverless::Function"
+}
+
+
+def variables(function: str) -> dict[str, Any]:
+    found: dict[str, Any] = FUNCTIONS[function].get("Environment", {}).get("Variables", {})
+    return found
+
+
+def policies(function: str) -> str:
+    return str(FUNCTIONS[function].get("Policies", ""))
+
+
+def test_every_function_of_the_exchange_is_looked_at() -> None:
+    assert set(FUNCTIONS) == {*ROLE_OF, "TokenizeFunction", "MetricsFunction"}
+
+
+def test_only_tokenize_is_told_of_token_keys() -> None:
+    told = {name for name in FUNCTIONS if any(v.startswith("TOKENIZER_") for v in variables(name))}
+    assert told == {"TokenizeFunction"}
+    mentioned = {
+        name for name, properties in FUNCTIONS.items() if "TokenizerSecretArn" in str(properties)
+    } | {name for name, properties in FUNCTIONS.items() if "TokenizerHmacSecret" in str(properties)}
+    assert mentioned == {"TokenizeFunction"}
+    assert "TOKENIZER" not in str(load()["Globals"])
+
+
+def test_only_normalize_may_invoke_tokenize_and_nothing_else() -> None:
+    assert {name for name in FUNCTIONS if "lambda:" in policies(name)} == {"NormalizeFunction"}
+    (statement,) = (
+        statement
+        for policy in FUNCTIONS["NormalizeFunction"]["Policies"]
+        for statement in policy["Statement"]
+        if statement["Action"] == "lambda:InvokeFunction"
+    )
+    assert statement["Resource"] == {"GetAtt": "TokenizeFunction.Arn"}
+
+
+def test_tokenize_reaches_neither_the_database_nor_the_bucket() -> None:
+    assert not {
+        name for name in variables("TokenizeFunction") if name.startswith(("POSTGRES", "RAW_", "KAFKA"))
+    }
+    assert "s3:" not in policies("TokenizeFunction")
+
+
+@pytest.mark.parametrize(("function", "role"), ROLE_OF.items())
+def test_a_function_is_its_own_role_and_reads_only_that_role_s_password(function: str, role: str) -> None:
+    others = {"exchange_owner", *ROLE_OF.values()} - {role}
+    told = f"{variables(function)} {policies(function)}"
+    assert role in told
+    assert [other for other in others if other in told] == []
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_no_permission_is_a_wildcard(function: str) -> None:
+    for policy in FUNCTIONS[function].get("Policies", []):
+        for statement in policy["Statement"]:
+            for entry in statement.get("If", [None, statement])[1:2] if "If" in statement else [statement]:
+                assert "*" not in str(entry["Action"]), entry
+                assert entry["Resource"] != "*", entry
+
+
+def test_only_ingest_writes_raw_objects_and_only_normalize_reads_them() -> None:
+    assert {name for name in FUNCTIONS if "s3:PutObject" in policies(name)} == {"IngestFunction"}
+    assert {name for name in FUNCTIONS if "s3:GetObject" in policies(name)} == {"NormalizeFunction"}
+    assert not any("s3:DeleteObject" in policies(name) for name in FUNCTIONS)
+
+
+def test_only_outbox_publish_knows_the_brokers() -> None:
+    assert {name for name in FUNCTIONS if "KAFKA_BROKERS" in variables(name)} == {"OutboxPublishFunction"}
+
+
+def test_production_is_what_the_template_deploys_unless_told_otherwise() -> None:
+    parameters = load()["Parameters"]
+    assert parameters["Env"]["Default"] == "prod"
+    for secret in ("PostgresPassword", "JwtSecret", "TokenizerHmacSecret"):
+        assert parameters[secret]["Default"] == ""
+        assert parameters[secret]["NoEcho"] is True
