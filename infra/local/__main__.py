@@ -63,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--lambda-port", type=int, default=3001)
     parser.add_argument("--admin-port", type=int, default=3002)
     parser.add_argument("--concurrency", type=int, default=8, help="limit of a function that reserves none")
+    parser.add_argument("--throttle", action="store_true", help="answer 429 beyond the limit, do not queue")
     parser.add_argument("--no-prestart", action="store_true", help="start no environment before it is called")
     parser.add_argument("--no-sources", action="store_true", help="run neither schedules nor Kafka sources")
     parser.add_argument("--init-timeout", type=float, default=10.0, metavar="SECONDS")
@@ -87,6 +88,7 @@ def _config(options: argparse.Namespace) -> RunnerConfig:
         lambda_port=options.lambda_port,
         admin_port=options.admin_port,
         default_concurrency=options.concurrency,
+        throttle=options.throttle,
         prestart=not options.no_prestart,
         sources=not options.no_sources,
         init_timeout_seconds=options.init_timeout,

@@ -27,6 +27,8 @@ class RunnerConfig:
     admin_port: int = 3002
     host: str = "127.0.0.1"
     default_concurrency: int = 8
+    # What comes beyond a function's limit is refused as on Lambda, instead of waiting for its turn.
+    throttle: bool = False
     prestart: bool = True
     # Without, neither schedules nor event sources run: only what is called.
     sources: bool = True

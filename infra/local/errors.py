@@ -6,7 +6,7 @@ RunnerError
 ├── PortTaken              a wanted port belongs to something else
 ├── UnknownFunction        no function of that name
 ├── UnknownSchedule        no schedule of that name
-├── FunctionThrottled      the function's reserved concurrency is 0
+├── FunctionThrottled      the function is at its limit, or may not run at all
 └── InitFailed             an execution environment did not come up
 """
 
@@ -38,7 +38,7 @@ class UnknownSchedule(RunnerError):
 
 
 class FunctionThrottled(RunnerError):
-    """The function may not run at all: its reserved concurrency is 0."""
+    """The function is at its limit and does not queue, or may not run at all (reserved concurrency 0)."""
 
 
 class InitFailed(RunnerError):

@@ -34,6 +34,8 @@ NO_ROUTE = GatewayError(
 TOO_LARGE = GatewayError("REQUEST_TOO_LARGE", 413, "Request Too Long", "RequestTooLargeException")
 # The type's own status is 504; for a function that fails or answers nonsense API Gateway says 502.
 BROKEN = GatewayError("INTEGRATION_FAILURE", 502, "Internal server error", "InternalServerErrorException")
+# https://docs.aws.amazon.com/lambda/latest/dg/services-apigateway-errors.html: a refused invoke is a 500
+REJECTED = GatewayError("INTEGRATION_FAILURE", 500, "Internal server error", "InternalServerErrorException")
 TIMED_OUT = GatewayError(
     "INTEGRATION_TIMEOUT", 504, "Endpoint request timed out", "InternalServerErrorException"
 )

@@ -10,6 +10,9 @@ from .invocation import Answer
 from .model import function_name_of
 from .pool import Pool
 
+# https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
+_FIRST_THROTTLED_SECONDS, _LONGEST_THROTTLED_SECONDS = 1.0, 300.0
+
 
 class Invoker:
     """The one way to a function for every front door and event source."""
@@ -52,9 +55,18 @@ class Invoker:
                 # https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
                 delays = self._retry_delays_seconds
                 await asyncio.sleep(delays[min(attempt, len(delays)) - 1])
-            try:
-                answer = await pool.submit(payload)
-            except FunctionThrottled:
-                continue
-            if answer.error_type is None:
+            answer = await self._submit(pool, payload)
+            if answer is None or answer.error_type is None:
                 return
+
+    async def _submit(self, pool: Pool, payload: bytes) -> Answer | None:
+        """Invoke when the function's limit allows it; None where it never will."""
+        delay_seconds = _FIRST_THROTTLED_SECONDS
+        while pool.limit > 0:
+            try:
+                return await pool.submit(payload)
+            except FunctionThrottled:
+                # No attempt: it did not run.
+                await asyncio.sleep(delay_seconds)
+                delay_seconds = min(2 * delay_seconds, _LONGEST_THROTTLED_SECONDS)
+        return None

@@ -21,13 +21,18 @@ _STARTS_AT_ONCE = os.cpu_count() or 1
 
 
 class Pool:
-    """Runs invocations of one function. One environment an invocation in flight, at most `limit`."""
+    """Runs invocations of one function. One environment an invocation in flight, at most `limit`.
+
+    What comes beyond the limit waits; with `throttles` it is refused.
+    """
 
     def __init__(
         self,
         launch: Launch,
         limit: int,
         init_timeout_seconds: float,
+        *,
+        throttles: bool,
         log: FunctionLog,
         on_report: Callable[[InvocationReport], None],
     ) -> None:
@@ -35,6 +40,7 @@ class Pool:
         self.limit = limit
         self._launch = launch
         self._init_timeout_seconds = init_timeout_seconds
+        self._throttles = throttles
         self._log = log
         self._on_report = on_report
         self._loop = asyncio.get_running_loop()
@@ -64,7 +70,8 @@ class Pool:
         self, payload: bytes, *, client_context: str = "", wants_log_tail: bool = False
     ) -> asyncio.Future[Answer]:
         """Invoke the function; an error of its own is an answer. May raise FunctionThrottled."""
-        if self.limit == 0 or self._closed:
+        is_full = self._throttles and self._in_flight >= self.limit
+        if self.limit == 0 or is_full or self._closed:
             raise FunctionThrottled(self.function.name)
         future: asyncio.Future[Answer] = self._loop.create_future()
         invocation = Invocation(payload, future, client_context, wants_log_tail)

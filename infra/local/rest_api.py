@@ -8,7 +8,15 @@ import uuid
 from urllib.parse import unquote
 
 from .errors import FunctionThrottled
-from .gateway_responses import BROKEN, NO_ROUTE, TIMED_OUT, TOO_LARGE, GatewayError, GatewayResponses
+from .gateway_responses import (
+    BROKEN,
+    NO_ROUTE,
+    REJECTED,
+    TIMED_OUT,
+    TOO_LARGE,
+    GatewayError,
+    GatewayResponses,
+)
 from .http_server import BodyTooLarge, Receive, Scope, Send, read_body, respond
 from .invocation import MAXIMUM_PAYLOAD_BYTES
 from .invoker import Invoker
@@ -75,7 +83,7 @@ class RestApi:
         try:
             future = self._invoker.invoke(route.function_name, payload)
         except FunctionThrottled as error:
-            raise _Refused(BROKEN) from error
+            raise _Refused(REJECTED) from error
         # Not wait_for: the function goes on after the gateway has given up, as on AWS.
         await asyncio.wait((future,), timeout=self._timeout_seconds)
         if not future.done():

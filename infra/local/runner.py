@@ -124,8 +124,9 @@ class Runner:
             launch,
             self._limit(function),
             self._config.init_timeout_seconds,
-            FunctionLog(self._journal, function.name, self._metrics.count),
-            self._statistics.of(function.name).take,
+            throttles=self._config.throttle,
+            log=FunctionLog(self._journal, function.name, self._metrics.count),
+            on_report=self._statistics.of(function.name).take,
         )
 
     def _limit(self, function: Function) -> int:

@@ -119,6 +119,11 @@ def test_a_malformed_answer_is_a_bad_gateway(runner: Running, answer: Any) -> No
     assert (response.status_code, response.json()) == (502, {"message": "Internal server error"})
 
 
+def test_a_function_that_may_not_run_is_an_internal_error(runner: Running) -> None:
+    response = send(runner, "GET", "/off")
+    assert (response.status_code, response.json()) == (500, {"message": "Internal server error"})
+
+
 def test_an_error_of_the_function_is_a_bad_gateway(runner: Running) -> None:
     assert send(runner, "GET", "/broken").status_code == 502
     assert send(runner, "POST", "/answer", data="not json").status_code == 502

@@ -103,6 +103,7 @@ def remember(event, context):
     if event.get("recall"):
         return _SEEN
     _SEEN.append(event)
+    time.sleep(event.get("seconds", 0))
     if event.get("fails"):
         raise RuntimeError("asked to")
     return None

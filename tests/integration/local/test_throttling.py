@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.integration.local.running import Running, running, wait_until
+
+
+@pytest.fixture(scope="module")
+def throttling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    output: Path = tmp_path_factory.mktemp("throttling") / "output.txt"
+    with running(output, "--throttle", "--no-prestart", "--no-sources", template="edges.yaml") as started:
+        yield started
+
+
+def busy(runner: Running, function: str, count: int) -> bool:
+    status = runner.status()["functions"][function]
+    return int(status["environments"]) - int(status["idle"]) == count
+
+
+def test_an_invoke_beyond_the_limit_is_refused_where_throttling_is_asked_for(throttling: Running) -> None:
+    with ThreadPoolExecutor(5) as threads:
+        sleeping = [threads.submit(throttling.result, "ScaledFunction", {"seconds": 4}) for _ in range(5)]
+        wait_until(lambda: busy(throttling, "ScaledFunction", 5))
+        with pytest.raises(ClientError) as refusal:
+            throttling.invoke("ScaledFunction", {"seconds": 0})
+        assert all(future.result()["pid"] for future in sleeping)
+    assert refusal.value.response["Error"]["Code"] == "TooManyRequestsException"
+    assert refusal.value.response["ResponseMetadata"]["HTTPStatusCode"] == 429
+    assert throttling.result("ScaledFunction", {"seconds": 0})["pid"]
+
+
+def test_an_asynchronous_invoke_beyond_the_limit_runs_later(throttling: Running) -> None:
+    with ThreadPoolExecutor(1) as thread:
+        sleeping = thread.submit(throttling.invoke, "RememberFunction", {"seconds": 2})
+        wait_until(lambda: busy(throttling, "RememberFunction", 1))
+        throttling.invoke("RememberFunction", {"later": True}, InvocationType="Event")
+        sleeping.result()
+    wait_until(lambda: {"later": True} in recalled(throttling), 20)
+
+
+def recalled(runner: Running) -> list[object]:
+    """What the function has been given; nothing while it is busy with something else."""
+    try:
+        payload = runner.invoke("RememberFunction", {"recall": True})["Payload"].read()
+    except ClientError:
+        return []
+    seen: list[object] = json.loads(payload)
+    return seen
