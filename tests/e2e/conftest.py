@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.e2e.running_system import RunningSystem
+
+
+@pytest.fixture(scope="session")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSystem]:
+    """One exchange for all tests that only need it to run."""
+    # Not above: a conftest is loaded before the run forgives kafka-python its deprecations.
+    from tests.e2e.running_system import RunningSystem
+
+    running = RunningSystem(tmp_path_factory.mktemp("exchange"))
+    yield running
+    running.stop()
