@@ -6,6 +6,8 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
+from typing import cast
 from urllib.parse import urlsplit
 
 
@@ -41,29 +43,59 @@ async def send_all(
 ) -> Load:
     """Send every request over `clients` kept connections; raises when an answer's status is not accepted."""
     address = urlsplit(url)
-    latencies: list[float] = []
-
-    async def client() -> None:
-        reader, writer = await asyncio.open_connection(address.hostname, address.port)
-        for request in requests:
-            started = time.perf_counter()
-            writer.write(request)
-            head = await reader.readuntil(b"\r\n\r\n")
-            status = int(head[9:12])
-            body = await reader.readexactly(_content_length(head))
-            if not accept(status):
-                raise RuntimeError(f"the answer was {status}: {body[:200]!r}")
-            latencies.append(time.perf_counter() - started)
-        writer.close()
-
+    host, port = address.hostname or "", address.port or 80
+    loop = asyncio.get_running_loop()
     started = time.perf_counter()
-    await asyncio.gather(*(client() for _ in range(clients)))
-    return Load(sorted(latencies), time.perf_counter() - started)
+    connections = [
+        (await loop.create_connection(lambda: _Client(requests, accept), host, port))[1]
+        for _ in range(clients)
+    ]
+    latencies = await asyncio.gather(*(connection.finished for connection in connections))
+    return Load(sorted(chain.from_iterable(latencies)), time.perf_counter() - started)
+
+
+class _Client(asyncio.Protocol):
+    """One connection: the next request leaves when the last one's answer is whole."""
+
+    def __init__(self, requests: Iterator[bytes], accept: Callable[[int], bool]) -> None:
+        self.finished: asyncio.Future[list[float]] = asyncio.get_running_loop().create_future()
+        self._requests = requests
+        self._accept = accept
+        self._latencies: list[float] = []
+        self._received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's transports are no subclass of asyncio's
+        self._transport = cast(asyncio.Transport, transport)
+        self._send_next()
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        head, separator, body = self._received.partition(b"\r\n\r\n")
+        if not separator or len(body) < _content_length(head):
+            return
+        self._latencies.append(time.perf_counter() - self._sent_at)
+        self._received = b""
+        if not self._accept(int(head[9:12])):
+            self.finished.set_exception(RuntimeError(f"refused: {head[:40]!r} {body[:200]!r}"))
+            self._transport.close()
+            return
+        self._send_next()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.finished.done():
+            self.finished.set_exception(ConnectionError("the server closed the connection"))
+
+    def _send_next(self) -> None:
+        request = next(self._requests, None)
+        if request is None:
+            self.finished.set_result(self._latencies)
+            self._transport.close()
+            return
+        self._sent_at = time.perf_counter()
+        self._transport.write(request)
 
 
 def _content_length(head: bytes) -> int:
-    for line in head.split(b"\r\n"):
-        name, _, value = line.partition(b":")
-        if name.lower() == b"content-length":
-            return int(value)
-    return 0
+    _, found, rest = head.lower().partition(b"\r\ncontent-length:")
+    return int(rest.partition(b"\r\n")[0]) if found else 0

@@ -7,6 +7,7 @@ so a public key can not be replayed as an HMAC secret.
 
 from __future__ import annotations
 
+import base64
 import re
 from dataclasses import dataclass
 from functools import cache
@@ -79,11 +80,10 @@ def _verified_claims(token: str, settings: Settings) -> dict[str, Any]:
         raise Unauthenticated("the token cannot be verified", field="Authorization") from error
 
 
-def _verification_key(token: str, settings: Settings) -> tuple[Any, list[str]]:
+def _verification_key(token: str, settings: Settings) -> tuple[jwt.PyJWK, list[str]]:
     if settings.jwt_jwks_url:
-        signing_key = _jwks(settings.jwt_jwks_url).get_signing_key_from_jwt(token)
-        return signing_key, ["RS256", "ES256"]
-    return _shared_secret(settings), ["HS256"]
+        return _jwks(settings.jwt_jwks_url).get_signing_key_from_jwt(token), ["RS256", "ES256"]
+    return _shared_key(settings), ["HS256"]
 
 
 @cache
@@ -92,11 +92,12 @@ def _jwks(url: str) -> jwt.PyJWKClient:
 
 
 @cache
-def _shared_secret(settings: Settings) -> str:
+def _shared_key(settings: Settings) -> jwt.PyJWK:
+    """The secret as a key that is prepared once, instead of with every token."""
     if settings.jwt_secret_arn and not settings.is_local:
-        secret = read_secret(settings.jwt_secret_arn)
+        secret = read_secret(settings.jwt_secret_arn).encode()
     else:
-        secret = settings.require("jwt_secret")
-    if len(secret.encode()) < SHORTEST_SECRET_BYTES:
+        secret = settings.require("jwt_secret").encode()
+    if len(secret) < SHORTEST_SECRET_BYTES:
         raise Misconfigured(f"the JWT secret is shorter than {SHORTEST_SECRET_BYTES} bytes")
-    return secret
+    return jwt.PyJWK({"kty": "oct", "alg": "HS256", "k": base64.urlsafe_b64encode(secret).decode()})
