@@ -111,7 +111,7 @@ def show_verdict(console: Console, checks: Sequence[Check], seconds: float) -> N
 
 def _table(title: str, figure: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, title_justify="left")
-    table.add_column(title, width=56)
+    table.add_column(title, width=64)
     table.add_column(figure, justify="right", width=10)
     return table
 

@@ -100,7 +100,7 @@ def _wording(error: ValidationError) -> str:
         case ValidationErrorKind.Format(format=name):
             return _FORMATS[name]
         case ValidationErrorKind.MinLength(limit=limit):
-            return f"must have at least {limit} characters"
+            return f"must have at least {limit} characters" if limit > 1 else "must not be empty"
         case ValidationErrorKind.MaxLength(limit=limit):
             return f"must have at most {limit} characters"
         case ValidationErrorKind.MinItems(limit=limit):
