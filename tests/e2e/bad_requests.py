@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -32,7 +33,7 @@ class Bad:
     field: str
     body: bytes = json.dumps(V1).encode()
     path: str = "/v1/ingest"
-    headers: dict[str, str | list[str] | None] = field(default_factory=dict)
+    headers: dict[str, str | list[str] | None] = dataclasses.field(default_factory=dict)
 
     def headers_to_send(self) -> Headers:
         good: dict[str, str | list[str] | None] = {

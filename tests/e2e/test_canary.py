@@ -15,6 +15,7 @@ from infra.cli.system import BUCKET, TOPICS
 from tests.e2e.bad_requests import BODIES, CANARY, FIELDS, KEYS, TYPES
 from tests.e2e.running_system import RunningSystem, send, wait_until
 
+INVOKE = "/2015-03-31/functions"
 CONTRACTS = Path(__file__).parents[2] / "contracts"
 PERSON = {
     "given_name": "Xanthippezqv",
@@ -132,7 +133,7 @@ def searched(system: RunningSystem) -> Haystacks:
     answer = send(
         system.addresses.lambda_,
         "POST",
-        "/2015-03-31/functions/TokenizeFunction/invocations",
+        f"{INVOKE}/TokenizeFunction/invocations",
         [],
         json.dumps({"profile": "v1", "people": [PERSON], "Xanthippezqv": 1}).encode(),
     )
@@ -149,8 +150,15 @@ def searched(system: RunningSystem) -> Haystacks:
         lambda: system.rows("SELECT count(*) FROM outbox_events WHERE published_at IS NULL") == [(0,)],
         "all dead letters are published",
     )
+    # The scheduled publisher still lingers and has not said anything yet; this one has.
+    send(system.addresses.lambda_, "POST", f"{INVOKE}/OutboxPublishFunction/invocations", [], b"{}")
+    wait_until(lambda: b"REPORT" in log_of(system, "OutboxPublishFunction"), "the log is written")
     collect(system, haystacks)
     return haystacks
+
+
+def log_of(system: RunningSystem, function: str) -> bytes:
+    return next((system.data_dir / "logs").rglob(f"{function}.log")).read_bytes()
 
 
 def collect(system: RunningSystem, haystacks: Haystacks) -> None:
@@ -166,8 +174,8 @@ def collect(system: RunningSystem, haystacks: Haystacks) -> None:
             haystacks.add("values of the outbox", b"\n".join(bytes(value) for (value,) in values))
     for topic in TOPICS:
         haystacks.add(f"topic {topic}", b"\n".join(read_all(system, topic)))
-    for url, path in ((system.addresses.ingest, "/metrics"), (system.addresses.admin, "/metrics")):
-        haystacks.add(f"metrics of {url}", send(url, "GET", path).body)
+    for url in (system.addresses.ingest, system.addresses.admin):
+        haystacks.add(f"metrics of {url}", send(url, "GET", "/metrics").body)
     haystacks.add("status of the runner", send(system.addresses.admin, "GET", "/status").body)
     client = system.s3
     for key in system.object_keys():
@@ -198,8 +206,6 @@ def test_the_search_looked_everywhere(searched: Haystacks, system: RunningSystem
     assert {f"topic {name}" for name in TOPICS} <= places.keys()
     for function in ("IngestFunction", "TokenizeFunction", "NormalizeFunction", "OutboxPublishFunction"):
         assert b"REPORT" in places[f"log {function}.log"]
-    empty = {"table partners"} - {place for place, content in places.items() if content}
-    assert not empty
     for place in (
         "table canonical_encounters",
         "table dead_letters",
