@@ -12,14 +12,19 @@ import pytest
 
 from exchange.errors import DependencyUnavailable
 from exchange.intake.model import Submission
+from exchange.partners.model import Partner
+from exchange.partners.service import PartnerRegistry
 from exchange.platform.contracts import contract
 from exchange.platform.objects import Objects
 from exchange.platform.strict_json import parse_json
+from exchange.records.canonicalizing import Canonicalizer
 from exchange.records.mapping import map_record
+from exchange.records.service import Normalizer
 from exchange.tokens.identifier import identifier_token
 from exchange.tokens.keys import TokenKey
 from exchange.tokens.profile_v1 import person_token
 from tests.integration.exchange.building import (
+    CONTRACT_OF_TOPIC,
     SAM,
     TOKENIZER_SECRET,
     TOPICS,
@@ -537,3 +542,28 @@ def test_a_bucket_that_is_gone_is_an_outage_and_not_every_record_s_failure(
     finally:
         s3_client.create_bucket(Bucket=exchange.bucket)
     assert attempts_of(exchange, GOOD) == ("failed_retryable", 0)
+
+
+def test_a_fault_of_ours_over_one_record_does_not_hold_up_the_others(
+    exchange: Exchange, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class FaultyRegistry(PartnerRegistry):
+        def owner_of(self, source: str) -> Partner | None:
+            raise KeyError(f"Quetzalcoatl in {source}")
+
+    database = exchange.connect_as("exchange_normalize")
+    canonicalizer = Canonicalizer(
+        exchange.objects(), InProcessTokenizer(), FaultyRegistry(database), exchange.bucket
+    )
+
+    def old_object(exchange: Exchange) -> bytes:
+        # only an object without metadata needs the registry
+        exchange.objects().put(BAD.object_key, BAD.body, {})
+        return exchange.event(BAD)
+
+    report = Normalizer(database, canonicalizer, CONTRACT_OF_TOPIC).normalize(prepared(exchange, old_object))
+    assert (report.canonical, report.dead_letters) == (2, 1)
+    assert dead_letters(exchange) == [("normalize", 1, "mapping it failed with KeyError")]
+    printed = capsys.readouterr().out
+    assert '"error_type":"KeyError"' in printed
+    assert CANARY.decode() not in printed

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from exchange.errors import RecordFailed, RecordRejected
+from exchange.errors import ExchangeError, RecordFailed, RecordRejected
 from exchange.intake.model import BODY_LIMIT_BYTES
 from exchange.partners.service import PartnerRegistry
+from exchange.platform.log import describe_exception, logger
 from exchange.platform.objects import ObjectOverLimit, Objects, StoredObject
 from exchange.records.deliveries import RecordIngested
 from exchange.records.mapping import map_record
@@ -68,6 +69,13 @@ class Canonicalizer:
             mapped = map_record(raw.body, record_kind=raw.record_kind, schema_hint=raw.schema_hint)
         except RecordFailed as failed:
             return failed
+        except ExchangeError:
+            raise
+        except Exception as fault:  # noqa: BLE001 - a fault of ours over one record would hold up its partition for ever
+            logger("normalize").error(
+                "record failed", extra=describe_exception(fault, record_id=str(ingested.record_id))
+            )
+            return RecordRejected(f"mapping it failed with {type(fault).__name__}", stage="normalize")
         return _Understood(raw, mapped)
 
 
