@@ -111,7 +111,7 @@ def _run(
     from infra.embedded import StackError
     from infra.local import RunnerError
 
-    async def serve() -> None:
+    async def serve() -> bool:
         system = System(data_dir, ports, broker_storage=broker_storage, screen=not quiet, build_dir=build_dir)
         asked_to_stop = asyncio.Event()
         starting = asyncio.create_task(system.start())
@@ -126,7 +126,7 @@ def _run(
             addresses = await starting
         except asyncio.CancelledError:
             print("Stopped before it was ready.", flush=True)
-            return
+            return False
         try:
             _show(addresses, "Ctrl-C stops everything.")
             asked = [
@@ -137,15 +137,17 @@ def _run(
         finally:
             await system.stop()
         print("Stopped. Nothing is left running.", flush=True)
+        return True
 
     try:
         with hold(data_dir):
             print("Starting… the first time takes a minute, to build the functions' layers.", flush=True)
-            uvloop.run(serve())
+            was_ready = uvloop.run(serve())
     except Held as held:
         fail(_describe_held(data_dir, str(held.holder)))
     except (StackError, RunnerError) as error:
         fail(str(error))
+    raise typer.Exit(0 if was_ready else 1)
 
 
 def _options(ports: Ports, broker_storage: str, quiet: bool, build_dir: Path | None) -> list[str]:

@@ -1,0 +1,65 @@
+"""The demo from end to end, small, judged as a reader of its log would."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.exchange_command import ROOT, run_exchange
+
+
+def figure(output: str, name: str) -> float:
+    found = re.search(rf"^\s*{re.escape(name)}\s+([\d,.]+)", output, re.MULTILINE)
+    assert found, f"{name} is not in:\n{output}"
+    return float(found[1].replace(",", ""))
+
+
+@pytest.fixture(scope="module")
+def demo_folders_before() -> set[Path]:
+    return set((ROOT / ".local").glob("demo-*"))
+
+
+@pytest.fixture(scope="module")
+def output(demo_folders_before: set[Path]) -> str:
+    demo = run_exchange("demo", "--records", "60")
+    assert demo.returncode == 0, demo.stdout + demo.stderr
+    return demo.stdout
+
+
+def test_the_books_of_sixty_people_a_hospital_balance(output: str) -> None:
+    assert figure(output, "sent") == 120
+    assert figure(output, "unaccounted") == 0
+    assert figure(output, "refused") + figure(output, "canonical") + figure(output, "dead letters") == 120
+    assert figure(output, "refused") == 9
+    assert figure(output, "published (outbox to Kafka)") == figure(output, "accepted") == 111
+
+
+def test_people_are_linked_by_token_and_strangers_are_not(output: str) -> None:
+    assert figure(output, "true pairs") == 60
+    assert figure(output, "of which both records were accepted") == 52
+    assert figure(output, "linked") == 20
+    assert figure(output, "precision") == 100
+
+
+def test_every_bad_request_is_shown_with_a_4xx(output: str) -> None:
+    table = output.partition("bad request  ")[2].partition("nothing is unaccounted")[0]
+    statuses = re.findall(r"^\s+\S.*?\s{2,}(\d{3})\s{2,}\S", table, re.MULTILINE)
+    assert len(statuses) == 20, table
+    assert all(status.startswith("4") for status in statuses)
+
+
+def test_every_check_is_shown_and_held(output: str) -> None:
+    assert len(re.findall(r"^  ok   ", output, re.MULTILINE)) >= 11
+    assert "FAIL" not in output
+    assert "The books balance" in output
+
+
+def test_a_log_has_no_control_characters(output: str) -> None:
+    assert not re.search(r"[\x00-\x08\x0b-\x1f]", output)
+
+
+def test_nothing_of_the_demo_is_left(output: str, demo_folders_before: set[Path]) -> None:
+    assert output
+    assert not set((ROOT / ".local").glob("demo-*")) - demo_folders_before
