@@ -15,12 +15,14 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 
+from exchange.errors import ExchangeError
+
 # fmt: off
 ALLOWED_KEYS = frozenset({
     "level", "message", "timestamp", "service", "request_id", "correlation_id", "record_id", "event_id",
     "partner_id", "route", "method", "status", "code", "stage", "duration_ms", "topic", "partition",
     "offset", "batch_size", "canonical", "dead_letters", "retried", "published", "failed", "pruned",
-    "backlog", "oldest_age_seconds", "error_type", "frames", "function",
+    "backlog", "oldest_age_seconds", "error_type", "frames", "function", "reason",
 })
 # fmt: on
 
@@ -55,4 +57,6 @@ def describe_exception(error: BaseException, **keys: object) -> dict[str, object
         f"{Path(frame.filename).name}:{frame.lineno}:{frame.name}"
         for frame in traceback.extract_tb(error.__traceback__)
     ]
-    return {**keys, "error_type": " <- ".join(types), "frames": frames}
+    # Ours are written for strangers: they name settings, fields and rules, never values.
+    reason = {"reason": str(error)} if isinstance(error, ExchangeError) else {}
+    return {**keys, **reason, "error_type": " <- ".join(types), "frames": frames}
