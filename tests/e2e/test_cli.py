@@ -18,7 +18,7 @@ import requests
 from infra.cli.addresses import Addresses
 from tests.e2e.exchange_command import family_of, run_exchange, started, still_alive
 
-BODY = {
+BODY: dict[str, Any] = {
     "source": "hospital-a",
     "record_type": "encounter",
     "patient": {"first_name": "Sam", "last_name": "Lee", "dob": "1990-01-01"},
