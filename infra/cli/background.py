@@ -63,9 +63,11 @@ class BackgroundSystem:
     def _last_words(self) -> str:
         with self.log.open("rb") as log:
             log.seek(self._start_of_log)
-            lines = log.read().decode("utf-8", "replace").strip().splitlines()
-        errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-        return errors[-1] if errors else "\n".join([f"it ended; see {self.log}", *lines[-5:]])
+            words = log.read().decode("utf-8", "replace").strip()
+        before, error, reason = words.rpartition("error: ")
+        if error and (not before or before.endswith("\n")):
+            return reason
+        return "\n".join([f"it ended; see {self.log}", *words.splitlines()[-5:]])
 
 
 def _dying_with_parent() -> tuple[str, ...]:

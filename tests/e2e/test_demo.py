@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import signal
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.exchange_command import ROOT, run_exchange
+from tests.e2e.exchange_command import family_of, run_exchange, started, still_alive
 
 
 def figure(output: str, name: str) -> float:
@@ -17,13 +18,13 @@ def figure(output: str, name: str) -> float:
 
 
 @pytest.fixture(scope="module")
-def demo_folders_before() -> set[Path]:
-    return set((ROOT / ".local").glob("demo-*"))
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("demo")
 
 
 @pytest.fixture(scope="module")
-def output(demo_folders_before: set[Path]) -> str:
-    demo = run_exchange("demo", "--records", "60")
+def output(data_dir: Path) -> str:
+    demo = run_exchange("demo", "--records", "60", "--data-dir", data_dir)
     assert demo.returncode == 0, demo.stdout + demo.stderr
     return demo.stdout
 
@@ -44,7 +45,7 @@ def test_people_are_linked_by_token_and_strangers_are_not(output: str) -> None:
 
 
 def test_every_bad_request_is_shown_with_a_4xx(output: str) -> None:
-    table = output.partition("bad request  ")[2].partition("nothing is unaccounted")[0]
+    table = output.partition("bad request  ")[2].partition("  ok ")[0]
     statuses = re.findall(r"^\s+\S.*?\s{2,}(\d{3})\s{2,}\S", table, re.MULTILINE)
     assert len(statuses) == 20, table
     assert all(status.startswith("4") for status in statuses)
@@ -60,6 +61,20 @@ def test_a_log_has_no_control_characters(output: str) -> None:
     assert not re.search(r"[\x00-\x08\x0b-\x1f]", output)
 
 
-def test_nothing_of_the_demo_is_left(output: str, demo_folders_before: set[Path]) -> None:
+def test_nothing_of_the_demo_is_left(output: str, data_dir: Path) -> None:
     assert output
-    assert not set((ROOT / ".local").glob("demo-*")) - demo_folders_before
+    assert not list(data_dir.iterdir())
+
+
+def test_an_interrupted_demo_stops_what_it_started_and_leaves_nothing(tmp_path: Path) -> None:
+    with started("demo", "--records", "60", "--data-dir", tmp_path) as demo:
+        assert demo.stdout is not None
+        # The second phase begins when the demo's own system is ready.
+        assert any(line.startswith("2  ") for line in demo.stdout)
+        family = family_of(demo.pid)
+        assert len(family) > 5
+        demo.send_signal(signal.SIGINT)
+        demo.communicate(timeout=60)
+    assert demo.returncode != 0
+    assert not still_alive(family)
+    assert not list(tmp_path.iterdir())

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -37,7 +38,7 @@ def demo(
         bool, typer.Option("--keep", help="Keep the demo's own data folder, to look into it.")
     ] = False,
     broker_storage: Annotated[
-        str, typer.Option(help='Of its own Kafka broker: "memory" or "s3".')
+        Literal["memory", "s3"], typer.Option(help="Where its own Kafka broker keeps its log.")
     ] = "memory",
     connections: Annotated[int, typer.Option(min=1, help="Connections of each hospital.")] = CONNECTIONS,
     build_dir: Annotated[
@@ -61,6 +62,8 @@ def demo(
     from infra.cli.demo.own_system import own_system  # what only the demo needs
     from infra.cli.demo.screen import Screen
 
+    # As Ctrl-C: the demo's own system is stopped and its folder removed.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     screen = Screen()
     began = time.monotonic()
     screen.console.print(
@@ -71,7 +74,7 @@ def demo(
             addresses = running_system(data_dir)
         else:
             with screen.phase("Postgres, S3, Kafka and the functions start"):
-                own = own_system(broker_storage=broker_storage, keep=keep, build_dir=build_dir)
+                own = own_system(data_dir, broker_storage=broker_storage, keep=keep, build_dir=build_dir)
                 try:
                     addresses, folder = stack.enter_context(own)
                 except StartFailed as failed:

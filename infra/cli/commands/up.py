@@ -8,6 +8,7 @@ import signal
 from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console
@@ -48,7 +49,7 @@ def up(
         int, typer.Option(help="Status, metrics and schedules of the runner.")
     ] = Ports.admin,
     broker_storage: Annotated[
-        str,
+        Literal["s3", "memory"],
         typer.Option(
             help='Where the Kafka broker keeps its log: "s3", or "memory", which is faster and lost.'
         ),
@@ -82,12 +83,10 @@ def up(
             f"port {port} is taken by another program;"
             f" choose another with {PORT_FLAGS[name]}, or free ones with --any-ports"
         )
-    if broker_storage not in ("s3", "memory"):
-        fail("--broker-storage is s3 or memory")
     if detach:
         _start_detached(data_dir, _options(ports, broker_storage, quiet, build_dir))
     else:
-        _run(data_dir, ports, "memory" if broker_storage == "memory" else "s3", quiet, build_dir)
+        _run(data_dir, ports, broker_storage, quiet, build_dir)
 
 
 def _start_detached(data_dir: Path, options: list[str]) -> None:
@@ -162,6 +161,12 @@ def _options(ports: Ports, broker_storage: str, quiet: bool, build_dir: Path | N
     return options
 
 
+def _without_password(dsn: str) -> str:
+    # The screen of a detached system is a log.
+    parts = urlsplit(dsn)
+    return f"{parts.scheme}://{parts.username}@{parts.hostname}:{parts.port}{parts.path}"
+
+
 def _describe_held(data_dir: Path, holder: str) -> str:
     return f"the exchange runs on {data_dir} already ({holder}); stop it with: exchange down"
 
@@ -175,7 +180,7 @@ def _show(addresses: Addresses, last_line: str) -> None:
         "Status and metrics": f"{addresses.admin}/status, /metrics",
         "S3": addresses.s3,
         "Kafka": addresses.kafka_brokers,
-        "Postgres": addresses.postgres_dsn,
+        "Postgres": f"{_without_password(addresses.postgres_dsn)} (with its password in addresses.json)",
     }.items():
         table.add_row(what, where)
     console = Console(soft_wrap=True, highlight=False)

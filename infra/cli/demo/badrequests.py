@@ -100,8 +100,11 @@ async def post_bad(base_url: str, bad_requests: list[BadRequest], token: str) ->
             }
             # an empty value means: not sent
             headers = {name: value for name, value in {**usual, **bad.headers}.items() if value}
-            async with session.post(bad.route, data=bad.body, headers=headers) as response:
-                answers.append(Answer(response.status, await response.read(), 0.0))
+            try:
+                async with session.post(bad.route, data=bad.body, headers=headers) as response:
+                    answers.append(Answer(response.status, await response.read(), 0.0))
+            except (aiohttp.ClientError, TimeoutError):
+                answers.append(Answer(0, b"", 0.0))
     return answers
 
 

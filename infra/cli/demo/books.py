@@ -55,7 +55,7 @@ class Books:
         }
         return [
             Check(
-                f"nothing is unaccounted for: {balance}",
+                balance,
                 self.unaccounted == 0,
                 f"{self.unaccounted:,} unaccounted for",
             ),

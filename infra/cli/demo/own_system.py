@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from infra.cli.addresses import DEFAULT_DATA_DIR, Addresses
+from infra.cli.addresses import Addresses
 from infra.cli.background import BackgroundSystem
 
 # The first start builds the functions' layers, which downloads them.
@@ -17,14 +17,14 @@ START_TIMEOUT_SECONDS = 300.0
 
 @contextmanager
 def own_system(
-    *, broker_storage: str, keep: bool, build_dir: Path | None
+    parent: Path, *, broker_storage: str, keep: bool, build_dir: Path | None
 ) -> Iterator[tuple[Addresses, Path]]:
-    """A started exchange in a process and folder of its own. Raises StartFailed.
+    """A started exchange in a process of its own and a new folder in `parent`. Raises StartFailed.
 
     `keep` leaves the folder with its data and logs, not the process.
     """
-    DEFAULT_DATA_DIR.mkdir(exist_ok=True)
-    data_dir = Path(tempfile.mkdtemp(prefix="demo-", dir=DEFAULT_DATA_DIR))
+    parent.mkdir(parents=True, exist_ok=True)
+    data_dir = Path(tempfile.mkdtemp(prefix="demo-", dir=parent))
     options = ["--any-ports", "--quiet", f"--broker-storage={broker_storage}"]
     if build_dir is not None:
         options.append(f"--build-dir={build_dir}")

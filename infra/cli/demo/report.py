@@ -50,12 +50,8 @@ def show_books(console: Console, books: Books) -> None:
 
 def show_speed(console: Console, speed: Speed) -> None:
     table = _table("Speed", "")
-    table.add_row(
-        "requests answered a second, while sending", f"{_rate(speed.answers, speed.sending_seconds):,.0f}"
-    )
-    table.add_row(
-        "records made canonical a second, over all", f"{_rate(speed.canonical, speed.whole_seconds):,.0f}"
-    )
+    table.add_row("requests answered a second, while sending", _rate(speed.answers, speed.sending_seconds))
+    table.add_row("records made canonical a second, over all", _rate(speed.canonical, speed.whole_seconds))
     table.add_row("202 to canonical, p50", _milliseconds(speed.latency_ms(0.50)))
     table.add_row("202 to canonical, p95", _milliseconds(speed.latency_ms(0.95)))
     table.add_row("requests that the clients had to try again", f"{speed.retries:,}")
@@ -72,8 +68,8 @@ def show_linkage(console: Console, linkage: Linkage) -> None:
     table.add_row("precision", f"{linkage.precision:.2%}")
     console.print(table)
     console.print(
-        "  Token profile v1 links exact matches only: name, birth date and SSN all the same. Hospital B's records\n"
-        "  carry typing errors on purpose; profiles that forgive them come later.",
+        "  Token profile v1 links exact matches only: name, birth date and SSN the same.\n"
+        "  Hospital B's records carry typing errors; profiles that forgive come later.",
         style="dim",
     )
 
@@ -116,8 +112,8 @@ def _table(title: str, figure: str) -> Table:
     return table
 
 
-def _rate(count: int, seconds: float) -> float:
-    return count / seconds if seconds else 0.0
+def _rate(count: int, seconds: float) -> str:
+    return f"{count / seconds:,.0f}" if count and seconds > 0 else "-"
 
 
 def _milliseconds(value: float | None) -> str:

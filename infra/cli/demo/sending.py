@@ -105,7 +105,7 @@ class Client:
                 ) as response:
                     body = await response.read()
                     answer = Answer(response.status, body, time.time(), attempt)
-            except (aiohttp.ClientConnectionError, TimeoutError):
+            except (aiohttp.ClientError, TimeoutError):
                 answer = Answer(0, b"", time.time(), attempt)
             if answer.status and answer.status not in TRY_AGAIN:
                 break
