@@ -6,10 +6,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Any
 
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
+from exchange.platform.secrets import read_json_secret
 from exchange.platform.settings import load_settings
 
 PRODUCE_TIMEOUT_SECONDS = 10.0
@@ -28,8 +30,9 @@ class Bus:
     """A producer kept between invokes, thrown away after any failure: what it still holds may be sent later, out of
     turn, and the outbox will send it again anyway."""
 
-    def __init__(self, brokers: Sequence[str]) -> None:
+    def __init__(self, brokers: Sequence[str], secret_arn: str = "") -> None:
         self._brokers = list(brokers)
+        self._secret_arn = secret_arn
         self._producer: KafkaProducer | None = None
 
     def produce(self, messages: Sequence[Message]) -> list[str | None]:
@@ -71,6 +74,7 @@ class Bus:
                 delivery_timeout_ms=9_000,
                 reconnect_backoff_max_ms=1_000,
                 metrics_enabled=False,
+                **_access(self._secret_arn),
             )
         return self._producer
 
@@ -80,7 +84,21 @@ class Bus:
         self._producer = None
 
 
+def _access(secret_arn: str) -> dict[str, Any]:
+    """SASL/SCRAM over TLS as the user of the secret; plain text where there is none."""
+    if not secret_arn:
+        return {}
+    secret = read_json_secret(secret_arn)
+    return {
+        "security_protocol": "SASL_SSL",
+        "sasl_mechanism": "SCRAM-SHA-512",
+        "sasl_plain_username": secret["username"],
+        "sasl_plain_password": secret["password"],
+    }
+
+
 @cache
 def bus() -> Bus:
     """This environment's bus."""
-    return Bus(load_settings().require("kafka_brokers").split(","))
+    settings = load_settings()
+    return Bus(settings.require("kafka_brokers").split(","), settings.kafka_secret_arn)

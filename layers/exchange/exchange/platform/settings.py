@@ -25,6 +25,7 @@ class Settings:
     postgres_secret_arn: str = ""
     raw_bucket: str = ""
     kafka_brokers: str = ""
+    kafka_secret_arn: str = ""
     topic_record_ingested_v1: str = "record.ingested.v1"
     topic_record_ingested_v2: str = "record.ingested.v2"
     jwt_issuer: str = ""
