@@ -8,7 +8,7 @@ RECORDS ?= 5000
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status demo test test-unit test-integration test-contract test-e2e check format \
+.PHONY: help install up down status demo test test-unit test-integration test-contract test-e2e test-sam check format \
         validate-template bench lock clean
 
 help:  ## This list
@@ -37,7 +37,7 @@ demo: install  ## Two hospitals send real records; the books must balance (RECOR
 	@$(BIN)/exchange demo --records $(RECORDS)
 
 test: install  ## All tests, on services of their own
-	@$(PYTEST) tests --ignore=tests/bench
+	@$(PYTEST) tests --ignore=tests/bench --ignore=tests/sam
 
 test-unit: install  ## Tests without services or sockets
 	@$(PYTEST) tests/unit
@@ -50,6 +50,9 @@ test-contract: install  ## Contracts, and the running API against them
 
 test-e2e: install  ## The whole system on the local runner
 	@$(PYTEST) tests/e2e
+
+test-sam: install $(SAM)/.installed  ## Functions in SAM's own containers; skipped, by name, without Docker and an image
+	@$(PYTEST) tests/sam
 
 check: install validate-template  ## Lint, types, import rules, template
 	@$(BIN)/ruff check .

@@ -58,6 +58,7 @@ class System:
         build_dir: Path | None = None,
         sources: bool = True,
         parameters: Mapping[str, str] | None = None,
+        kafka_advertised_host: str = "127.0.0.1",
     ) -> None:
         self._data_dir = data_dir
         self._ports = ports
@@ -77,6 +78,7 @@ class System:
                 postgres_port=ports.postgres,
                 s3_port=ports.s3,
                 kafka_port=ports.kafka,
+                kafka_advertised_host=kafka_advertised_host,
                 region=REGION,
             )
         )

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from .ports import LOOPBACK
+
 BrokerStorage = Literal["memory", "s3"]
 
 
@@ -31,5 +33,8 @@ class StackConfig:
     postgres_port: int | None = None
     s3_port: int | None = None
     kafka_port: int | None = None
+    # Where the broker tells its clients to come back to. It listens on loopback all the same: another address is for
+    # whoever forwards from there, such as to clients in containers.
+    kafka_advertised_host: str = LOOPBACK
     region: str = "us-east-1"
     start_timeout_seconds: float = 60.0

@@ -113,6 +113,7 @@ class Stack:
             config.topics,
             config.data_dir / "kafka",
             self._new_log("kafka"),
+            advertised_host=config.kafka_advertised_host,
         )
         await self._run(s3)
         await self._run(kafka)

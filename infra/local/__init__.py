@@ -13,12 +13,17 @@ from .errors import (
     UnknownFunction,
     UnknownSchedule,
 )
+from .event_sources import EventSources
+from .invocation import Answer, Invokes
 from .runner import Runner
 
 __all__ = [
+    "Answer",
     "BuildError",
+    "EventSources",
     "FunctionThrottled",
     "InitFailed",
+    "Invokes",
     "PortTaken",
     "Runner",
     "RunnerConfig",

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: 6 MB, and what AWS adds to it
 MAXIMUM_PAYLOAD_BYTES = 6_291_556
@@ -19,6 +21,16 @@ class Answer:
     payload: bytes
     error_type: str | None = None
     log_tail: bytes = b""
+
+
+class Invokes(Protocol):
+    """What an event source needs of whoever invokes: the pools of this process, or a Lambda endpoint elsewhere."""
+
+    def invoke(self, reference: str, payload: bytes) -> Awaitable[Answer]:
+        """Invoke now. May raise FunctionThrottled."""
+
+    def invoke_later(self, reference: str, payload: bytes) -> None:
+        """Invoke asynchronously: nobody waits."""
 
 
 @dataclass(slots=True, eq=False)

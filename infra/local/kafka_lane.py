@@ -7,8 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 
 from .errors import FunctionThrottled
-from .invocation import MAXIMUM_PAYLOAD_BYTES
-from .invoker import Invoker
+from .invocation import MAXIMUM_PAYLOAD_BYTES, Invokes
 from .kafka_event import EncodedRecord, encode_event, first_failed_offset
 from .model import KafkaSource
 
@@ -29,7 +28,7 @@ class Lane:
         source: KafkaSource,
         topic: str,
         partition: int,
-        invoker: Invoker,
+        invoker: Invokes,
         announce: Callable[[str], None],
     ) -> None:
         self.name = f"{topic}-{partition}"

@@ -15,7 +15,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 
-from .invoker import Invoker
+from .invocation import Invokes
 from .kafka_event import encode_record
 from .kafka_lane import Lane
 from .model import KafkaSource
@@ -34,7 +34,7 @@ _RESET = {"TRIM_HORIZON": "earliest", "LATEST": "latest", "AT_TIMESTAMP": "earli
 class KafkaPoller:
     """Feeds one function. A broker that is down is asked again with back-off; nothing is committed early."""
 
-    def __init__(self, source: KafkaSource, invoker: Invoker, announce: Callable[[str], None]) -> None:
+    def __init__(self, source: KafkaSource, invoker: Invokes, announce: Callable[[str], None]) -> None:
         self.source = source
         self.connected = False
         self._invoker = invoker

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from .errors import TemplateError, UnknownSchedule
-from .invoker import Invoker
+from .invocation import Invokes
 from .model import ACCOUNT_ID, Schedule
 
 _RATE = re.compile(r"rate\((\d+) (minute|hour|day|second)s?\)")
@@ -23,7 +23,7 @@ _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 class Scheduler:
     """Runs every enabled schedule. Runs may overlap, as far as the function's concurrency goes."""
 
-    def __init__(self, schedules: Iterable[Schedule], region: str, invoker: Invoker) -> None:
+    def __init__(self, schedules: Iterable[Schedule], region: str, invoker: Invokes) -> None:
         self._schedules = tuple(schedules)
         self._region = region
         self._invoker = invoker

@@ -27,8 +27,10 @@ DEADLINE_SECONDS = 60.0
 class RunningSystem:
     """Started when made; every file it writes is below `data_dir`."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, ports: Ports | None = None, **options: Any) -> None:
         self.data_dir = data_dir
+        self._ports = ports or Ports.any()
+        self._options = {"broker_storage": "memory", "screen": False, **options}
         self._started: Future[Addresses] = Future()
         self._thread = threading.Thread(target=self._run, name="exchange")
         self._thread.start()
@@ -48,7 +50,7 @@ class RunningSystem:
 
     async def _serve(self) -> None:
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
-        system = System(self.data_dir, Ports.any(), broker_storage="memory", screen=False)
+        system = System(self.data_dir, self._ports, **self._options)
         try:
             self._started.set_result(await system.start())
         except BaseException as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -138,7 +139,9 @@ def connect(settings: Settings) -> psycopg2.extensions.connection:
     credentials: dict[str, Any] = {}
     if not settings.is_local:
         secret = read_json_secret(settings.require("postgres_secret_arn"))
-        credentials = {"password": secret["password"], "sslmode": "verify-full", "sslrootcert": "system"}
+        # To psycopg2-binary's libpq "system" is the machine that built it; Python knows where this one's roots are.
+        roots = ssl.get_default_verify_paths().cafile or "system"
+        credentials = {"password": secret["password"], "sslmode": "verify-full", "sslrootcert": roots}
     connection: psycopg2.extensions.connection = psycopg2.connect(
         settings.require("postgres_dsn"), connect_timeout=5, **credentials
     )

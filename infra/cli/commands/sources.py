@@ -1,0 +1,71 @@
+"""`exchange sources`"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from infra.cli.addresses import REGION, ROOT
+from infra.cli.failure import fail
+
+STOP_TIMEOUT_SECONDS = 10.0
+
+
+def sources(
+    endpoint: Annotated[
+        str, typer.Option(help="A Lambda endpoint that runs the functions.")
+    ] = "http://127.0.0.1:3001",
+    parameters: Annotated[
+        Path,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="YAML of template parameters, the file that sam local takes by --parameter-overrides file://…",
+        ),
+    ] = ROOT / ".local" / "sam" / "parameters.yaml",
+    brokers: Annotated[
+        str | None, typer.Option(help="Where Kafka is seen from here, if not where the functions see it.")
+    ] = None,
+) -> None:
+    """Run the template's schedules and Kafka sources against functions that run elsewhere.
+
+    `sam local` serves functions but runs neither: this does, with the code that runs them in `exchange up`. Ctrl-C
+    ends it; what was in flight is committed or comes again.
+
+    Example: sam local start-lambda --config-env local & exchange sources
+    """
+    import yaml  # these cost half a second, which no other command should pay
+
+    from infra.local import TemplateError
+
+    given = yaml.safe_load(parameters.read_text(encoding="utf-8"))
+    if not isinstance(given, dict):
+        fail(f"{parameters} is no mapping of parameters")
+    values = {str(name): str(value) for name, value in given.items()}
+    try:
+        asyncio.run(_run(endpoint, values | ({"KafkaBrokers": brokers} if brokers else {})))
+    except TemplateError as error:
+        fail(str(error))
+
+
+async def _run(endpoint: str, parameters: dict[str, Any]) -> None:
+    from infra.cli.remote_invoker import RemoteInvoker
+    from infra.local import EventSources
+
+    asked_to_stop = asyncio.Event()
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(signum, asked_to_stop.set)
+    async with RemoteInvoker(endpoint) as invoker:
+        running = EventSources(ROOT / "template.yaml", parameters, REGION, invoker, _say)
+        running.start()
+        _say(f"Running {', '.join(running.names)} against {endpoint}. Ctrl-C ends it.")
+        await asked_to_stop.wait()
+        await running.stop(STOP_TIMEOUT_SECONDS)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
