@@ -39,7 +39,6 @@ class Settings:
     outbox_retention_hours: str = "168"
     aws_region: str = "us-east-1"
     aws_endpoint_url_s3: str = ""
-    aws_lambda_log_stream_name: str = ""
 
     @property
     def is_local(self) -> bool:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
+from uuid import UUID
 
 from exchange.errors import DependencyUnavailable, RecordFailed, RecordRejected, RowRefused
 from exchange.ledger import service as ledger
@@ -56,7 +57,9 @@ class Normalizer:
         report = BatchReport()
         readable = self._bury_unreadable(read_deliveries(event), report)
         # Twice in one batch is once: the first stands for both.
-        first = {ingested.record_id: ingested for ingested in reversed(readable)}
+        first: dict[UUID, RecordIngested] = {}
+        for ingested in readable:
+            first.setdefault(ingested.record_id, ingested)
         report.repeated += len(readable) - len(first)
         attempts = ledger.start_attempts(
             self._database, {record_id: ingested.event_id for record_id, ingested in first.items()}
