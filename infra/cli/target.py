@@ -22,8 +22,15 @@ DataDir = Annotated[
         help="Where the system keeps its data, logs and addresses.",
     ),
 ]
+BuildDir = Annotated[
+    Path | None,
+    typer.Option(
+        resolve_path=True,
+        help="Where layers are built, once.",
+        show_default=".local/build in the repository",
+    ),
+]
 DEFAULT = DEFAULT_DATA_DIR
-BUILD_SHOWN = ".local/build in the repository"
 
 
 def running_system(data_dir: Path) -> Addresses:

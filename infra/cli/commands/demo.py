@@ -6,7 +6,6 @@ import asyncio
 import signal
 import time
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -14,7 +13,7 @@ import typer
 from infra.cli.addresses import Addresses
 from infra.cli.background import StartFailed
 from infra.cli.failure import fail
-from infra.cli.target import BUILD_SHOWN, DEFAULT, DataDir, running_system
+from infra.cli.target import DEFAULT, BuildDir, DataDir, running_system
 
 if TYPE_CHECKING:
     from infra.cli.demo.screen import Screen
@@ -41,14 +40,7 @@ def demo(
         Literal["memory", "s3"], typer.Option(help="Where its own Kafka broker keeps its log.")
     ] = "memory",
     connections: Annotated[int, typer.Option(min=1, help="Connections of each hospital.")] = CONNECTIONS,
-    build_dir: Annotated[
-        Path | None,
-        typer.Option(
-            resolve_path=True,
-            help="Where layers are built, once.",
-            show_default=BUILD_SHOWN,
-        ),
-    ] = None,
+    build_dir: BuildDir = None,
     data_dir: DataDir = DEFAULT,
 ) -> None:
     """Two hospitals send real records; afterwards the books must balance.

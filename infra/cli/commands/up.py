@@ -18,7 +18,7 @@ from infra.cli.addresses import Addresses, Ports
 from infra.cli.background import BackgroundSystem, StartFailed
 from infra.cli.failure import fail
 from infra.cli.holder import Held, find_holder, hold
-from infra.cli.target import BUILD_SHOWN, DEFAULT, DataDir
+from infra.cli.target import DEFAULT, BuildDir, DataDir
 
 START_TIMEOUT_SECONDS = 300.0
 PORT_FLAGS = {
@@ -57,14 +57,7 @@ def up(
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Keep the functions' lines off the screen.")
     ] = False,
-    build_dir: Annotated[
-        Path | None,
-        typer.Option(
-            resolve_path=True,
-            help="Where layers are built, once.",
-            show_default=BUILD_SHOWN,
-        ),
-    ] = None,
+    build_dir: BuildDir = None,
 ) -> None:
     """Start the whole exchange on this machine, without Docker.
 
