@@ -283,6 +283,28 @@ CREATE TABLE public.patient_tokens (
 
 
 --
+-- Name: processing_attempts; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.processing_attempts (
+    record_id uuid NOT NULL,
+    stage text NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    finished_at timestamp with time zone,
+    state text NOT NULL,
+    error_code text,
+    event_id uuid NOT NULL,
+    topic text NOT NULL,
+    kafka_partition integer NOT NULL,
+    kafka_offset bigint NOT NULL,
+    environment_id text NOT NULL,
+    CONSTRAINT only_a_running_attempt_has_no_end CHECK (((state = 'running'::text) = (finished_at IS NULL))),
+    CONSTRAINT processing_attempts_state_check CHECK ((state = ANY (ARRAY['running'::text, 'succeeded'::text, 'failed_retryable'::text, 'dlq'::text, 'given_back'::text, 'abandoned'::text, 'erased'::text])))
+)
+WITH (fillfactor='50');
+
+
+--
 -- Name: processing_stage_state; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -297,7 +319,7 @@ CREATE TABLE public.processing_stage_state (
     started_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     finished_at timestamp with time zone,
     CONSTRAINT processing_stage_state_attempts_check CHECK ((attempts >= 0)),
-    CONSTRAINT processing_stage_state_state_check CHECK ((state = ANY (ARRAY['running'::text, 'succeeded'::text, 'failed_retryable'::text, 'dlq'::text])))
+    CONSTRAINT processing_stage_state_state_check CHECK ((state = ANY (ARRAY['running'::text, 'succeeded'::text, 'failed_retryable'::text, 'dlq'::text, 'erased'::text])))
 )
 WITH (fillfactor='70');
 
@@ -319,6 +341,8 @@ CREATE TABLE public.raw_object_manifest (
     size_bytes integer NOT NULL,
     correlation_id text NOT NULL,
     occurred_at timestamp with time zone NOT NULL,
+    key_hash text,
+    raw_deleted_at timestamp with time zone,
     CONSTRAINT raw_object_manifest_record_kind_check CHECK ((record_kind = ANY (ARRAY['encounter'::text, 'claim'::text, 'lab_result'::text]))),
     CONSTRAINT raw_object_manifest_sha256_check CHECK ((sha256 ~ '^[0-9a-f]{64}$'::text)),
     CONSTRAINT raw_object_manifest_size_bytes_check CHECK ((size_bytes > 0))
@@ -331,6 +355,25 @@ CREATE TABLE public.raw_object_manifest (
 
 CREATE TABLE public.schema_migrations (
     version character varying NOT NULL
+);
+
+
+--
+-- Name: tombstones; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.tombstones (
+    record_id uuid NOT NULL,
+    erasure_id uuid NOT NULL,
+    partner_id text NOT NULL,
+    key_hash text,
+    bucket text NOT NULL,
+    object_key text NOT NULL,
+    deleted_rows jsonb NOT NULL,
+    erased_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    raw_deleted_at timestamp with time zone,
+    deleted_object_versions integer DEFAULT 0 NOT NULL,
+    CONSTRAINT tombstones_deleted_object_versions_check CHECK ((deleted_object_versions >= 0))
 );
 
 
@@ -455,6 +498,14 @@ ALTER TABLE ONLY public.patient_tokens
 
 
 --
+-- Name: processing_attempts processing_attempts_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.processing_attempts
+    ADD CONSTRAINT processing_attempts_pkey PRIMARY KEY (record_id, stage, started_at);
+
+
+--
 -- Name: processing_stage_state processing_stage_state_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -487,6 +538,22 @@ ALTER TABLE ONLY public.schema_migrations
 
 
 --
+-- Name: tombstones tombstones_key_hash_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.tombstones
+    ADD CONSTRAINT tombstones_key_hash_key UNIQUE (key_hash);
+
+
+--
+-- Name: tombstones tombstones_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.tombstones
+    ADD CONSTRAINT tombstones_pkey PRIMARY KEY (record_id);
+
+
+--
 -- Name: dead_letters_by_record; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -512,6 +579,27 @@ CREATE INDEX outbox_published ON public.outbox_events USING btree (published_at)
 --
 
 CREATE INDEX patient_tokens_by_token ON public.patient_tokens USING btree (token);
+
+
+--
+-- Name: processing_attempts_by_time; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX processing_attempts_by_time ON public.processing_attempts USING btree (started_at);
+
+
+--
+-- Name: tombstones_by_erasure; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX tombstones_by_erasure ON public.tombstones USING btree (erasure_id);
+
+
+--
+-- Name: tombstones_with_raw_objects; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX tombstones_with_raw_objects ON public.tombstones USING btree (erased_at) WHERE (raw_deleted_at IS NULL);
 
 
 --
@@ -730,6 +818,34 @@ GRANT SELECT,INSERT ON TABLE public.patient_tokens TO exchange_normalize;
 
 
 --
+-- Name: TABLE processing_attempts; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT ON TABLE public.processing_attempts TO exchange_normalize;
+
+
+--
+-- Name: COLUMN processing_attempts.finished_at; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(finished_at) ON TABLE public.processing_attempts TO exchange_normalize;
+
+
+--
+-- Name: COLUMN processing_attempts.state; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(state) ON TABLE public.processing_attempts TO exchange_normalize;
+
+
+--
+-- Name: COLUMN processing_attempts.error_code; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(error_code) ON TABLE public.processing_attempts TO exchange_normalize;
+
+
+--
 -- Name: TABLE processing_stage_state; Type: ACL; Schema: public; Owner: -
 --
 
@@ -748,6 +864,34 @@ GRANT INSERT ON TABLE public.raw_object_manifest TO exchange_ingest;
 --
 
 GRANT SELECT(record_id) ON TABLE public.raw_object_manifest TO exchange_ingest;
+
+
+--
+-- Name: COLUMN raw_object_manifest.correlation_id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(correlation_id) ON TABLE public.raw_object_manifest TO exchange_ingest;
+
+
+--
+-- Name: TABLE tombstones; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.tombstones TO exchange_normalize;
+
+
+--
+-- Name: COLUMN tombstones.record_id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(record_id) ON TABLE public.tombstones TO exchange_ingest;
+
+
+--
+-- Name: COLUMN tombstones.key_hash; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(key_hash) ON TABLE public.tombstones TO exchange_ingest;
 
 
 --

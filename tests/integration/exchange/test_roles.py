@@ -28,18 +28,26 @@ CANONICAL = (
 )
 TABLES = (
     *("partners", "partner_sources", "idempotency_keys", "raw_object_manifest", "audit_log", "counters"),
-    *("outbox_events", "processing_stage_state", "dead_letters", *CANONICAL),
+    *(
+        "outbox_events",
+        "processing_stage_state",
+        "processing_attempts",
+        "dead_letters",
+        "tombstones",
+        *CANONICAL,
+    ),
 )
 
 MUST_NOT_READ = {
     "exchange_ingest": (
         *CANONICAL,
-        *("processing_stage_state", "dead_letters", "audit_log", "raw_object_manifest", "outbox_events"),
+        *("processing_stage_state", "processing_attempts", "dead_letters", "tombstones"),
+        *("audit_log", "raw_object_manifest", "outbox_events"),
     ),
     "exchange_outbox": (
         *CANONICAL,
         *("partners", "partner_sources", "idempotency_keys", "raw_object_manifest", "audit_log"),
-        *("processing_stage_state", "dead_letters"),
+        *("processing_stage_state", "processing_attempts", "dead_letters", "tombstones"),
     ),
     "exchange_normalize": (
         "idempotency_keys",
@@ -50,10 +58,13 @@ MUST_NOT_READ = {
     ),
 }
 MUST_NOT_WRITE = {
-    "exchange_ingest": (*CANONICAL, "partners", "partner_sources", "processing_stage_state", "dead_letters"),
+    "exchange_ingest": (
+        *(*CANONICAL, "partners", "partner_sources", "processing_stage_state", "processing_attempts"),
+        *("dead_letters", "tombstones"),
+    ),
     "exchange_outbox": tuple(table for table in TABLES if table != "counters"),
     "exchange_normalize": (
-        *("partners", "partner_sources", "idempotency_keys", "raw_object_manifest", "counters"),
+        *("partners", "partner_sources", "idempotency_keys", "raw_object_manifest", "counters", "tombstones"),
     ),
 }
 MAY_UPDATE = {
