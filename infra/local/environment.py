@@ -10,12 +10,16 @@ from collections.abc import Callable
 from .errors import InitFailed
 from .invocation import MAXIMUM_PAYLOAD_BYTES, Answer, Invocation, error_payload, error_type_of
 from .journal import FunctionLog
-from .launch import Launch
+from .launch import LOG_STREAM, Launch
+from .leftovers import Ledger
+from .memory import PeakMemory
 from .process import FunctionProcess
-from .reports import InvocationReport, PeakMemory
+from .reports import InvocationReport
 from .runtime_api import RuntimeConnection
 
 _TAIL_BYTES = 4096
+# In less no process touches so much memory that it is worth the look, which costs 30 microseconds.
+_TOUCHES_LITTLE_SECONDS = 0.01
 
 
 class Environment:
@@ -30,6 +34,8 @@ class Environment:
         self,
         launch: Launch,
         log: FunctionLog,
+        ledger: Ledger,
+        *,
         on_idle: Callable[[Environment], None],
         on_end: Callable[[Environment], None],
         on_report: Callable[[InvocationReport], None],
@@ -37,6 +43,7 @@ class Environment:
         self._launch = launch
         self._function = launch.function
         self._log = log
+        self._ledger = ledger
         self._on_idle = on_idle
         self._on_end = on_end
         self._on_report = on_report
@@ -52,7 +59,18 @@ class Environment:
         self._deadline: asyncio.TimerHandle | None = None
         self._tail: deque[str] | None = None
         self._init_seconds: float | None = None
-        self._ends_by: Answer | None = None
+        # Why the runner ended it: error type and message; None when it ended on its own.
+        self._ended_for: tuple[str, str] | None = None
+
+    @property
+    def memory_mb(self) -> int:
+        return self._function.memory_mb
+
+    @property
+    def working_pid(self) -> int | None:
+        """The process while it starts or has an invocation to answer."""
+        is_working = not self._started.done() or (self._current is not None and self._answer is None)
+        return self._process.pid if is_working and not self._process.ended else None
 
     async def start(self, timeout_seconds: float) -> None:
         """Bring the process up to its first /next. Raises InitFailed; the process is then gone."""
@@ -60,12 +78,15 @@ class Environment:
         self._server = await self._loop.create_server(lambda: RuntimeConnection(self), "127.0.0.1", 0)
         host, port = self._server.sockets[0].getsockname()[:2]
         launch = self._launch
+        variables = launch.variables(f"{host}:{port}")
         try:
-            await self._process.start(launch.command, launch.folder, launch.variables(f"{host}:{port}"))
+            await self._process.start(launch.command, launch.folder, variables)
         except OSError as error:
             self._server.close()
             error_type = "Runtime.InvalidEntrypoint"
             raise InitFailed(error_type, error_payload(error_type, str(error))) from error
+        if self._process.pid is not None:
+            self._ledger.record(self._process.pid, variables[LOG_STREAM])
         try:
             await asyncio.wait_for(asyncio.shield(self._started), timeout_seconds)
         except TimeoutError as error:
@@ -97,6 +118,10 @@ class Environment:
     async def wait_gone(self) -> None:
         await self._process.wait_gone()
 
+    def exceed_memory(self) -> None:
+        """End it for holding more memory than it may, as the kernel does on Lambda: the code is not asked."""
+        self._end_for("Runtime.OutOfMemory", "Error: Runtime exited with error: signal: killed")
+
     # What the process says through the Runtime API.
 
     def next_requested(self, connection: RuntimeConnection) -> None:
@@ -107,7 +132,9 @@ class Environment:
         self._loop.call_soon(self._turn)
 
     def responded(self, request_id: str, body: bytes) -> None:
-        if len(body) > MAXIMUM_PAYLOAD_BYTES:
+        if self._has_exceeded_memory():
+            self.exceed_memory()
+        elif len(body) > MAXIMUM_PAYLOAD_BYTES:
             error_type = "Function.ResponseSizeTooLarge"
             limit = MAXIMUM_PAYLOAD_BYTES
             message = f"Response payload size exceeded maximum allowed payload size ({limit} bytes)."
@@ -116,6 +143,9 @@ class Environment:
             self._answered(Answer(request_id, body))
 
     def failed(self, request_id: str, body: bytes) -> None:
+        if self._has_exceeded_memory():
+            self.exceed_memory()
+            return
         self._answered(Answer(request_id, body, error_type_of(body, "Runtime.Unknown")))
 
     def init_failed(self, body: bytes) -> None:
@@ -172,7 +202,7 @@ class Environment:
             duration_seconds=self._duration_seconds,
             init_seconds=self._init_seconds,
             memory_mb=self._function.memory_mb,
-            peak_memory_mb=self._memory.read_mb(self._process.pid),
+            peak_memory_mb=self._peak_memory_mb(answer),
             error_type=answer.error_type,
         )
         self._init_seconds = None
@@ -184,15 +214,26 @@ class Environment:
         self._current = self._answer = self._tail = None
         self._on_report(report)
 
+    def _peak_memory_mb(self, answer: Answer) -> int:
+        peak_mb = self._memory.read_mb(self._process.pid)
+        # Lambda never says more than was allowed.
+        return self.memory_mb if answer.error_type == "Runtime.OutOfMemory" else min(peak_mb, self.memory_mb)
+
     def _time_out(self, invocation: Invocation) -> None:
         if self._current is not invocation or self._answer is not None:
             return
         seconds = self._function.timeout_seconds
-        message = f"RequestId: {invocation.request_id} Error: Task timed out after {seconds:.2f} seconds"
         self._print(f"{invocation.request_id} Task timed out after {seconds:.2f} seconds")
-        self._ends_by = Answer(
-            invocation.request_id, error_payload("Sandbox.Timedout", message), "Sandbox.Timedout"
-        )
+        self._end_for("Sandbox.Timedout", f"Error: Task timed out after {seconds:.2f} seconds")
+
+    def _has_exceeded_memory(self) -> bool:
+        """Tell whether it ever held more than it may: what is freed again between two looks counts all the same."""
+        if self._current is None or time.perf_counter() - self._began < _TOUCHES_LITTLE_SECONDS:
+            return False
+        return self._memory.read_mb(self._process.pid, exactly=True) > self.memory_mb
+
+    def _end_for(self, error_type: str, message: str) -> None:
+        self._ended_for = (error_type, message)
         self.kill()
 
     def _print(self, line: str) -> None:
@@ -208,19 +249,20 @@ class Environment:
         if self._server is not None:
             self._server.close()
         if not self._started.done():
-            message = f"Error: Runtime exited without providing a reason ({status})"
-            payload = error_payload("Runtime.ExitError", message)
-            self._started.set_exception(InitFailed("Runtime.ExitError", payload))
+            error_type, message = self._ended_for or (
+                "Runtime.ExitError",
+                f"Error: Runtime exited without providing a reason ({status})",
+            )
+            self._started.set_exception(InitFailed(error_type, error_payload(error_type, message)))
         invocation = self._current
         if invocation is not None:
             if self._answer is None:
-                self._answered(self._ends_by or _exit_answer(invocation, status))
+                error_type, message = self._ended_for or (
+                    "Runtime.ExitError",
+                    f"Error: Runtime exited with error: {status}",
+                )
+                payload = error_payload(error_type, f"RequestId: {invocation.request_id} {message}")
+                self._answered(Answer(invocation.request_id, payload, error_type))
             if self._answer is not None:
                 self._report(invocation, self._answer)
         self._on_end(self)
-
-
-def _exit_answer(invocation: Invocation, status: str) -> Answer:
-    message = f"RequestId: {invocation.request_id} Error: Runtime exited with error: {status}"
-    payload = error_payload("Runtime.ExitError", message)
-    return Answer(invocation.request_id, payload, "Runtime.ExitError")

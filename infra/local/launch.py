@@ -13,6 +13,7 @@ from .builds import Builder
 from .interpreter import Interpreter, find_interpreter
 from .model import Function
 
+LOG_STREAM = "AWS_LAMBDA_LOG_STREAM_NAME"
 _PATH = "/usr/local/bin:/usr/bin:/bin:/opt/bin"
 
 
@@ -31,7 +32,7 @@ class Launch:
         stream = f"{datetime.now(UTC):%Y/%m/%d}/[$LATEST]{secrets.token_hex(16)}"
         return {
             **self.environment,
-            "AWS_LAMBDA_LOG_STREAM_NAME": stream,
+            LOG_STREAM: stream,
             "AWS_LAMBDA_RUNTIME_API": runtime_api,
         }
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from .environment import Environment
 from .errors import FunctionThrottled, InitFailed
 from .invocation import Answer, Invocation
 from .journal import FunctionLog
 from .launch import Launch
+from .leftovers import Ledger
 from .reports import InvocationReport
 
 # A start costs some hundred times what a small invocation does. What an environment will take on in a moment
@@ -34,6 +35,7 @@ class Pool:
         *,
         throttles: bool,
         log: FunctionLog,
+        ledger: Ledger,
         on_report: Callable[[InvocationReport], None],
     ) -> None:
         self.function = launch.function
@@ -42,6 +44,7 @@ class Pool:
         self._init_timeout_seconds = init_timeout_seconds
         self._throttles = throttles
         self._log = log
+        self._ledger = ledger
         self._on_report = on_report
         self._loop = asyncio.get_running_loop()
         self._idle: list[Environment] = []
@@ -53,6 +56,9 @@ class Pool:
         self._quiet = asyncio.Event()
         self._quiet.set()
         self._closed = False
+
+    def __iter__(self) -> Iterator[Environment]:
+        return iter(tuple(self._environments))
 
     @property
     def environment_count(self) -> int:
@@ -135,7 +141,14 @@ class Pool:
         self._grow()
 
     def _create(self) -> Environment:
-        environment = Environment(self._launch, self._log, self._free, self._ended, self._on_report)
+        environment = Environment(
+            self._launch,
+            self._log,
+            self._ledger,
+            on_idle=self._free,
+            on_end=self._ended,
+            on_report=self._on_report,
+        )
         self._environments.add(environment)
         return environment
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass
-from pathlib import Path
 
-_MEMORY_AGE_SECONDS = 1.0
+# Ended by Lambda itself, not by its code: these the line names.
+_NAMED = frozenset({"Runtime.ExitError", "Runtime.OutOfMemory"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,30 +32,6 @@ class InvocationReport:
             line += f"Init Duration: {self.init_seconds * 1000:.2f} ms\t"
         if self.error_type == "Sandbox.Timedout":
             line += "Status: timeout"
+        elif self.error_type in _NAMED:
+            line += f"Status: error\tError Type: {self.error_type}"
         return line
-
-
-class PeakMemory:
-    """The most memory that a process has had resident, in MB; 0 where the system does not say."""
-
-    def __init__(self) -> None:
-        self._mb, self._read_at = 0, -_MEMORY_AGE_SECONDS
-
-    def read_mb(self, pid: int | None) -> int:
-        # Reading /proc costs as much as a small invocation: the peak only grows, so once a second is enough.
-        now = time.monotonic()
-        if now - self._read_at > _MEMORY_AGE_SECONDS:
-            self._read_at = now
-            self._mb = max(self._mb, _resident_peak_mb(pid))
-        return self._mb
-
-
-def _resident_peak_mb(pid: int | None) -> int:
-    try:
-        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return 0
-    for line in status.splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) // 1024
-    return 0

@@ -18,6 +18,8 @@ from .journal import FunctionLog, Journal
 from .kafka_source import KafkaPoller
 from .lambda_api import LambdaApi
 from .launch import Launch, prepare_launch
+from .leftovers import Ledger, end_leftovers
+from .memory import MemoryWatch
 from .model import Application, Function
 from .pool import Pool
 from .rest_api import RestApi
@@ -44,6 +46,7 @@ class Runner:
         self._pools: dict[str, Pool] = {}
         self._servers: dict[str, HttpServer] = {}
         self._pollers: list[KafkaPoller] = []
+        self._memory_watch = MemoryWatch(self._pools.values())
         self._stop_wanted = asyncio.Event()
 
     @property
@@ -63,6 +66,12 @@ class Runner:
         self._journal = Journal(config.state_dir / "logs", sys.stdout if config.screen else None)
         self._invoker = Invoker(self._pools, config.asynchronous_retry_delays_seconds)
         self._scheduler = Scheduler(application.schedules, config.region, self._invoker)
+        started = config.state_dir / "started"
+        left = await asyncio.to_thread(end_leftovers, started)
+        if left:
+            self._journal.announce(f"Ended {left} process{'es' * (left > 1)} that a killed runner had left.")
+        self._ledger = Ledger(started)
+        self._memory_watch.start()
         try:
             launches = await asyncio.to_thread(self._prepare, application)
             self._announce_stand_ins(launches)
@@ -88,6 +97,8 @@ class Runner:
         await asyncio.gather(*(pool.drain(timeout_seconds) for pool in self._pools.values()))
         self._invoker.cancel()
         await asyncio.gather(*(pool.stop() for pool in self._pools.values()))
+        self._memory_watch.stop()
+        await asyncio.to_thread(self._ledger.close)
         self._journal.close()
 
     async def wait_for_stop_request(self) -> None:
@@ -126,6 +137,7 @@ class Runner:
             self._config.init_timeout_seconds,
             throttles=self._config.throttle,
             log=FunctionLog(self._journal, function.name, self._metrics.count),
+            ledger=self._ledger,
             on_report=self._statistics.of(function.name).take,
         )
 

@@ -46,6 +46,7 @@ _KINDS = {
     for name in (
         "Sandbox.Timedout",
         "Runtime.ExitError",
+        "Runtime.OutOfMemory",
         "Function.ResponseSizeTooLarge",
         "Runtime.UnmarshalError",
     )

@@ -74,9 +74,9 @@ def running(
     output: Path, *options: str, template: str = "template.yaml", **parameters: str
 ) -> Iterator[Running]:
     """Run a template of the application; `options` are the command line's."""
-    command = [sys.executable, "-m", "infra.local", "--template", str(APPLICATION / template), *options]
+    command = [sys.executable, "-m", "infra.local", "--template", str(APPLICATION / template)]
     command += ["--state-dir", str(STATE), "--lambda-port=0", "--admin-port=0", "--api-port=PublicApi=0"]
-    command += ["--asynchronous-retry-delays=0.05,0.1"]
+    command += ["--asynchronous-retry-delays=0.05,0.1", *options]
     for name, value in parameters.items():
         command += ["--parameter", f"{name}={value}"]
     environment = {

@@ -1,0 +1,102 @@
+"""The processes that a runner has started, on disk, so that the next runner ends what a killed one left.
+
+Environments die with their runner (setpriv), what they have started does not. Nobody is known by a name: a process is
+one of ours if it has the pid and the start time of one that was recorded, or carries the log stream that one was given,
+which is random and which its children inherit.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+from .launch import LOG_STREAM
+
+_GRACE_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A process by pid and start time, since pids are used again, and the log stream that it was given."""
+
+    pid: int
+    started_at: float
+    log_stream: str
+
+
+class Ledger:
+    """What this runner has started. Several runners may share the folder: each has a file of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        me = psutil.Process()
+        self._path = folder / f"{me.pid}-{me.create_time()}.jsonl"
+        self._file = self._path.open("w", encoding="ascii", buffering=1)
+        self._recorded: list[Recorded] = []
+
+    def record(self, pid: int, log_stream: str) -> None:
+        """Remember an environment; one that is gone already has left nothing to remember."""
+        try:
+            recorded = Recorded(pid, psutil.Process(pid).create_time(), log_stream)
+        except psutil.NoSuchProcess:
+            return
+        self._recorded.append(recorded)
+        self._file.write(json.dumps(asdict(recorded)) + "\n")
+
+    def close(self) -> None:
+        """End what the environments have started and left; blocking. Nothing is remembered any more."""
+        _end(self._recorded)
+        self._file.close()
+        self._path.unlink(missing_ok=True)
+
+
+def end_leftovers(folder: Path) -> int:
+    """End what killed runners left running and return how many processes that were. Blocking."""
+    ended = 0
+    for path in folder.glob("*.jsonl"):
+        pid, _, started_at = path.stem.partition("-")
+        if _is_same(int(pid), float(started_at)):
+            continue
+        # The last line may be half a one: its writer was killed.
+        lines = path.read_text(encoding="ascii").splitlines(keepends=True)
+        ended += _end([Recorded(**json.loads(line)) for line in lines if line.endswith("\n")])
+        path.unlink(missing_ok=True)
+    return ended
+
+
+def _end(recorded: Iterable[Recorded]) -> int:
+    recorded = list(recorded)
+    ended = set[psutil.Process]()
+    # Again until nobody is found: one may have been starting another.
+    while recorded and (found := set(_find(recorded)) - ended):
+        for process in found:
+            # psutil looks at the start time once more before it sends the signal.
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(found, timeout=_GRACE_SECONDS)
+        ended |= found
+    return len(ended)
+
+
+def _find(recorded: Iterable[Recorded]) -> Iterator[psutil.Process]:
+    started_at = {each.pid: each.started_at for each in recorded}
+    streams = {each.log_stream for each in recorded}
+    for process in psutil.process_iter():
+        # Gone meanwhile, or somebody else's: none of ours.
+        with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            is_recorded = process.pid in started_at and _is_same(process.pid, started_at[process.pid])
+            if is_recorded or process.environ().get(LOG_STREAM) in streams:
+                yield process
+
+
+def _is_same(pid: int, started_at: float) -> bool:
+    try:
+        # A second: start times are counted from a boot time that follows the clock's corrections.
+        return abs(psutil.Process(pid).create_time() - started_at) < 1
+    except psutil.NoSuchProcess:
+        return False
