@@ -149,6 +149,16 @@ def test_nobody_but_the_owner_changes_the_schema(exchange: Exchange, role: str) 
     )
 
 
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_keeps_nothing_in_temporary_tables(
+    postgres_template: str, superuser: Connection, role: str
+) -> None:
+    # Asked of the database that was migrated: a copy of it does not take over the grants on a database.
+    with superuser.cursor() as cursor:
+        cursor.execute("SELECT has_database_privilege(%s, %s, 'TEMPORARY')", (role, postgres_template))
+        assert cursor.fetchone() == (False,)
+
+
 def test_the_audit_log_only_grows(exchange: Exchange) -> None:
     body = body_of("1", "encounter", "partnerA.v1", example("partnerA.v1", "encounter"), SAM)
     exchange.intake().submit(http_request(body), Context())  # type: ignore[arg-type]

@@ -55,6 +55,24 @@ def test_a_dsn_that_cannot_be_read_is_refused_without_showing_it() -> None:
     assert refused.value.__suppress_context__
 
 
+@pytest.mark.parametrize(
+    "url", ["http://issuer.test/keys", "HTTP://issuer.test/keys", "file:///etc/keys", "issuer.test"]
+)
+@pytest.mark.parametrize("env", [None, "prod", "ci"])
+def test_keys_of_an_issuer_come_over_tls_outside_local(url: str, env: str | None) -> None:
+    with pytest.raises(Misconfigured, match=r"^JWT_JWKS_URL must begin with https:// outside local$"):
+        parse_settings({"JWT_JWKS_URL": url} | ({"ENV": env} if env is not None else {}))
+
+
+def test_keys_of_an_issuer_may_come_in_plain_text_locally() -> None:
+    local = parse_settings({"ENV": "local", "JWT_JWKS_URL": "http://127.0.0.1:9/keys"})
+    assert local.jwt_jwks_url == "http://127.0.0.1:9/keys"
+    assert (
+        parse_settings({"JWT_JWKS_URL": "https://issuer.test/keys"}).jwt_jwks_url
+        == "https://issuer.test/keys"
+    )
+
+
 def test_local_takes_plain_secrets() -> None:
     settings = parse_settings({"ENV": "local"} | PLAIN)
     assert settings.require("jwt_secret") == "plain-jwt-secret"

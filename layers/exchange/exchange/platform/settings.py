@@ -54,7 +54,7 @@ class Settings:
 
 
 def parse_settings(environment: Mapping[str, str]) -> Settings:
-    """Settings from variables; raises Misconfigured when a plain secret stands outside local."""
+    """Settings from variables; raises Misconfigured for a plain secret or a plain JWKS URL outside local."""
     settings = Settings(
         **{f.name: environment[f.name.upper()] for f in fields(Settings) if f.name.upper() in environment}
     )
@@ -65,6 +65,9 @@ def parse_settings(environment: Mapping[str, str]) -> Settings:
             raise Misconfigured(f"{plain} is allowed only when ENV=local; use {by_arn}")
     if settings.postgres_dsn and _has_password(settings.postgres_dsn):
         raise Misconfigured("POSTGRES_DSN carries a password; outside local use POSTGRES_SECRET_ARN")
+    # Whoever can change an answer on its way could have the exchange believe keys of their own.
+    if settings.jwt_jwks_url and not settings.jwt_jwks_url.startswith("https://"):
+        raise Misconfigured("JWT_JWKS_URL must begin with https:// outside local")
     return settings
 
 
