@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import cast
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -41,7 +40,7 @@ def ingest_v2() -> Response:
 
 def _ingest(request: HttpRequest) -> Response:
     receipt = intake().submit(request, cast(LambdaContext, app.lambda_context))
-    return json_response(202, asdict(receipt), receipt.correlation_id)
+    return json_response(202, vars(receipt), receipt.correlation_id)
 
 
 def _render_metrics(request: HttpRequest) -> Response:

@@ -47,7 +47,8 @@ class Submission:
 
     @cached_property
     def object_key(self) -> str:
-        return f"{self.source}/{self.occurred_at.astimezone(UTC):%Y-%m-%dT%H}/{self.record_id}.json"
+        hour = self.occurred_at.astimezone(UTC).isoformat(timespec="hours").removesuffix("+00:00")
+        return f"{self.source}/{hour}/{self.record_id}.json"
 
     @property
     def object_metadata(self) -> Mapping[str, str]:

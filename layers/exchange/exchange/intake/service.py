@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
 from functools import cache
 
 from aws_lambda_powertools.utilities.idempotency import idempotent_function
@@ -24,16 +23,6 @@ from exchange.platform.db import Database, database
 from exchange.platform.http import HttpRequest, status_of
 from exchange.platform.objects import Objects, raw_objects
 from exchange.platform.settings import Settings, load_settings
-
-
-@dataclass(frozen=True)
-class IdempotencyScope:
-    """What makes two requests the same request."""
-
-    partner_id: str
-    route: str
-    idempotency_key: str = field(repr=False)
-    body_sha256: str
 
 
 class Intake:
@@ -79,9 +68,13 @@ class Intake:
             raise
 
     def _submit_once(self, submission: Submission, context: LambdaContext) -> Receipt:
-        scope = IdempotencyScope(
-            submission.partner_id, submission.route, submission.idempotency_key, submission.body_sha256
-        )
+        # what makes two requests the same request, under the names of idempotency_config()
+        scope = {
+            "partner_id": submission.partner_id,
+            "route": submission.route,
+            "idempotency_key": submission.idempotency_key,
+            "body_sha256": submission.body_sha256,
+        }
         idempotency_config().register_lambda_context(context)
         self._persistence.open_for(partner_id=submission.partner_id, route=submission.route)
         accepted: list[Submission] = []
@@ -100,7 +93,7 @@ class Intake:
         return Receipt(**answer)
 
     def _accept(
-        self, *, scope: IdempotencyScope, submission: Submission, accepted: list[Submission]
+        self, *, scope: dict[str, str], submission: Submission, accepted: list[Submission]
     ) -> dict[str, str]:
         # The scope is Powertools' to read. The object goes first: a row without an object would be a lie, an
         # object without a row is found by reconcile and by the client's retry.
@@ -113,7 +106,7 @@ class Intake:
         )
         store.accept_submission(self._persistence.transaction, submission, event, bucket)
         accepted.append(submission)
-        return asdict(Receipt(str(submission.record_id), submission.correlation_id))
+        return {"record_id": event.key, "correlation_id": submission.correlation_id}
 
 
 @cache

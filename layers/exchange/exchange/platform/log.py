@@ -37,10 +37,14 @@ def logger(service: str) -> Logger:
     """The logger of one function; also silences the frameworks that would print exception texts."""
     for chatty in ("kafka", "botocore", "urllib3", "chalice", "ingest", "tokenize"):
         logging.getLogger(chatty).setLevel(logging.CRITICAL + 1)
+    # A line carries no place, thread or process, so they are not looked up either:
+    # https://docs.python.org/3/howto/logging.html#optimization
+    logging._srcfile = None
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     return Logger(
         service=service,
         # a message is a sentence of ours, never JSON to be tried and failed at
-        logger_formatter=_AllowListFormatter(utc=True, json_deserializer=str),
+        logger_formatter=_AllowListFormatter(utc=True, json_deserializer=str, location=None),
         level="INFO",
         name=f"exchange.{service}",
     )

@@ -47,9 +47,7 @@ def parse_json(data: bytes) -> object:
 
 def canonical_json(value: object) -> bytes:
     """Write a value as the only bytes it has here: keys sorted, no blanks, UTF-8, no NaN."""
-    return json.dumps(
-        value, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
-    ).encode()
+    return _ENCODER.encode(value).encode()
 
 
 def _refusal(message: str) -> InvalidRequest:
@@ -77,6 +75,7 @@ def _refuse_constant(_: str) -> NoReturn:
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_object_of_unique_keys, parse_float=_finite, parse_constant=_refuse_constant
 )
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
 
 
 def _refuse_deep(value: object) -> None:
