@@ -20,6 +20,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     counts = {
         "Canonical": report.canonical,
         "Repeated": report.repeated,
+        "Erased": report.erased,
         "DeadLetters": report.dead_letters,
         "Retried": len(report.retry),
     }

@@ -40,7 +40,7 @@ TOPICS = {
 }
 # A request or a batch ends within this; the publisher that lingers for a minute is safe to cut, as on a time-out.
 STOP_TIMEOUT_SECONDS = 2.0
-FUNCTION_ROLES = ("exchange_ingest", "exchange_outbox", "exchange_normalize")
+FUNCTION_ROLES = r"exchange\_%"
 # The old system's development secret: its documented tokens come out the same here.
 TOKENIZER_SECRET = "dev-tokenizer-secret-change-me"  # noqa: S105
 
@@ -163,7 +163,7 @@ def prepare_database(endpoints: Endpoints) -> None:
         connection,
         connection.cursor() as cursor,
     ):
-        cursor.execute("SELECT rolname FROM pg_roles WHERE rolname = ANY (%s)", (list(FUNCTION_ROLES),))
+        cursor.execute("SELECT rolname FROM pg_roles WHERE rolname LIKE %s", (FUNCTION_ROLES,))
         for (role,) in cursor.fetchall():
             statement = sql.SQL("ALTER ROLE {} PASSWORD {}")
             cursor.execute(statement.format(sql.Identifier(role), sql.Literal(postgres.password)))

@@ -175,7 +175,17 @@ CREATE TABLE public.dead_letters (
     error_message text NOT NULL,
     attempts integer NOT NULL,
     failed_at timestamp with time zone NOT NULL,
-    CONSTRAINT dead_letters_stage_check CHECK ((stage = ANY (ARRAY['parse_event'::text, 'start_attempt'::text, 'fetch_raw_object'::text, 'normalize'::text, 'write_canonical'::text])))
+    event bytea,
+    event_sha256 text,
+    state text DEFAULT 'dead'::text NOT NULL,
+    redrives integer DEFAULT 0 NOT NULL,
+    redriven_at timestamp with time zone,
+    closed_at timestamp with time zone,
+    reason text GENERATED ALWAYS AS ("left"(md5(((((stage || ' '::text) || error_type) || ' '::text) || regexp_replace(error_message, '[0-9]+'::text, '#'::text, 'g'::text))), 8)) STORED NOT NULL,
+    CONSTRAINT dead_letters_redrives_check CHECK ((redrives >= 0)),
+    CONSTRAINT dead_letters_stage_check CHECK ((stage = ANY (ARRAY['parse_event'::text, 'start_attempt'::text, 'fetch_raw_object'::text, 'normalize'::text, 'write_canonical'::text]))),
+    CONSTRAINT dead_letters_state_check CHECK ((state = ANY (ARRAY['dead'::text, 'redriven'::text, 'resolved'::text, 'erased'::text]))),
+    CONSTRAINT only_an_open_letter_is_not_closed CHECK (((state = ANY (ARRAY['dead'::text, 'redriven'::text])) = (closed_at IS NULL)))
 );
 
 
@@ -450,14 +460,6 @@ ALTER TABLE ONLY public.dead_letters
 
 
 --
--- Name: dead_letters dead_letters_topic_kafka_partition_kafka_offset_key; Type: CONSTRAINT; Schema: public; Owner: -
---
-
-ALTER TABLE ONLY public.dead_letters
-    ADD CONSTRAINT dead_letters_topic_kafka_partition_kafka_offset_key UNIQUE (topic, kafka_partition, kafka_offset);
-
-
---
 -- Name: idempotency_keys idempotency_keys_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -561,6 +563,27 @@ CREATE INDEX dead_letters_by_record ON public.dead_letters USING btree (record_i
 
 
 --
+-- Name: idempotency_keys_by_expiry; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX idempotency_keys_by_expiry ON public.idempotency_keys USING btree (expires_at);
+
+
+--
+-- Name: one_open_dead_letter_a_record; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE UNIQUE INDEX one_open_dead_letter_a_record ON public.dead_letters USING btree (record_id) WHERE (closed_at IS NULL);
+
+
+--
+-- Name: open_dead_letters_by_reason; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX open_dead_letters_by_reason ON public.dead_letters USING btree (reason, dead_letter_id) WHERE (closed_at IS NULL);
+
+
+--
 -- Name: outbox_pending; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -600,6 +623,13 @@ CREATE INDEX tombstones_by_erasure ON public.tombstones USING btree (erasure_id)
 --
 
 CREATE INDEX tombstones_with_raw_objects ON public.tombstones USING btree (erased_at) WHERE (raw_deleted_at IS NULL);
+
+
+--
+-- Name: unreadable_dead_letters; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE UNIQUE INDEX unreadable_dead_letters ON public.dead_letters USING btree (topic, kafka_partition, kafka_offset, event_sha256) WHERE (record_id IS NULL);
 
 
 --
@@ -682,6 +712,10 @@ REVOKE USAGE ON SCHEMA public FROM PUBLIC;
 GRANT USAGE ON SCHEMA public TO exchange_ingest;
 GRANT USAGE ON SCHEMA public TO exchange_outbox;
 GRANT USAGE ON SCHEMA public TO exchange_normalize;
+GRANT USAGE ON SCHEMA public TO exchange_lineage;
+GRANT USAGE ON SCHEMA public TO exchange_redrive;
+GRANT USAGE ON SCHEMA public TO exchange_erase;
+GRANT USAGE ON SCHEMA public TO exchange_retain;
 
 
 --
@@ -690,6 +724,9 @@ GRANT USAGE ON SCHEMA public TO exchange_normalize;
 
 GRANT INSERT ON TABLE public.audit_log TO exchange_ingest;
 GRANT INSERT ON TABLE public.audit_log TO exchange_normalize;
+GRANT INSERT ON TABLE public.audit_log TO exchange_redrive;
+GRANT INSERT ON TABLE public.audit_log TO exchange_erase;
+GRANT INSERT ON TABLE public.audit_log TO exchange_retain;
 
 
 --
@@ -700,10 +737,26 @@ GRANT SELECT,INSERT ON TABLE public.canonical_claim_lines TO exchange_normalize;
 
 
 --
+-- Name: COLUMN canonical_claim_lines.record_id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(record_id) ON TABLE public.canonical_claim_lines TO exchange_lineage;
+GRANT SELECT(record_id) ON TABLE public.canonical_claim_lines TO exchange_erase;
+
+
+--
 -- Name: TABLE canonical_claims; Type: ACL; Schema: public; Owner: -
 --
 
 GRANT SELECT,INSERT ON TABLE public.canonical_claims TO exchange_normalize;
+
+
+--
+-- Name: COLUMN canonical_claims.record_id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(record_id) ON TABLE public.canonical_claims TO exchange_lineage;
+GRANT SELECT(record_id) ON TABLE public.canonical_claims TO exchange_erase;
 
 
 --
@@ -714,10 +767,26 @@ GRANT SELECT,INSERT ON TABLE public.canonical_encounters TO exchange_normalize;
 
 
 --
+-- Name: COLUMN canonical_encounters.record_id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(record_id) ON TABLE public.canonical_encounters TO exchange_lineage;
+GRANT SELECT(record_id) ON TABLE public.canonical_encounters TO exchange_erase;
+
+
+--
 -- Name: TABLE canonical_lab_observations; Type: ACL; Schema: public; Owner: -
 --
 
 GRANT SELECT,INSERT ON TABLE public.canonical_lab_observations TO exchange_normalize;
+
+
+--
+-- Name: COLUMN canonical_lab_observations.record_id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(record_id) ON TABLE public.canonical_lab_observations TO exchange_lineage;
+GRANT SELECT(record_id) ON TABLE public.canonical_lab_observations TO exchange_erase;
 
 
 --
@@ -728,10 +797,20 @@ GRANT SELECT,INSERT ON TABLE public.canonical_lab_results TO exchange_normalize;
 
 
 --
+-- Name: COLUMN canonical_lab_results.record_id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(record_id) ON TABLE public.canonical_lab_results TO exchange_lineage;
+GRANT SELECT(record_id) ON TABLE public.canonical_lab_results TO exchange_erase;
+
+
+--
 -- Name: TABLE canonical_records; Type: ACL; Schema: public; Owner: -
 --
 
 GRANT SELECT,INSERT ON TABLE public.canonical_records TO exchange_normalize;
+GRANT SELECT ON TABLE public.canonical_records TO exchange_lineage;
+GRANT SELECT,DELETE ON TABLE public.canonical_records TO exchange_erase;
 
 
 --
@@ -747,6 +826,156 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.counters TO exchange_outbox;
 --
 
 GRANT SELECT,INSERT ON TABLE public.dead_letters TO exchange_normalize;
+GRANT SELECT ON TABLE public.dead_letters TO exchange_redrive;
+GRANT DELETE ON TABLE public.dead_letters TO exchange_retain;
+
+
+--
+-- Name: COLUMN dead_letters.dead_letter_id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(dead_letter_id) ON TABLE public.dead_letters TO exchange_lineage;
+GRANT SELECT(dead_letter_id) ON TABLE public.dead_letters TO exchange_retain;
+
+
+--
+-- Name: COLUMN dead_letters.topic; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(topic) ON TABLE public.dead_letters TO exchange_normalize;
+GRANT SELECT(topic) ON TABLE public.dead_letters TO exchange_lineage;
+
+
+--
+-- Name: COLUMN dead_letters.kafka_partition; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(kafka_partition) ON TABLE public.dead_letters TO exchange_normalize;
+GRANT SELECT(kafka_partition) ON TABLE public.dead_letters TO exchange_lineage;
+
+
+--
+-- Name: COLUMN dead_letters.kafka_offset; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(kafka_offset) ON TABLE public.dead_letters TO exchange_normalize;
+GRANT SELECT(kafka_offset) ON TABLE public.dead_letters TO exchange_lineage;
+
+
+--
+-- Name: COLUMN dead_letters.record_id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(record_id) ON TABLE public.dead_letters TO exchange_lineage;
+GRANT SELECT(record_id) ON TABLE public.dead_letters TO exchange_erase;
+
+
+--
+-- Name: COLUMN dead_letters.event_id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(event_id) ON TABLE public.dead_letters TO exchange_normalize;
+GRANT SELECT(event_id) ON TABLE public.dead_letters TO exchange_lineage;
+
+
+--
+-- Name: COLUMN dead_letters.stage; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(stage) ON TABLE public.dead_letters TO exchange_normalize;
+GRANT SELECT(stage) ON TABLE public.dead_letters TO exchange_lineage;
+
+
+--
+-- Name: COLUMN dead_letters.error_type; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(error_type) ON TABLE public.dead_letters TO exchange_normalize;
+GRANT SELECT(error_type) ON TABLE public.dead_letters TO exchange_lineage;
+
+
+--
+-- Name: COLUMN dead_letters.error_message; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(error_message) ON TABLE public.dead_letters TO exchange_normalize;
+GRANT SELECT(error_message) ON TABLE public.dead_letters TO exchange_lineage;
+
+
+--
+-- Name: COLUMN dead_letters.attempts; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(attempts) ON TABLE public.dead_letters TO exchange_normalize;
+GRANT SELECT(attempts) ON TABLE public.dead_letters TO exchange_lineage;
+
+
+--
+-- Name: COLUMN dead_letters.failed_at; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(failed_at) ON TABLE public.dead_letters TO exchange_normalize;
+GRANT SELECT(failed_at) ON TABLE public.dead_letters TO exchange_lineage;
+
+
+--
+-- Name: COLUMN dead_letters.event; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(event) ON TABLE public.dead_letters TO exchange_normalize;
+GRANT UPDATE(event) ON TABLE public.dead_letters TO exchange_erase;
+
+
+--
+-- Name: COLUMN dead_letters.event_sha256; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(event_sha256) ON TABLE public.dead_letters TO exchange_normalize;
+GRANT SELECT(event_sha256) ON TABLE public.dead_letters TO exchange_lineage;
+
+
+--
+-- Name: COLUMN dead_letters.state; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(state) ON TABLE public.dead_letters TO exchange_normalize;
+GRANT SELECT(state) ON TABLE public.dead_letters TO exchange_lineage;
+GRANT UPDATE(state) ON TABLE public.dead_letters TO exchange_redrive;
+GRANT SELECT(state),UPDATE(state) ON TABLE public.dead_letters TO exchange_erase;
+
+
+--
+-- Name: COLUMN dead_letters.redrives; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(redrives) ON TABLE public.dead_letters TO exchange_lineage;
+GRANT UPDATE(redrives) ON TABLE public.dead_letters TO exchange_redrive;
+
+
+--
+-- Name: COLUMN dead_letters.redriven_at; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(redriven_at) ON TABLE public.dead_letters TO exchange_lineage;
+GRANT UPDATE(redriven_at) ON TABLE public.dead_letters TO exchange_redrive;
+
+
+--
+-- Name: COLUMN dead_letters.closed_at; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(closed_at) ON TABLE public.dead_letters TO exchange_normalize;
+GRANT SELECT(closed_at) ON TABLE public.dead_letters TO exchange_lineage;
+GRANT UPDATE(closed_at) ON TABLE public.dead_letters TO exchange_redrive;
+GRANT SELECT(closed_at),UPDATE(closed_at) ON TABLE public.dead_letters TO exchange_erase;
+GRANT SELECT(closed_at) ON TABLE public.dead_letters TO exchange_retain;
+
+
+--
+-- Name: COLUMN dead_letters.reason; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(reason) ON TABLE public.dead_letters TO exchange_lineage;
 
 
 --
@@ -754,6 +983,30 @@ GRANT SELECT,INSERT ON TABLE public.dead_letters TO exchange_normalize;
 --
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.idempotency_keys TO exchange_ingest;
+GRANT DELETE ON TABLE public.idempotency_keys TO exchange_erase;
+GRANT DELETE ON TABLE public.idempotency_keys TO exchange_retain;
+
+
+--
+-- Name: COLUMN idempotency_keys.key_hash; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(key_hash) ON TABLE public.idempotency_keys TO exchange_erase;
+GRANT SELECT(key_hash) ON TABLE public.idempotency_keys TO exchange_retain;
+
+
+--
+-- Name: COLUMN idempotency_keys.response; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(response) ON TABLE public.idempotency_keys TO exchange_erase;
+
+
+--
+-- Name: COLUMN idempotency_keys.expires_at; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(expires_at) ON TABLE public.idempotency_keys TO exchange_retain;
 
 
 --
@@ -763,6 +1016,38 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.idempotency_keys TO exchange_ingest;
 GRANT INSERT ON TABLE public.outbox_events TO exchange_ingest;
 GRANT SELECT,DELETE ON TABLE public.outbox_events TO exchange_outbox;
 GRANT INSERT ON TABLE public.outbox_events TO exchange_normalize;
+GRANT INSERT ON TABLE public.outbox_events TO exchange_redrive;
+GRANT DELETE ON TABLE public.outbox_events TO exchange_erase;
+
+
+--
+-- Name: COLUMN outbox_events.outbox_id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(outbox_id) ON TABLE public.outbox_events TO exchange_lineage;
+
+
+--
+-- Name: COLUMN outbox_events.shard; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(shard) ON TABLE public.outbox_events TO exchange_lineage;
+GRANT SELECT(shard) ON TABLE public.outbox_events TO exchange_erase;
+
+
+--
+-- Name: COLUMN outbox_events.topic; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(topic) ON TABLE public.outbox_events TO exchange_lineage;
+
+
+--
+-- Name: COLUMN outbox_events.key; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(key) ON TABLE public.outbox_events TO exchange_lineage;
+GRANT SELECT(key) ON TABLE public.outbox_events TO exchange_erase;
 
 
 --
@@ -770,6 +1055,7 @@ GRANT INSERT ON TABLE public.outbox_events TO exchange_normalize;
 --
 
 GRANT SELECT(created_at) ON TABLE public.outbox_events TO exchange_ingest;
+GRANT SELECT(created_at) ON TABLE public.outbox_events TO exchange_lineage;
 
 
 --
@@ -777,6 +1063,7 @@ GRANT SELECT(created_at) ON TABLE public.outbox_events TO exchange_ingest;
 --
 
 GRANT UPDATE(attempts) ON TABLE public.outbox_events TO exchange_outbox;
+GRANT SELECT(attempts) ON TABLE public.outbox_events TO exchange_lineage;
 
 
 --
@@ -784,6 +1071,7 @@ GRANT UPDATE(attempts) ON TABLE public.outbox_events TO exchange_outbox;
 --
 
 GRANT UPDATE(last_error) ON TABLE public.outbox_events TO exchange_outbox;
+GRANT SELECT(last_error) ON TABLE public.outbox_events TO exchange_lineage;
 
 
 --
@@ -792,6 +1080,8 @@ GRANT UPDATE(last_error) ON TABLE public.outbox_events TO exchange_outbox;
 
 GRANT SELECT(published_at) ON TABLE public.outbox_events TO exchange_ingest;
 GRANT UPDATE(published_at) ON TABLE public.outbox_events TO exchange_outbox;
+GRANT SELECT(published_at) ON TABLE public.outbox_events TO exchange_lineage;
+GRANT SELECT(published_at) ON TABLE public.outbox_events TO exchange_erase;
 
 
 --
@@ -800,6 +1090,8 @@ GRANT UPDATE(published_at) ON TABLE public.outbox_events TO exchange_outbox;
 
 GRANT SELECT ON TABLE public.partner_sources TO exchange_ingest;
 GRANT SELECT ON TABLE public.partner_sources TO exchange_normalize;
+GRANT SELECT ON TABLE public.partner_sources TO exchange_erase;
+GRANT SELECT ON TABLE public.partner_sources TO exchange_retain;
 
 
 --
@@ -808,6 +1100,8 @@ GRANT SELECT ON TABLE public.partner_sources TO exchange_normalize;
 
 GRANT SELECT ON TABLE public.partners TO exchange_ingest;
 GRANT SELECT ON TABLE public.partners TO exchange_normalize;
+GRANT SELECT ON TABLE public.partners TO exchange_erase;
+GRANT SELECT ON TABLE public.partners TO exchange_retain;
 
 
 --
@@ -818,10 +1112,51 @@ GRANT SELECT,INSERT ON TABLE public.patient_tokens TO exchange_normalize;
 
 
 --
+-- Name: COLUMN patient_tokens.record_id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(record_id) ON TABLE public.patient_tokens TO exchange_lineage;
+GRANT SELECT(record_id) ON TABLE public.patient_tokens TO exchange_erase;
+
+
+--
+-- Name: COLUMN patient_tokens.profile; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(profile) ON TABLE public.patient_tokens TO exchange_lineage;
+GRANT SELECT(profile) ON TABLE public.patient_tokens TO exchange_erase;
+
+
+--
+-- Name: COLUMN patient_tokens.key_version; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(key_version) ON TABLE public.patient_tokens TO exchange_lineage;
+GRANT SELECT(key_version) ON TABLE public.patient_tokens TO exchange_erase;
+
+
+--
+-- Name: COLUMN patient_tokens.rule; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(rule) ON TABLE public.patient_tokens TO exchange_lineage;
+GRANT SELECT(rule) ON TABLE public.patient_tokens TO exchange_erase;
+
+
+--
+-- Name: COLUMN patient_tokens.token; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(token) ON TABLE public.patient_tokens TO exchange_erase;
+
+
+--
 -- Name: TABLE processing_attempts; Type: ACL; Schema: public; Owner: -
 --
 
 GRANT SELECT,INSERT ON TABLE public.processing_attempts TO exchange_normalize;
+GRANT SELECT ON TABLE public.processing_attempts TO exchange_lineage;
+GRANT SELECT,DELETE ON TABLE public.processing_attempts TO exchange_retain;
 
 
 --
@@ -850,6 +1185,37 @@ GRANT UPDATE(error_code) ON TABLE public.processing_attempts TO exchange_normali
 --
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.processing_stage_state TO exchange_normalize;
+GRANT SELECT ON TABLE public.processing_stage_state TO exchange_lineage;
+GRANT SELECT ON TABLE public.processing_stage_state TO exchange_redrive;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.processing_stage_state TO exchange_erase;
+
+
+--
+-- Name: COLUMN processing_stage_state.state; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(state) ON TABLE public.processing_stage_state TO exchange_redrive;
+
+
+--
+-- Name: COLUMN processing_stage_state.attempts; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(attempts) ON TABLE public.processing_stage_state TO exchange_redrive;
+
+
+--
+-- Name: COLUMN processing_stage_state.error_code; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(error_code) ON TABLE public.processing_stage_state TO exchange_redrive;
+
+
+--
+-- Name: COLUMN processing_stage_state.finished_at; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(finished_at) ON TABLE public.processing_stage_state TO exchange_redrive;
 
 
 --
@@ -857,6 +1223,8 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.processing_stage_state TO exchange_no
 --
 
 GRANT INSERT ON TABLE public.raw_object_manifest TO exchange_ingest;
+GRANT SELECT ON TABLE public.raw_object_manifest TO exchange_lineage;
+GRANT SELECT,DELETE ON TABLE public.raw_object_manifest TO exchange_erase;
 
 
 --
@@ -864,6 +1232,50 @@ GRANT INSERT ON TABLE public.raw_object_manifest TO exchange_ingest;
 --
 
 GRANT SELECT(record_id) ON TABLE public.raw_object_manifest TO exchange_ingest;
+GRANT SELECT(record_id) ON TABLE public.raw_object_manifest TO exchange_redrive;
+GRANT SELECT(record_id) ON TABLE public.raw_object_manifest TO exchange_retain;
+
+
+--
+-- Name: COLUMN raw_object_manifest.partner_id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(partner_id) ON TABLE public.raw_object_manifest TO exchange_redrive;
+
+
+--
+-- Name: COLUMN raw_object_manifest.source; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(source) ON TABLE public.raw_object_manifest TO exchange_redrive;
+
+
+--
+-- Name: COLUMN raw_object_manifest.record_kind; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(record_kind) ON TABLE public.raw_object_manifest TO exchange_redrive;
+
+
+--
+-- Name: COLUMN raw_object_manifest.schema_hint; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(schema_hint) ON TABLE public.raw_object_manifest TO exchange_redrive;
+
+
+--
+-- Name: COLUMN raw_object_manifest.bucket; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(bucket) ON TABLE public.raw_object_manifest TO exchange_retain;
+
+
+--
+-- Name: COLUMN raw_object_manifest.object_key; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(object_key) ON TABLE public.raw_object_manifest TO exchange_retain;
 
 
 --
@@ -874,10 +1286,20 @@ GRANT SELECT(correlation_id) ON TABLE public.raw_object_manifest TO exchange_ing
 
 
 --
+-- Name: COLUMN raw_object_manifest.raw_deleted_at; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(raw_deleted_at),UPDATE(raw_deleted_at) ON TABLE public.raw_object_manifest TO exchange_retain;
+
+
+--
 -- Name: TABLE tombstones; Type: ACL; Schema: public; Owner: -
 --
 
 GRANT SELECT ON TABLE public.tombstones TO exchange_normalize;
+GRANT SELECT ON TABLE public.tombstones TO exchange_lineage;
+GRANT SELECT,INSERT ON TABLE public.tombstones TO exchange_erase;
+GRANT SELECT ON TABLE public.tombstones TO exchange_retain;
 
 
 --
@@ -885,6 +1307,7 @@ GRANT SELECT ON TABLE public.tombstones TO exchange_normalize;
 --
 
 GRANT SELECT(record_id) ON TABLE public.tombstones TO exchange_ingest;
+GRANT SELECT(record_id) ON TABLE public.tombstones TO exchange_redrive;
 
 
 --
@@ -892,6 +1315,22 @@ GRANT SELECT(record_id) ON TABLE public.tombstones TO exchange_ingest;
 --
 
 GRANT SELECT(key_hash) ON TABLE public.tombstones TO exchange_ingest;
+
+
+--
+-- Name: COLUMN tombstones.raw_deleted_at; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(raw_deleted_at) ON TABLE public.tombstones TO exchange_erase;
+GRANT UPDATE(raw_deleted_at) ON TABLE public.tombstones TO exchange_retain;
+
+
+--
+-- Name: COLUMN tombstones.deleted_object_versions; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(deleted_object_versions) ON TABLE public.tombstones TO exchange_erase;
+GRANT UPDATE(deleted_object_versions) ON TABLE public.tombstones TO exchange_retain;
 
 
 --

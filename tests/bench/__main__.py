@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from tests.bench import cold_start, ingest, invoke, latency, normalize, publish
+from tests.bench import cold_start, ingest, invoke, latency, ledger, normalize, publish
 from tests.bench.report import print_figures
 from tests.bench.serving import serve
 
 
 def main() -> None:
     """Two systems after each other: functions alone, then everything."""
-    print("Functions alone: ingest, invoke, publish, cold start …", flush=True)
+    print("Functions alone: ingest, invoke, publish, cold start, ledger …", flush=True)
     with serve(sources=False) as addresses:
         figures = ingest.measure(addresses) + invoke.measure(addresses) + publish.measure(addresses)
-        figures += cold_start.measure(addresses)
+        figures += cold_start.measure(addresses) + ledger.measure(addresses)
     print("With event sources: latency, normalize …", flush=True)
     with serve(sources=True) as addresses:
         figures += latency.measure(addresses) + normalize.measure(addresses)

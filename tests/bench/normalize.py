@@ -34,7 +34,7 @@ def measure(addresses: Addresses) -> list[Figure]:
     submissions = [
         submission_of(number, run) for number in track(range(RECORDS), "normalize: making records")
     ]
-    asyncio.run(_put_all(addresses, submissions))
+    asyncio.run(put_all(addresses, submissions))
     known = query(addresses, "SELECT count(*) FROM processing_stage_state WHERE state = 'succeeded'")[0][0]
     producer = KafkaProducer(bootstrap_servers=addresses.kafka_brokers, acks="all", batch_size=256 * 1024)
     for submission in submissions:
@@ -66,7 +66,8 @@ def measure(addresses: Addresses) -> list[Figure]:
     ]
 
 
-async def _put_all(addresses: Addresses, submissions: list[Submission]) -> None:
+async def put_all(addresses: Addresses, submissions: list[Submission]) -> None:
+    """Store every submission's raw object, 16 at a time."""
     environment = function_environment(addresses, "exchange_ingest")
     store = S3Store(
         "exchange-raw",

@@ -30,6 +30,8 @@ EVENTS = Path(__file__).parent / "events"
         ("TokenizeFunction", "tokenize.direct.json", {"profile": "v1", "identifiers": []}),
         ("OutboxPublishFunction", "outbox_publish.schedule.json", {"failed": 0}),
         ("NormalizeFunction", "normalize.kafka.json", {"batchItemFailures": []}),
+        ("LineageFunction", "lineage.direct.json", {"canonical": None, "attempts": []}),
+        ("RedriveFunction", "redrive.direct.json", {"redriven": []}),
     ],
 )
 def test_sam_local_invoke_runs_every_function(

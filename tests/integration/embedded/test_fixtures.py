@@ -18,7 +18,9 @@ def test_a_test_database_is_migrated_and_belongs_to_the_owner(database: Any) -> 
     assert (user, migrations > 0) == ("exchange_owner", True)
 
 
-@pytest.mark.parametrize("role", ["exchange_ingest", "exchange_outbox", "exchange_normalize"])
+@pytest.mark.parametrize(
+    "role", ["exchange_ingest", "exchange_outbox", "exchange_normalize", "exchange_erase"]
+)
 def test_each_migrated_role_can_connect(database: Any, role: str) -> None:
     with closing(psycopg2.connect(database.dsn(role))) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT current_user")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID, uuid5
 
 import psycopg2
 import psycopg2.extras
@@ -242,6 +243,10 @@ def submission(
         idempotency_key=key,
         body=body_of(version, kind, hint, payload, person) if body is None else body,
     )
+
+
+def event_id_of(record: Submission) -> UUID:
+    return uuid5(record.record_id, record.version)
 
 
 def http_request(

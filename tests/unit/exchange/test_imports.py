@@ -30,7 +30,7 @@ assert settings.load_settings.cache_info().currsize == 0
 
 
 def test_every_function_is_looked_at() -> None:
-    assert FUNCTIONS == ["ingest", "normalize", "outbox_publish", "tokenize"]
+    assert FUNCTIONS == ["ingest", "lineage", "normalize", "outbox_publish", "redrive", "tokenize"]
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

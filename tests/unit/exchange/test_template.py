@@ -13,6 +13,8 @@ ROLE_OF = {
     "IngestFunction": "exchange_ingest",
     "OutboxPublishFunction": "exchange_outbox",
     "NormalizeFunction": "exchange_normalize",
+    "LineageFunction": "exchange_lineage",
+    "RedriveFunction": "exchange_redrive",
 }
 
 

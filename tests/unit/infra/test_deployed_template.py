@@ -9,7 +9,10 @@ import pytest
 
 from tests.unit.infra.deployed import LOCAL, MSK, SELF_MANAGED, Deployed
 
-FUNCTIONS = ("IngestFunction", "TokenizeFunction", "OutboxPublishFunction", "NormalizeFunction")
+FUNCTIONS = (
+    *("IngestFunction", "TokenizeFunction", "OutboxPublishFunction", "NormalizeFunction"),
+    *("LineageFunction", "RedriveFunction"),
+)
 
 
 @cache

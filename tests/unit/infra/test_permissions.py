@@ -46,6 +46,14 @@ CALLS: dict[str, set[tuple[str, str]]] = {
         ("ec2:DescribeSecurityGroups", "*"),
         ("ec2:DescribeVpcs", "*"),
     },
+    "LineageFunction": {
+        ("secretsmanager:GetSecretValue", SECRET + "exchange/postgres/exchange_lineage-*"),  # platform.db
+        ("kms:Decrypt", KEY),
+    },
+    "RedriveFunction": {
+        ("secretsmanager:GetSecretValue", SECRET + "exchange/postgres/exchange_redrive-*"),  # platform.db
+        ("kms:Decrypt", KEY),
+    },
 }
 # "*" as the resource, and why.
 UNAVOIDABLE = {

@@ -29,6 +29,15 @@ class Delivery:
         return hashlib.sha256(self.value).hexdigest()
 
 
+@dataclass(frozen=True)
+class Subject:
+    """What an attempt is made on: a record, by one of its events, as it was delivered."""
+
+    record_id: UUID
+    event_id: UUID
+    delivery: Delivery
+
+
 class Standing(Enum):
     """What the ledger says of a record that has just been delivered."""
 
@@ -42,11 +51,15 @@ class Standing(Enum):
 
 @dataclass(frozen=True)
 class Attempt:
-    """The standing of a record and how many attempts it has had, this one included."""
+    """The standing of a record and how many attempts it has had, this one included.
+
+    `started_at` names the attempt among those of its record: this one's, or the last one's that is not ours.
+    """
 
     record_id: UUID
     standing: Standing
     number: int
+    started_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -92,3 +105,15 @@ class DeadLetter:
                 "failed_at": self.failed_at.isoformat(timespec="milliseconds"),
             }
         )
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which dead letters a redrive means: some by number, a class by its reason, or, with neither, all.
+
+    `as_of` is the database's time when the redrive began: a letter redriven since is not redriven again.
+    """
+
+    as_of: datetime
+    dead_letter_ids: tuple[int, ...] | None = None
+    reason: str | None = None

@@ -3,19 +3,34 @@
 -- A record left running by another environment is not started here: it goes alone, by start_suspect. One left running
 -- by this very environment was given back when a dependency failed, and is not counted twice.
 WITH asked AS (
-    SELECT * FROM unnest(%(record_ids)s::uuid[], %(event_ids)s::uuid[]) AS asked (record_id, event_id)
+    SELECT * FROM unnest(%(record_ids)s::uuid[], %(event_ids)s::uuid[], %(topics)s::text[], %(partitions)s::integer[],
+                         %(offsets)s::bigint[])
+        AS asked (record_id, event_id, topic, kafka_partition, kafka_offset)
 ), before AS MATERIALIZED (
-    SELECT record_id, state, attempts FROM processing_stage_state
+    SELECT record_id, state, attempts, environment_id, started_at FROM processing_stage_state
     WHERE stage = 'canonicalize' AND record_id = ANY (%(record_ids)s::uuid[])
 ), started AS (
     INSERT INTO processing_stage_state AS s (record_id, stage, state, attempts, event_id, environment_id)
-    SELECT record_id, 'canonicalize', 'running', 1, event_id, %(environment_id)s FROM asked
+    -- in one order, whoever asks: two environments with the same records wait for each other and do not lock up
+    SELECT record_id, 'canonicalize', 'running', 1, event_id, %(environment_id)s FROM asked ORDER BY record_id
     ON CONFLICT (record_id, stage) DO UPDATE
     SET state = 'running', environment_id = excluded.environment_id, event_id = excluded.event_id,
         attempts = s.attempts + CASE WHEN s.state = 'running' THEN 0 ELSE 1 END,
         started_at = clock_timestamp(), finished_at = NULL
     WHERE s.state = 'failed_retryable' OR (s.state = 'running' AND s.environment_id = excluded.environment_id)
-    RETURNING record_id, attempts
+    RETURNING record_id, attempts, started_at
+), attempt AS (
+    INSERT INTO processing_attempts (record_id, stage, started_at, state, event_id, topic, kafka_partition,
+                                     kafka_offset, environment_id)
+    SELECT record_id, 'canonicalize', started.started_at, 'running', asked.event_id, asked.topic,
+           asked.kafka_partition, asked.kafka_offset, %(environment_id)s
+    FROM started JOIN asked USING (record_id)
+), left_running AS (
+    UPDATE processing_attempts AS a
+    SET state = 'given_back', error_code = 'dependency_unavailable', finished_at = clock_timestamp()
+    FROM before
+    WHERE before.state = 'running' AND before.environment_id = %(environment_id)s AND a.state = 'running'
+      AND (a.record_id, a.stage, a.started_at) = (before.record_id, 'canonicalize', before.started_at)
 )
 SELECT asked.record_id,
        CASE WHEN started.record_id IS NOT NULL THEN 'started'
@@ -23,41 +38,207 @@ SELECT asked.record_id,
             -- not seen by our snapshot and not started: another environment has just begun or ended it
             WHEN before.state IS NULL THEN 'suspect'
             ELSE 'finished' END,
-       coalesce(started.attempts, before.attempts, 1)
+       coalesce(started.attempts, before.attempts, 1),
+       coalesce(started.started_at, before.started_at)
 FROM asked LEFT JOIN started USING (record_id) LEFT JOIN before USING (record_id);
 
 -- name: start_suspect
 -- One record alone; nothing is started when it was finished by another environment in the meantime.
-UPDATE processing_stage_state
-SET state = 'running', attempts = attempts + 1, environment_id = %(environment_id)s,
-    started_at = clock_timestamp(), finished_at = NULL
-WHERE record_id = %(record_id)s AND stage = 'canonicalize' AND state IN ('running', 'failed_retryable')
-RETURNING attempts;
+WITH before AS (
+    SELECT record_id, started_at FROM processing_stage_state
+    WHERE record_id = %(record_id)s AND stage = 'canonicalize' AND state IN ('running', 'failed_retryable')
+    FOR UPDATE
+), started AS (
+    UPDATE processing_stage_state AS s
+    SET state = 'running', attempts = attempts + 1, event_id = %(event_id)s, environment_id = %(environment_id)s,
+        started_at = clock_timestamp(), finished_at = NULL
+    FROM before WHERE s.record_id = before.record_id AND s.stage = 'canonicalize'
+    RETURNING s.attempts, s.started_at
+), attempt AS (
+    INSERT INTO processing_attempts (record_id, stage, started_at, state, event_id, topic, kafka_partition,
+                                     kafka_offset, environment_id)
+    SELECT %(record_id)s, 'canonicalize', started_at, 'running', %(event_id)s, %(topic)s, %(partition)s, %(offset)s,
+           %(environment_id)s
+    FROM started
+), abandoned AS (
+    UPDATE processing_attempts AS a
+    SET state = 'abandoned', error_code = 'environment_died', finished_at = clock_timestamp()
+    FROM before
+    WHERE (a.record_id, a.stage, a.started_at) = (before.record_id, 'canonicalize', before.started_at)
+      AND a.state = 'running'
+)
+SELECT attempts, started_at FROM started;
 
 -- name: give_back_attempts
 -- A dependency failed, not these records: as if they had not been tried.
-UPDATE processing_stage_state
-SET state = 'failed_retryable', attempts = greatest(attempts - 1, 0), error_code = 'dependency_unavailable'
-WHERE record_id = ANY (%(record_ids)s::uuid[]) AND stage = 'canonicalize' AND state = 'running'
-  AND environment_id = %(environment_id)s;
+WITH given_back AS (
+    UPDATE processing_stage_state
+    SET state = 'failed_retryable', attempts = greatest(attempts - 1, 0), error_code = 'dependency_unavailable'
+    WHERE record_id = ANY (%(record_ids)s::uuid[]) AND stage = 'canonicalize' AND state = 'running'
+      AND environment_id = %(environment_id)s
+    RETURNING record_id, started_at
+)
+UPDATE processing_attempts AS a
+SET state = 'given_back', error_code = 'dependency_unavailable', finished_at = clock_timestamp()
+FROM given_back
+WHERE (a.record_id, a.stage, a.started_at) = (given_back.record_id, 'canonicalize', given_back.started_at);
 
 -- name: finish_attempts
--- The outcome, in the transaction of its effect; a record that is canonical stays so whatever a late twin says.
+-- The outcomes, in the transaction of their effects. Every record's row is locked, also that of a record which is
+-- canonical and stays so whatever a late twin says: an erasure then comes before us, and is seen by the last statement,
+-- or after us, and finds what we wrote.
 UPDATE processing_stage_state AS s
-SET state = outcome.state, error_code = outcome.error_code, finished_at = clock_timestamp()
+SET state = CASE s.state WHEN 'succeeded' THEN s.state ELSE outcome.state END,
+    error_code = CASE s.state WHEN 'succeeded' THEN s.error_code ELSE outcome.error_code END,
+    finished_at = clock_timestamp()
 FROM unnest(%(record_ids)s::uuid[], %(states)s::text[], %(error_codes)s::text[])
     AS outcome (record_id, state, error_code)
-WHERE s.record_id = outcome.record_id AND s.stage = 'canonicalize' AND s.state <> 'succeeded';
+WHERE s.record_id = outcome.record_id AND s.stage = 'canonicalize' AND s.state <> 'erased';
+UPDATE processing_attempts AS a
+SET state = outcome.state, error_code = outcome.error_code, finished_at = clock_timestamp()
+FROM unnest(%(record_ids)s::uuid[], %(started_at)s::timestamptz[], %(states)s::text[], %(error_codes)s::text[])
+    AS outcome (record_id, started_at, state, error_code)
+WHERE (a.record_id, a.stage, a.started_at) = (outcome.record_id, 'canonicalize', outcome.started_at);
+UPDATE dead_letters AS d SET state = 'resolved', closed_at = clock_timestamp()
+FROM unnest(%(record_ids)s::uuid[], %(states)s::text[]) AS outcome (record_id, state)
+WHERE d.record_id = outcome.record_id AND d.closed_at IS NULL AND outcome.state = 'succeeded';
+SELECT s.record_id, CASE WHEN tombstones.record_id IS NOT NULL THEN 'erased' ELSE s.state END
+FROM processing_stage_state AS s LEFT JOIN tombstones USING (record_id)
+WHERE s.record_id = ANY (%(record_ids)s::uuid[]) AND s.stage = 'canonicalize';
+
+-- name: mark_erased
+-- Attempts whose record was erased while they ran: their effect was not written.
+UPDATE processing_attempts AS a SET state = 'erased', error_code = 'erased'
+FROM unnest(%(record_ids)s::uuid[], %(started_at)s::timestamptz[]) AS erased (record_id, started_at)
+WHERE (a.record_id, a.stage, a.started_at) = (erased.record_id, 'canonicalize', erased.started_at);
 
 -- name: bury
--- The ledger's row and the message for the dead-letter topic, once for a delivery however often it comes.
-WITH dead AS (
-    INSERT INTO dead_letters (topic, kafka_partition, kafka_offset, record_id, event_id, stage, error_type,
-                              error_message, attempts, failed_at)
-    VALUES (%(topic)s, %(kafka_partition)s, %(kafka_offset)s, %(record_id)s, %(event_id)s, %(stage)s,
-            %(error_type)s, %(error_message)s, %(attempts)s, %(failed_at)s)
-    ON CONFLICT (topic, kafka_partition, kafka_offset) DO NOTHING
+-- The ledger's row and the message for the dead-letter topic, once for a delivery however often it comes. A letter that
+-- was redriven and fails again is dead again: it stays one letter.
+WITH again AS (
+    UPDATE dead_letters
+    SET state = 'dead', topic = %(topic)s, kafka_partition = %(kafka_partition)s, kafka_offset = %(kafka_offset)s,
+        event_id = %(event_id)s, event = %(event)s, event_sha256 = %(event_sha256)s, stage = %(stage)s,
+        error_type = %(error_type)s, error_message = %(error_message)s, attempts = %(attempts)s,
+        failed_at = %(failed_at)s
+    WHERE record_id = %(record_id)s AND closed_at IS NULL
+      AND (topic, kafka_partition, kafka_offset) <> (%(topic)s, %(kafka_partition)s, %(kafka_offset)s)
+    RETURNING dead_letter_id
+), dead AS (
+    INSERT INTO dead_letters (topic, kafka_partition, kafka_offset, record_id, event_id, event, event_sha256, stage,
+                              error_type, error_message, attempts, failed_at)
+    SELECT %(topic)s, %(kafka_partition)s, %(kafka_offset)s, %(record_id)s, %(event_id)s, %(event)s, %(event_sha256)s,
+           %(stage)s, %(error_type)s, %(error_message)s, %(attempts)s, %(failed_at)s
+    WHERE NOT EXISTS (SELECT FROM dead_letters WHERE record_id = %(record_id)s AND closed_at IS NULL)
+    ON CONFLICT DO NOTHING
     RETURNING dead_letter_id
 )
 INSERT INTO outbox_events (shard, topic, key, value)
-SELECT %(shard)s, %(dlq_topic)s, %(key)s, %(value)s FROM dead;
+SELECT %(shard)s, %(dlq_topic)s, %(key)s, %(value)s
+FROM (SELECT dead_letter_id FROM again UNION ALL SELECT dead_letter_id FROM dead) AS buried;
+
+-- name: read_reasons
+-- Open letters by class, the largest first.
+SELECT reason, stage, error_type, max(error_message), count(*), count(*) FILTER (WHERE state = 'redriven'),
+       count(event), max(redrives), min(failed_at), max(failed_at)
+FROM dead_letters WHERE closed_at IS NULL
+GROUP BY reason, stage, error_type ORDER BY count(*) DESC, reason;
+
+-- name: read_letters
+-- Open letters one by one; whose record it is comes from the manifest, and the event's bytes stay where they are.
+SELECT dead_letter_id, reason, state, record_id, partner_id, record_kind, stage, error_message, attempts, redrives,
+       failed_at
+FROM dead_letters LEFT JOIN raw_object_manifest USING (record_id)
+WHERE closed_at IS NULL AND (%(reason)s::text IS NULL OR reason = %(reason)s) AND dead_letter_id > %(after)s
+ORDER BY dead_letter_id LIMIT %(limit)s;
+
+-- name: read_letter
+-- One letter, open or closed, without its event.
+SELECT dead_letter_id, reason, state, record_id, event_id, partner_id, source, record_kind, schema_hint, topic,
+       kafka_partition, kafka_offset, event_sha256, stage, error_type, error_message, attempts, failed_at, redrives,
+       redriven_at, closed_at, event IS NOT NULL AS redrivable
+FROM dead_letters LEFT JOIN raw_object_manifest USING (record_id)
+WHERE dead_letter_id = %(dead_letter_id)s;
+
+-- name: count_redrivable
+-- What a redrive begun at `as_of` has still to do.
+SELECT count(*) FROM dead_letters
+WHERE state = 'dead' AND event IS NOT NULL AND (redriven_at IS NULL OR redriven_at < %(as_of)s)
+  AND (%(dead_letter_ids)s::bigint[] IS NULL OR dead_letter_id = ANY (%(dead_letter_ids)s::bigint[]))
+  AND (%(reason)s::text IS NULL OR reason = %(reason)s);
+
+-- name: take_letters
+-- Records before letters, as settling locks them. A letter that died again since `as_of` is left alone, or a hopeless
+-- one would go round as long as the run lasts.
+SELECT d.dead_letter_id, d.record_id, d.topic, d.event
+FROM dead_letters AS d
+JOIN processing_stage_state AS s ON s.record_id = d.record_id AND s.stage = 'canonicalize' AND s.state = 'dlq'
+WHERE d.state = 'dead' AND d.event IS NOT NULL AND (d.redriven_at IS NULL OR d.redriven_at < %(as_of)s)
+  AND (%(dead_letter_ids)s::bigint[] IS NULL OR d.dead_letter_id = ANY (%(dead_letter_ids)s::bigint[]))
+  AND (%(reason)s::text IS NULL OR d.reason = %(reason)s)
+  AND NOT EXISTS (SELECT FROM tombstones WHERE tombstones.record_id = d.record_id)
+ORDER BY d.dead_letter_id LIMIT %(limit)s FOR UPDATE OF s SKIP LOCKED;
+
+-- name: redrive
+-- The event once more, five attempts once more, and who may have wanted it, by the request's id.
+UPDATE dead_letters SET state = 'redriven', redrives = redrives + 1, redriven_at = clock_timestamp()
+WHERE dead_letter_id = ANY (%(dead_letter_ids)s);
+UPDATE processing_stage_state SET state = 'failed_retryable', attempts = 0, error_code = 'redriven'
+WHERE record_id = ANY (%(record_ids)s::uuid[]) AND stage = 'canonicalize';
+INSERT INTO audit_log (action, outcome, status, route, record_id, correlation_id)
+SELECT 'redrive', 'redriven', 200, 'redrive', record_id, %(request_id)s
+FROM unnest(%(record_ids)s::uuid[]) AS redriven (record_id);
+INSERT INTO outbox_events (shard, topic, key, value)
+SELECT shard, topic, key, value
+FROM unnest(%(shards)s::smallint[], %(topics)s::text[], %(keys)s::text[], %(values)s::bytea[])
+    AS event (shard, topic, key, value);
+
+-- name: read_now
+-- The database's clock: the one that redriven_at comes from.
+SELECT clock_timestamp();
+
+-- name: read_lineage
+-- One record from raw object to derived rows, in one query; everything is found by its record id, the events that wait
+-- by their shard.
+SELECT jsonb_build_object(
+    'record_id', record_id,
+    'raw_object', (
+        SELECT to_jsonb(m) - ARRAY['record_id', 'key_hash'] FROM raw_object_manifest AS m WHERE m.record_id = asked.record_id),
+    'events', coalesce((
+        SELECT jsonb_agg(to_jsonb(delivered) ORDER BY first_attempt_at) FROM (
+            SELECT event_id, topic, kafka_partition AS "partition", kafka_offset AS "offset",
+                   min(started_at) AS first_attempt_at, count(*) AS attempts
+            FROM processing_attempts AS a WHERE a.record_id = asked.record_id
+            GROUP BY event_id, topic, kafka_partition, kafka_offset) AS delivered), '[]'),
+    'waiting_events', coalesce((
+        SELECT jsonb_agg(jsonb_build_object('topic', o.topic, 'created_at', o.created_at, 'attempts', o.attempts,
+                                            'last_error', o.last_error) ORDER BY o.outbox_id)
+        FROM outbox_events AS o
+        WHERE o.shard = %(shard)s AND o.published_at IS NULL AND o.key = asked.record_id::text), '[]'),
+    'stages', coalesce((
+        SELECT jsonb_agg(to_jsonb(s) - ARRAY['record_id', 'environment_id'] ORDER BY s.stage)
+        FROM processing_stage_state AS s WHERE s.record_id = asked.record_id), '[]'),
+    'attempts', coalesce((
+        SELECT jsonb_agg(jsonb_build_object(
+            'stage', a.stage, 'state', a.state, 'error_code', a.error_code, 'started_at', a.started_at,
+            'finished_at', a.finished_at, 'event_id', a.event_id, 'topic', a.topic, 'partition', a.kafka_partition,
+            'offset', a.kafka_offset, 'environment_id', a.environment_id) ORDER BY a.started_at)
+        FROM processing_attempts AS a WHERE a.record_id = asked.record_id), '[]'),
+    'dead_letters', coalesce((
+        SELECT jsonb_agg(jsonb_build_object(
+            'dead_letter_id', d.dead_letter_id, 'state', d.state, 'reason', d.reason, 'stage', d.stage,
+            'error_message', d.error_message, 'failed_at', d.failed_at, 'redrives', d.redrives) ORDER BY d.dead_letter_id)
+        FROM dead_letters AS d WHERE d.record_id = asked.record_id), '[]'),
+    'canonical', (SELECT to_jsonb(c) - 'record_id' FROM canonical_records AS c WHERE c.record_id = asked.record_id),
+    'derived', jsonb_build_object(
+        'patient_tokens', (SELECT count(*) FROM patient_tokens AS t WHERE t.record_id = asked.record_id),
+        'canonical_encounters', (SELECT count(*) FROM canonical_encounters AS t WHERE t.record_id = asked.record_id),
+        'canonical_claims', (SELECT count(*) FROM canonical_claims AS t WHERE t.record_id = asked.record_id),
+        'canonical_claim_lines', (SELECT count(*) FROM canonical_claim_lines AS t WHERE t.record_id = asked.record_id),
+        'canonical_lab_results', (SELECT count(*) FROM canonical_lab_results AS t WHERE t.record_id = asked.record_id),
+        'canonical_lab_observations', (
+            SELECT count(*) FROM canonical_lab_observations AS t WHERE t.record_id = asked.record_id)),
+    'erased', (
+        SELECT jsonb_build_object('erasure_id', t.erasure_id, 'erased_at', t.erased_at, 'raw_deleted_at', t.raw_deleted_at)
+        FROM tombstones AS t WHERE t.record_id = asked.record_id))
+FROM (SELECT %(record_id)s::uuid AS record_id) AS asked;

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -10,7 +10,7 @@ from uuid import UUID
 
 from exchange.errors import RecordFailed
 from exchange.ledger import store
-from exchange.ledger.model import ATTEMPT_LIMIT, ERROR_MESSAGE_LIMIT, Attempt, DeadLetter, Delivery
+from exchange.ledger.model import ATTEMPT_LIMIT, ERROR_MESSAGE_LIMIT, Attempt, DeadLetter, Delivery, Subject
 from exchange.platform.db import Database, Transaction
 
 
@@ -29,18 +29,18 @@ class Settlement:
         return self.failure is None or not self.failure.retryable or self.attempt.number >= ATTEMPT_LIMIT
 
 
-def start_attempts(database: Database, event_ids: Mapping[UUID, UUID]) -> dict[UUID, Attempt]:
-    """Commit an attempt for each record (record_id → event_id) before any work is done on it."""
-    if not event_ids:
+def start_attempts(database: Database, subjects: Sequence[Subject]) -> dict[UUID, Attempt]:
+    """Commit an attempt for each record before any work is done on it."""
+    if not subjects:
         return {}
     with database.transaction() as transaction:
-        return {attempt.record_id: attempt for attempt in store.start_attempts(transaction, event_ids)}
+        return {attempt.record_id: attempt for attempt in store.start_attempts(transaction, subjects)}
 
 
-def start_suspect(database: Database, record_id: UUID) -> Attempt:
+def start_suspect(database: Database, subject: Subject) -> Attempt:
     """Commit an attempt of a record that has to be tried alone."""
     with database.transaction() as transaction:
-        return store.start_suspect(transaction, record_id)
+        return store.start_suspect(transaction, subject)
 
 
 def give_back_attempts(database: Database, record_ids: Sequence[UUID]) -> None:
@@ -49,25 +49,34 @@ def give_back_attempts(database: Database, record_ids: Sequence[UUID]) -> None:
         store.give_back_attempts(transaction, record_ids)
 
 
-def settle(transaction: Transaction, settlements: Sequence[Settlement]) -> None:
-    """Write the outcome of each attempt, and the dead letters among them, with whatever else is in `transaction`."""
-    outcomes: dict[UUID, tuple[str, str | None]] = {}
+def settle(transaction: Transaction, settlements: Sequence[Settlement]) -> frozenset[UUID]:
+    """Write the outcome of each attempt, and the dead letters among them, with whatever else is in `transaction`.
+
+    Gives the records that were erased while they were worked on: nothing of them may be written. Until the end of
+    `transaction` no other can be, so whoever writes an effect settles first.
+    """
+    states = store.finish_attempts(transaction, [_outcome(settlement) for settlement in settlements])
+    erased = [s.attempt for s in settlements if states[s.attempt.record_id] == "erased"]
+    if erased:
+        store.mark_erased(transaction, erased)
     for settlement in settlements:
-        failure = settlement.failure
-        if failure is None:
-            outcomes[settlement.attempt.record_id] = ("succeeded", None)
-        elif settlement.is_final:
-            outcomes[settlement.attempt.record_id] = ("dlq", failure.code)
+        # A late twin's failure buries no record that another environment has made canonical.
+        if settlement.failure and settlement.is_final and states[settlement.attempt.record_id] == "dlq":
             bury(
                 transaction,
                 settlement.delivery,
                 settlement.event,
-                failure,
+                settlement.failure,
                 attempts=settlement.attempt.number,
             )
-        else:
-            outcomes[settlement.attempt.record_id] = ("failed_retryable", failure.code)
-    store.finish_attempts(transaction, outcomes)
+    return frozenset(attempt.record_id for attempt in erased)
+
+
+def _outcome(settlement: Settlement) -> tuple[Attempt, str, str | None]:
+    failure = settlement.failure
+    if failure is None:
+        return settlement.attempt, "succeeded", None
+    return settlement.attempt, "dlq" if settlement.is_final else "failed_retryable", failure.code
 
 
 def bury(

@@ -2,39 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, cast
 from uuid import UUID
 
-from exchange.ledger.model import Attempt, DeadLetter, Standing
+from exchange.ledger.model import Attempt, DeadLetter, Selection, Standing, Subject
 from exchange.outbox.model import OutboxEvent
-from exchange.platform.db import Transaction
+from exchange.platform.db import Row, Transaction
 from exchange.platform.environment import environment_id
 from exchange.platform.queries import load_queries
 
 QUERIES = load_queries(__file__)
 
 
-def start_attempts(transaction: Transaction, event_ids: Mapping[UUID, UUID]) -> list[Attempt]:
-    """Count an attempt for each record (record_id → event_id) that may be tried with the others."""
+def start_attempts(transaction: Transaction, subjects: Sequence[Subject]) -> list[Attempt]:
+    """Count an attempt for each record that may be tried with the others."""
     rows = transaction.execute(
         QUERIES["start_attempts"],
         {
-            "record_ids": list(event_ids.keys()),
-            "event_ids": list(event_ids.values()),
+            "record_ids": [subject.record_id for subject in subjects],
+            "event_ids": [subject.event_id for subject in subjects],
+            "topics": [subject.delivery.topic for subject in subjects],
+            "partitions": [subject.delivery.partition for subject in subjects],
+            "offsets": [subject.delivery.offset for subject in subjects],
             "environment_id": environment_id(),
         },
     )
-    return [Attempt(record_id, Standing(standing), number) for record_id, standing, number in rows]
+    return [
+        Attempt(record_id, Standing(standing), number, started_at)
+        for record_id, standing, number, started_at in rows
+    ]
 
 
-def start_suspect(transaction: Transaction, record_id: UUID) -> Attempt:
+def start_suspect(transaction: Transaction, subject: Subject) -> Attempt:
     """Count an attempt of one record that has to be tried alone."""
     rows = transaction.execute(
-        QUERIES["start_suspect"], {"record_id": record_id, "environment_id": environment_id()}
+        QUERIES["start_suspect"],
+        {
+            "record_id": subject.record_id,
+            "event_id": subject.event_id,
+            "topic": subject.delivery.topic,
+            "partition": subject.delivery.partition,
+            "offset": subject.delivery.offset,
+            "environment_id": environment_id(),
+        },
     )
     if not rows:
-        return Attempt(record_id, Standing.FINISHED, 0)
-    return Attempt(record_id, Standing.STARTED, rows[0][0])
+        return Attempt(subject.record_id, Standing.FINISHED, 0)
+    ((number, started_at),) = rows
+    return Attempt(subject.record_id, Standing.STARTED, number, started_at)
 
 
 def give_back_attempts(transaction: Transaction, record_ids: Sequence[UUID]) -> None:
@@ -44,17 +61,31 @@ def give_back_attempts(transaction: Transaction, record_ids: Sequence[UUID]) -> 
     )
 
 
-def finish_attempts(transaction: Transaction, outcomes: Mapping[UUID, tuple[str, str | None]]) -> None:
-    """Write each record's (state, error code)."""
-    if outcomes:
-        transaction.execute(
-            QUERIES["finish_attempts"],
-            {
-                "record_ids": list(outcomes),
-                "states": [state for state, _ in outcomes.values()],
-                "error_codes": [code for _, code in outcomes.values()],
-            },
-        )
+def finish_attempts(
+    transaction: Transaction, outcomes: Sequence[tuple[Attempt, str, str | None]]
+) -> dict[UUID, str]:
+    """Write each attempt's (state, error code); gives the state that each record is in now, `erased` among them."""
+    rows = transaction.execute(
+        QUERIES["finish_attempts"],
+        {
+            "record_ids": [attempt.record_id for attempt, _, _ in outcomes],
+            "started_at": [attempt.started_at for attempt, _, _ in outcomes],
+            "states": [state for _, state, _ in outcomes],
+            "error_codes": [code for _, _, code in outcomes],
+        },
+    )
+    return dict(rows)
+
+
+def mark_erased(transaction: Transaction, attempts: Sequence[Attempt]) -> None:
+    """Say of attempts that their record was erased under them."""
+    transaction.execute(
+        QUERIES["mark_erased"],
+        {
+            "record_ids": [attempt.record_id for attempt in attempts],
+            "started_at": [attempt.started_at for attempt in attempts],
+        },
+    )
 
 
 def bury(transaction: Transaction, letter: DeadLetter) -> None:
@@ -69,6 +100,9 @@ def bury(transaction: Transaction, letter: DeadLetter) -> None:
             "kafka_offset": letter.delivery.offset,
             "record_id": event.get("record_id"),
             "event_id": event.get("event_id"),
+            # What could not be read may be anything, a name among it; its hash has to do.
+            "event": letter.delivery.value if letter.event else None,
+            "event_sha256": letter.delivery.sha256,
             "stage": letter.stage,
             "error_type": letter.error_type,
             "error_message": letter.error_message,
@@ -80,3 +114,109 @@ def bury(transaction: Transaction, letter: DeadLetter) -> None:
             "value": message.value,
         },
     )
+
+
+def read_reasons(transaction: Transaction) -> list[dict[str, Any]]:
+    """Open dead letters by class."""
+    columns = (
+        *("reason", "stage", "error_type", "error_message", "dead_letters", "redriven", "redrivable"),
+        *("most_redrives", "first_failed_at", "last_failed_at"),
+    )
+    return _rows(columns, transaction.execute(QUERIES["read_reasons"]))
+
+
+def read_letters(
+    transaction: Transaction, *, reason: str | None, after: int, limit: int
+) -> list[dict[str, Any]]:
+    """Open dead letters, past the number `after`."""
+    columns = (
+        *("dead_letter_id", "reason", "state", "record_id", "partner_id", "record_kind", "stage"),
+        *("error_message", "attempts", "redrives", "failed_at"),
+    )
+    asked = {"reason": reason, "after": after, "limit": limit}
+    return _rows(columns, transaction.execute(QUERIES["read_letters"], asked))
+
+
+def read_letter(transaction: Transaction, dead_letter_id: int) -> dict[str, Any] | None:
+    """One dead letter, open or closed."""
+    columns = (
+        *(
+            "dead_letter_id",
+            "reason",
+            "state",
+            "record_id",
+            "event_id",
+            "partner_id",
+            "source",
+            "record_kind",
+        ),
+        *("schema_hint", "topic", "partition", "offset", "event_sha256", "stage", "error_type"),
+        *("error_message", "attempts", "failed_at", "redrives", "redriven_at", "closed_at", "redrivable"),
+    )
+    found = transaction.execute(QUERIES["read_letter"], {"dead_letter_id": dead_letter_id})
+    return next(iter(_rows(columns, found)), None)
+
+
+def count_redrivable(transaction: Transaction, selection: Selection) -> int:
+    """How many letters a redrive has still to do."""
+    ((count,),) = transaction.execute(QUERIES["count_redrivable"], _selected(selection))
+    return int(count)
+
+
+def redrive(transaction: Transaction, selection: Selection, limit: int, request_id: str) -> tuple[int, ...]:
+    """Send the events of up to `limit` letters again; their numbers."""
+    letters = transaction.execute(QUERIES["take_letters"], {**_selected(selection), "limit": limit})
+    if not letters:
+        return ()
+    events = [OutboxEvent(topic, str(record_id), bytes(value)) for _, record_id, topic, value in letters]
+    dead_letter_ids = [dead_letter_id for dead_letter_id, *_ in letters]
+    transaction.execute(
+        QUERIES["redrive"],
+        {
+            "dead_letter_ids": dead_letter_ids,
+            "record_ids": [record_id for _, record_id, *_ in letters],
+            "request_id": request_id,
+            "shards": [event.shard for event in events],
+            "topics": [event.topic for event in events],
+            "keys": [event.key for event in events],
+            "values": [event.value for event in events],
+        },
+    )
+    return tuple(dead_letter_ids)
+
+
+def read_now(transaction: Transaction) -> datetime:
+    """The database's clock."""
+    ((now,),) = transaction.execute(QUERIES["read_now"])
+    return cast(datetime, now)
+
+
+def read_lineage(transaction: Transaction, record_id: UUID, shard: int) -> dict[str, Any]:
+    """Everything that is known of one record; lists are empty and facts null where there is nothing."""
+    asked = {"record_id": record_id, "shard": shard}
+    ((lineage,),) = transaction.execute(QUERIES["read_lineage"], asked)
+    return cast(dict[str, Any], lineage)
+
+
+def _selected(selection: Selection) -> dict[str, object]:
+    ids = selection.dead_letter_ids
+    return {
+        "as_of": selection.as_of,
+        "dead_letter_ids": None if ids is None else list(ids),
+        "reason": selection.reason,
+    }
+
+
+def _rows(columns: Sequence[str], rows: Iterable[Row]) -> list[dict[str, Any]]:
+    """Rows as JSON has them."""
+    return [
+        {
+            name: value.isoformat()
+            if isinstance(value, datetime)
+            else str(value)
+            if isinstance(value, UUID)
+            else value
+            for name, value in zip(columns, row, strict=True)
+        }
+        for row in rows
+    ]

@@ -8,6 +8,11 @@ from dataclasses import dataclass, field
 SHARD_COUNT = 16
 
 
+def shard_of(key: str) -> int:
+    """The key's shard, 0..15, the same in every process: Python's own `hash` is salted."""
+    return hashlib.sha256(key.encode()).digest()[0] % SHARD_COUNT
+
+
 @dataclass(frozen=True)
 class OutboxEvent:
     """Bytes for one topic under one key."""
@@ -18,8 +23,7 @@ class OutboxEvent:
 
     @property
     def shard(self) -> int:
-        """The key's shard, 0..15, the same in every process: Python's own `hash` is salted."""
-        return hashlib.sha256(self.key.encode()).digest()[0] % SHARD_COUNT
+        return shard_of(self.key)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from exchange.errors import InvalidRequest, RecordRejected
-from exchange.ledger.model import Delivery
+from exchange.ledger.model import Delivery, Subject
 from exchange.platform.contracts import contract
 from exchange.platform.strict_json import parse_json
 
@@ -28,6 +28,11 @@ class RecordIngested:
     @property
     def event_id(self) -> UUID:
         return UUID(self.event["event_id"])
+
+    @property
+    def subject(self) -> Subject:
+        """What the ledger is told of it."""
+        return Subject(self.record_id, self.event_id, self.delivery)
 
     @property
     def object_key(self) -> str:

@@ -34,10 +34,14 @@ Started = tuple[RecordIngested, Attempt]
 
 @dataclass
 class BatchReport:
-    """What became of a batch; `retry` are the deliveries that the event source has to bring again."""
+    """What became of a batch; `retry` are the deliveries that the event source has to bring again.
+
+    `erased` were erased while they were worked on; those erased before count as repeated.
+    """
 
     canonical: int = 0
     repeated: int = 0
+    erased: int = 0
     dead_letters: int = 0
     retry: list[Delivery] = field(default_factory=list)
 
@@ -61,9 +65,7 @@ class Normalizer:
         for ingested in readable:
             first.setdefault(ingested.record_id, ingested)
         report.repeated += len(readable) - len(first)
-        attempts = ledger.start_attempts(
-            self._database, {record_id: ingested.event_id for record_id, ingested in first.items()}
-        )
+        attempts = ledger.start_attempts(self._database, [ingested.subject for ingested in first.values()])
         started = [(ingested, attempts[record_id]) for record_id, ingested in first.items()]
         report.repeated += sum(attempt.standing is Standing.FINISHED for _, attempt in started)
         for group in _groups([pair for pair in started if pair[1].standing is Standing.STARTED]):
@@ -93,7 +95,7 @@ class Normalizer:
             died = RecordRejected("the environment died under the last attempt", stage="start_attempt")
             self._settle([(ingested, last)], [died], report)
             return
-        attempt = ledger.start_suspect(self._database, ingested.record_id)
+        attempt = ledger.start_suspect(self._database, ingested.subject)
         if attempt.standing is Standing.FINISHED:
             report.repeated += 1
         else:
@@ -126,16 +128,20 @@ class Normalizer:
         ]
         try:
             with self._database.transaction() as transaction:
+                # Before the rows: settling locks the records against an erasure, and tells which came too late.
+                erased = ledger.settle(transaction, settlements)
+                entries = [outcome for outcome in outcomes if isinstance(outcome, CanonicalEntry)]
                 write_canonical(
-                    transaction, [outcome for outcome in outcomes if isinstance(outcome, CanonicalEntry)]
+                    transaction, [entry for entry in entries if entry.record.record_id not in erased]
                 )
-                ledger.settle(transaction, settlements)
         except RowRefused as refused:
             self._settle_one_by_one(group, outcomes, refused, report)
             return
-        report.canonical += sum(settlement.failure is None for settlement in settlements)
-        report.dead_letters += sum(s.failure is not None and s.is_final for s in settlements)
-        report.retry += [s.delivery for s in settlements if not s.is_final]
+        settled = [s for s in settlements if s.attempt.record_id not in erased]
+        report.erased += len(erased)
+        report.canonical += sum(s.failure is None for s in settled)
+        report.dead_letters += sum(s.failure is not None and s.is_final for s in settled)
+        report.retry += [s.delivery for s in settled if not s.is_final]
 
     def _settle_one_by_one(
         self,
