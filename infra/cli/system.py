@@ -57,6 +57,7 @@ class System:
         screen: bool = True,
         build_dir: Path | None = None,
         sources: bool = True,
+        watch: bool = False,
         parameters: Mapping[str, str] | None = None,
         kafka_advertised_host: str = "127.0.0.1",
     ) -> None:
@@ -64,6 +65,7 @@ class System:
         self._ports = ports
         self._screen = screen
         self._sources = sources
+        self._watch = watch
         self._parameters = dict(parameters or {})
         self._build_dir = build_dir or BUILD_DIR
         self.stack = Stack(
@@ -132,6 +134,7 @@ class System:
                 screen=self._screen,
                 stop_timeout_seconds=STOP_TIMEOUT_SECONDS,
                 sources=self._sources,
+                watch=self._watch,
                 # Two a core keep every core busy through the waits for disk; more only evict each other's caches.
                 default_concurrency=max(4, 2 * (os.cpu_count() or 1)),
             )

@@ -66,6 +66,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--throttle", action="store_true", help="answer 429 beyond the limit, do not queue")
     parser.add_argument("--no-prestart", action="store_true", help="start no environment before it is called")
     parser.add_argument("--no-sources", action="store_true", help="run neither schedules nor Kafka sources")
+    parser.add_argument(
+        "--watch", action="store_true", help="take code and template anew when they are saved"
+    )
     parser.add_argument("--init-timeout", type=float, default=10.0, metavar="SECONDS")
     parser.add_argument("--integration-timeout", type=float, default=29.0, metavar="SECONDS")
     parser.add_argument(
@@ -91,6 +94,7 @@ def _config(options: argparse.Namespace) -> RunnerConfig:
         throttle=options.throttle,
         prestart=not options.no_prestart,
         sources=not options.no_sources,
+        watch=options.watch,
         init_timeout_seconds=options.init_timeout,
         integration_timeout_seconds=options.integration_timeout,
         asynchronous_retry_delays_seconds=tuple(map(float, options.asynchronous_retry_delays.split(","))),

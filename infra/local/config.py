@@ -33,6 +33,8 @@ class RunnerConfig:
     # Without, neither schedules nor event sources run: only what is called.
     sources: bool = True
     screen: bool = True
+    # Code that is saved while it runs takes the place of what ran before.
+    watch: bool = False
     # What Lambda gives an environment to come up:
     # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-ib
     init_timeout_seconds: float = 10.0

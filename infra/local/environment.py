@@ -40,7 +40,7 @@ class Environment:
         on_end: Callable[[Environment], None],
         on_report: Callable[[InvocationReport], None],
     ) -> None:
-        self._launch = launch
+        self.launch = launch
         self._function = launch.function
         self._log = log
         self._ledger = ledger
@@ -61,6 +61,7 @@ class Environment:
         self._init_seconds: float | None = None
         # Why the runner ended it: error type and message; None when it ended on its own.
         self._ended_for: tuple[str, str] | None = None
+        self._is_retired = False
 
     @property
     def memory_mb(self) -> int:
@@ -77,7 +78,7 @@ class Environment:
         begun = time.perf_counter()
         self._server = await self._loop.create_server(lambda: RuntimeConnection(self), "127.0.0.1", 0)
         host, port = self._server.sockets[0].getsockname()[:2]
-        launch = self._launch
+        launch = self.launch
         variables = launch.variables(f"{host}:{port}")
         try:
             await self._process.start(launch.command, launch.folder, variables)
@@ -110,6 +111,12 @@ class Environment:
         """Return the invocation that was handed over but that the process never saw."""
         invocation, self._following = self._following, None
         return invocation
+
+    def retire(self) -> None:
+        """End it as soon as it has nothing in flight."""
+        self._is_retired = True
+        if self._current is None and self._following is None:
+            self.kill()
 
     def kill(self) -> None:
         """End the process and everything that it started, at once."""
@@ -192,7 +199,9 @@ class Environment:
             return
         if self._current is not None and self._answer is not None:
             self._report(self._current, self._answer)
-        if self._following is not None and self._waiting is not None:
+        if self._is_retired and self._following is None:
+            self.kill()
+        elif self._following is not None and self._waiting is not None:
             following, self._following = self._following, None
             self._deliver(self._waiting, following)
 

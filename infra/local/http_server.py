@@ -52,7 +52,8 @@ class HttpServer:
             raise PortTaken(message) from error
         self.port = listener.getsockname()[1]
         config = uvicorn.Config(
-            self._app,
+            self._call,
+            interface="asgi3",
             http="httptools",
             ws="none",
             lifespan="off",
@@ -67,6 +68,10 @@ class HttpServer:
             lambda: HttpToolsProtocol(config, self._state, {}, loop), sock=listener, backlog=2048
         )
 
+    def replace(self, app: App) -> None:
+        """Let another callable take the requests that come from now on."""
+        self._app = app
+
     def close(self) -> None:
         """Take no more connections; requests under way go on."""
         self._server.close()
@@ -80,6 +85,9 @@ class HttpServer:
             await asyncio.wait(set(self._state.tasks), timeout=timeout_seconds)
         for task in self._state.tasks:
             task.cancel()
+
+    async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope, receive, send)
 
 
 async def read_body(receive: Receive, limit_bytes: int) -> bytes:

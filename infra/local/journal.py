@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
+# The file of the runner's own lines, beside those of the functions.
+RUNNER = "runner"
 _FLUSH_AFTER_SECONDS = 0.05
 _RED, _DIM, _RESET = "\x1b[31m", "\x1b[2m", "\x1b[0m"
 
@@ -34,10 +36,11 @@ class Journal:
         self._flush_soon()
 
     def announce(self, line: str) -> None:
-        """Write one line of the runner itself to the screen."""
+        """Write one line of the runner itself."""
+        self._for_files.setdefault(RUNNER, []).append(line)
         if self._screen is not None:
             self._for_screen.append(line)
-            self._flush_soon()
+        self._flush_soon()
 
     def flush(self) -> None:
         """Write out everything at once."""

@@ -37,10 +37,19 @@ class Launch:
         }
 
 
-def prepare_launch(function: Function, folder: Path, region: str, credentials: Mapping[str, str]) -> Launch:
-    """Build what the function needs and return how to start it. Blocking; raises BuildError."""
+def prepare_launch(
+    function: Function,
+    folder: Path,
+    region: str,
+    credentials: Mapping[str, str],
+    copies: Path | None = None,
+) -> Launch:
+    """Build what the function needs and return how to start it; `copies` as Builder has it.
+
+    Blocking; raises BuildError.
+    """
     interpreter = find_interpreter(function.runtime)
-    builder = Builder(folder, interpreter)
+    builder = Builder(folder, interpreter, copies)
     runtime = builder.runtime()
     code, *packages = builder.function(function.source)
     # Lambda unpacks layers into one /opt in their order, so the last one wins.

@@ -1,4 +1,4 @@
-"""The processes that a runner has started, on disk, so that the next runner ends what a killed one left.
+"""What a runner has started, on disk, so that the next runner ends what a killed one left.
 
 Environments die with their runner (setpriv), what they have started does not. Nobody is known by a name: a process is
 one of ours if it has the pid and the start time of one that was recorded, or carries the log stream that one was given,
@@ -8,6 +8,7 @@ which is random and which its children inherit.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -17,6 +18,7 @@ import psutil
 
 from .launch import LOG_STREAM
 
+_PROCESSES = "processes.jsonl"
 _GRACE_SECONDS = 5.0
 
 
@@ -30,13 +32,13 @@ class Recorded:
 
 
 class Ledger:
-    """What this runner has started. Several runners may share the folder: each has a file of its own."""
+    """What this runner has started. Several runners may share `parent`: each has a folder of its own, until it ends."""
 
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+    def __init__(self, parent: Path) -> None:
         me = psutil.Process()
-        self._path = folder / f"{me.pid}-{me.create_time()}.jsonl"
-        self._file = self._path.open("w", encoding="ascii", buffering=1)
+        self.folder = parent / f"{me.pid}-{me.create_time()}"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._file = (self.folder / _PROCESSES).open("w", encoding="ascii", buffering=1)
         self._recorded: list[Recorded] = []
 
     def record(self, pid: int, log_stream: str) -> None:
@@ -49,24 +51,29 @@ class Ledger:
         self._file.write(json.dumps(asdict(recorded)) + "\n")
 
     def close(self) -> None:
-        """End what the environments have started and left; blocking. Nothing is remembered any more."""
+        """End what the environments have started and left; blocking. The folder goes, too."""
         _end(self._recorded)
         self._file.close()
-        self._path.unlink(missing_ok=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def end_leftovers(folder: Path) -> int:
+def end_leftovers(parent: Path) -> int:
     """End what killed runners left running and return how many processes that were. Blocking."""
     ended = 0
-    for path in folder.glob("*.jsonl"):
-        pid, _, started_at = path.stem.partition("-")
-        if _is_same(int(pid), float(started_at)):
-            continue
-        # The last line may be half a one: its writer was killed.
-        lines = path.read_text(encoding="ascii").splitlines(keepends=True)
-        ended += _end([Recorded(**json.loads(line)) for line in lines if line.endswith("\n")])
-        path.unlink(missing_ok=True)
+    for folder in parent.glob("*-*"):
+        pid, _, started_at = folder.name.partition("-")
+        if not _is_same(int(pid), float(started_at)):
+            ended += _end(_read(folder / _PROCESSES))
+            shutil.rmtree(folder, ignore_errors=True)
     return ended
+
+
+def _read(path: Path) -> list[Recorded]:
+    if not path.exists():
+        return []
+    # The last line may be half a one: its writer was killed.
+    lines = path.read_text(encoding="ascii").splitlines(keepends=True)
+    return [Recorded(**json.loads(line)) for line in lines if line.endswith("\n")]
 
 
 def _end(recorded: Iterable[Recorded]) -> int:

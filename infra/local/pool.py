@@ -61,6 +61,10 @@ class Pool:
         return iter(tuple(self._environments))
 
     @property
+    def launch(self) -> Launch:
+        return self._launch
+
+    @property
     def environment_count(self) -> int:
         return len(self._environments)
 
@@ -97,6 +101,23 @@ class Pool:
         if not self._environments and self.limit > 0:
             self._start_one()
             await asyncio.gather(*self._starts)
+
+    async def replace(self, launch: Launch, limit: int) -> None:
+        """Go on with `launch` once an environment of it is up; those of before end after what they have in flight.
+
+        Raises InitFailed; everything is then as it was.
+        """
+        environment = self._create(launch)
+        try:
+            await environment.start(self._init_timeout_seconds)
+        except InitFailed:
+            self._environments.discard(environment)
+            raise
+        self.function, self._launch, self.limit = launch.function, launch, limit
+        outdated, self._idle = self._idle, []
+        for each in outdated:
+            each.retire()
+        self._free(environment)
 
     async def drain(self, timeout_seconds: float) -> None:
         """Take no more, and wait for what is in flight as long as that."""
@@ -140,9 +161,9 @@ class Pool:
         self._growth = None
         self._grow()
 
-    def _create(self) -> Environment:
+    def _create(self, launch: Launch) -> Environment:
         environment = Environment(
-            self._launch,
+            launch,
             self._log,
             self._ledger,
             on_idle=self._free,
@@ -153,7 +174,7 @@ class Pool:
         return environment
 
     def _start_one(self) -> None:
-        task = self._loop.create_task(self._start(self._create()))
+        task = self._loop.create_task(self._start(self._create(self._launch)))
         self._starts.add(task)
         task.add_done_callback(self._start_done)
 
@@ -179,7 +200,7 @@ class Pool:
             return
         if error.error_type == "Sandbox.Timedout":
             # Lambda tries once more, with the function's own time-out, when init took too long.
-            environment = self._create()
+            environment = self._create(self._launch)
             try:
                 await environment.start(self.function.timeout_seconds)
             except InitFailed as second:
@@ -193,6 +214,10 @@ class Pool:
     def _free(self, environment: Environment) -> None:
         if self._closed and not self._waiting:
             environment.kill()
+            return
+        if environment.launch is not self._launch:
+            environment.retire()
+            self._grow()
             return
         invocation = self._next_waiting()
         if invocation is not None:

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from prometheus_client.registry import CollectorRegistry
 
 from .admin import AdminApi
+from .code_watch import CodeWatch
 from .config import RunnerConfig
 from .emf import EmfSeries
+from .functions import Functions
 from .http_server import App, HttpServer
 from .invoker import Invoker
-from .journal import FunctionLog, Journal
+from .journal import Journal
 from .kafka_source import KafkaPoller
 from .lambda_api import LambdaApi
-from .launch import Launch, prepare_launch
 from .leftovers import Ledger, end_leftovers
 from .memory import MemoryWatch
-from .model import Application, Function
-from .pool import Pool
+from .model import Api, Application
+from .reload import Reload
 from .rest_api import RestApi
 from .schedules import Scheduler
 from .statistics import Statistics
@@ -43,10 +45,10 @@ class Runner:
         self._statistics = Statistics(self._registry)
         self._metrics = EmfSeries()
         self._registry.register(self._metrics)
-        self._pools: dict[str, Pool] = {}
         self._servers: dict[str, HttpServer] = {}
         self._pollers: list[KafkaPoller] = []
-        self._memory_watch = MemoryWatch(self._pools.values())
+        self._code_watch: CodeWatch | None = None
+        self._is_up = asyncio.Event()
         self._stop_wanted = asyncio.Event()
 
     @property
@@ -60,29 +62,29 @@ class Runner:
         Raises TemplateError, BuildError or PortTaken; nothing is left running then.
         """
         config = self._config
-        application = await asyncio.to_thread(
-            read_template, config.template, config.parameters, config.region
-        )
+        application = await asyncio.to_thread(self._read_template)
         self._journal = Journal(config.state_dir / "logs", sys.stdout if config.screen else None)
-        self._invoker = Invoker(self._pools, config.asynchronous_retry_delays_seconds)
+        await self._end_leftovers()
+        self._ledger = Ledger(config.state_dir / "started")
+        self._functions = Functions(
+            config, self._journal, self._ledger, statistics=self._statistics, metrics=self._metrics
+        )
+        pools = self._functions.pools
+        self._memory_watch = MemoryWatch(pools.values())
+        self._invoker = Invoker(pools, config.asynchronous_retry_delays_seconds)
         self._scheduler = Scheduler(application.schedules, config.region, self._invoker)
-        started = config.state_dir / "started"
-        left = await asyncio.to_thread(end_leftovers, started)
-        if left:
-            self._journal.announce(f"Ended {left} process{'es' * (left > 1)} that a killed runner had left.")
-        self._ledger = Ledger(started)
         self._memory_watch.start()
         try:
-            launches = await asyncio.to_thread(self._prepare, application)
-            self._announce_stand_ins(launches)
-            for launch in launches:
-                self._pools[launch.function.name] = self._pool(launch)
+            if config.watch:
+                self._watch_code(application)
+            await self._functions.open(application.functions)
             await self._listen(application)
             if config.prestart:
-                await asyncio.gather(*(pool.warm() for pool in self._pools.values()))
+                await self._functions.warm()
             if config.sources:
                 self._watch_sources(application)
                 self._scheduler.start()
+            self._is_up.set()
         except BaseException:
             await self.stop()
             raise
@@ -90,13 +92,15 @@ class Runner:
     async def stop(self) -> None:
         """End in order: sources first, then what is in flight within the stop time-out, then environments."""
         timeout_seconds = self._config.stop_timeout_seconds
+        if self._code_watch is not None:
+            await self._code_watch.stop()
         self._scheduler.stop()
         await asyncio.gather(*(poller.stop(timeout_seconds) for poller in self._pollers))
         await asyncio.gather(*(server.stop(timeout_seconds) for server in self._servers.values()))
         # A retry that waits for its minute is given up at once; what runs is given its time by the pools.
-        await asyncio.gather(*(pool.drain(timeout_seconds) for pool in self._pools.values()))
+        await self._functions.drain()
         self._invoker.cancel()
-        await asyncio.gather(*(pool.stop() for pool in self._pools.values()))
+        await self._functions.stop()
         self._memory_watch.stop()
         await asyncio.to_thread(self._ledger.close)
         self._journal.close()
@@ -111,39 +115,18 @@ class Runner:
 
     def status(self) -> dict[str, Any]:
         """Return what GET /status shows: functions, event sources, schedules, endpoints."""
-        return describe(self._pools, self._statistics, self._pollers, self._scheduler, self.endpoints)
-
-    def _prepare(self, application: Application) -> list[Launch]:
-        folder = self._config.build_dir or self._config.state_dir / "build"
-        credentials = self._config.aws_environment
-        return [
-            prepare_launch(function, folder, application.region, credentials)
-            for function in application.functions
-        ]
-
-    def _announce_stand_ins(self, launches: Iterable[Launch]) -> None:
-        versions = {launch.function.runtime: launch.interpreter for launch in launches}
-        for runtime, interpreter in versions.items():
-            if not interpreter.is_for(runtime):
-                self._journal.announce(
-                    f"{runtime} is not installed: its functions run on Python {interpreter.version}"
-                )
-
-    def _pool(self, launch: Launch) -> Pool:
-        function = launch.function
-        return Pool(
-            launch,
-            self._limit(function),
-            self._config.init_timeout_seconds,
-            throttles=self._config.throttle,
-            log=FunctionLog(self._journal, function.name, self._metrics.count),
-            ledger=self._ledger,
-            on_report=self._statistics.of(function.name).take,
+        return describe(
+            self._functions.pools, self._statistics, self._pollers, self._scheduler, self.endpoints
         )
 
-    def _limit(self, function: Function) -> int:
-        reserved = function.reserved_concurrency
-        return self._config.default_concurrency if reserved is None else reserved
+    def _read_template(self) -> Application:
+        config = self._config
+        return read_template(config.template, config.parameters, config.region)
+
+    async def _end_leftovers(self) -> None:
+        left = await asyncio.to_thread(end_leftovers, self._config.state_dir / "started")
+        if left:
+            self._journal.announce(f"Ended {left} process{'es' * (left > 1)} that a killed runner had left.")
 
     async def _listen(self, application: Application) -> None:
         config = self._config
@@ -151,10 +134,11 @@ class Runner:
         admin = AdminApi(self._registry, self._scheduler, self.status, self._stop_wanted.set)
         await self._serve("admin", admin, config.admin_port)
         for index, api in enumerate(application.apis):
-            app = RestApi(api, self._invoker, config.integration_timeout_seconds)
-            await self._serve(
-                api.logical_id, app, config.api_ports.get(api.logical_id, _FIRST_API_PORT + index)
-            )
+            port = config.api_ports.get(api.logical_id, _FIRST_API_PORT + index)
+            await self._serve(api.logical_id, self._app(api), port)
+
+    def _app(self, api: Api) -> App:
+        return RestApi(api, self._invoker, self._config.integration_timeout_seconds)
 
     async def _serve(self, name: str, app: App, port: int) -> None:
         server = HttpServer(app, self._config.host, port, name)
@@ -167,4 +151,25 @@ class Runner:
                 poller = KafkaPoller(source, self._invoker, self._journal.announce)
                 poller.start()
                 self._pollers.append(poller)
-        self._statistics.watch(self._pools, self._pollers)
+        self._statistics.watch(self._functions.pools, self._pollers)
+
+    def _watch_code(self, application: Application) -> None:
+        reload = Reload(
+            application,
+            self._functions,
+            read=self._read_template,
+            serve=lambda api: self._servers[api.logical_id].replace(self._app(api)),
+            announce=self._journal.announce,
+        )
+        template = self._config.template.resolve()
+
+        async def take(saved: set[Path]) -> None:
+            await self._is_up.wait()
+            if template in saved:
+                await reload.take_template()
+                watch.follow(reload.application.functions)
+            else:
+                await reload.take_code(saved)
+
+        watch = self._code_watch = CodeWatch(template, self._config.state_dir, take)
+        watch.start(application.functions)

@@ -39,6 +39,9 @@ def translate(template: Mapping[str, Any], parameters: Mapping[str, str], region
     except InvalidDocumentException as error:
         causes = "; ".join(cause.message for cause in error.causes)
         raise TemplateError(f"SAM refuses the template: {causes}") from error
+    finally:
+        # To nowhere: without, the translator warns that it was not asked to.
+        translator.metrics.publish()
     return translated
 
 

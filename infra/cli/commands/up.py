@@ -57,6 +57,10 @@ def up(
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Keep the functions' lines off the screen.")
     ] = False,
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", "-w", help="Take functions, layers and template anew when they are saved."),
+    ] = False,
     build_dir: BuildDir = None,
 ) -> None:
     """Start the whole exchange on this machine, without Docker.
@@ -77,9 +81,10 @@ def up(
             f" choose another with {PORT_FLAGS[name]}, or free ones with --any-ports"
         )
     if detach:
-        _start_detached(data_dir, _options(ports, broker_storage, quiet, build_dir))
+        options = _options(ports, broker_storage, quiet, build_dir) + ["--watch"] * watch
+        _start_detached(data_dir, options)
     else:
-        _run(data_dir, ports, broker_storage, quiet, build_dir)
+        _run(data_dir, ports, broker_storage, quiet=quiet, watch=watch, build_dir=build_dir)
 
 
 def _start_detached(data_dir: Path, options: list[str]) -> None:
@@ -95,7 +100,13 @@ def _start_detached(data_dir: Path, options: list[str]) -> None:
 
 
 def _run(
-    data_dir: Path, ports: Ports, broker_storage: Literal["s3", "memory"], quiet: bool, build_dir: Path | None
+    data_dir: Path,
+    ports: Ports,
+    broker_storage: Literal["s3", "memory"],
+    *,
+    quiet: bool,
+    watch: bool,
+    build_dir: Path | None,
 ) -> None:
     import uvloop  # these two cost a second, which no other command should pay
 
@@ -104,7 +115,14 @@ def _run(
     from infra.local import RunnerError
 
     async def serve() -> bool:
-        system = System(data_dir, ports, broker_storage=broker_storage, screen=not quiet, build_dir=build_dir)
+        system = System(
+            data_dir,
+            ports,
+            broker_storage=broker_storage,
+            screen=not quiet,
+            build_dir=build_dir,
+            watch=watch,
+        )
         asked_to_stop = asyncio.Event()
         starting = asyncio.create_task(system.start())
 
