@@ -1,0 +1,151 @@
+"""The local runner beside `sam local start-api --warm-containers EAGER`: the same requests, in one run."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import uvloop
+
+from infra.cli.addresses import Addresses, free_port
+from infra.cli.commands.up import EXAMPLE_BODY
+from infra.cli.local_tokens import sign_token
+from tests.bench.load import Load, get, post, send_all
+from tests.bench.report import Figure, print_figures
+from tests.bench.serving import serve
+from tests.sam import docker_engine, own_services, sam_cli
+from tests.sam.sam_cli import Sam
+
+# start-api answers some tens a second, one after another, and its containers reach the services over Docker's
+# bridge, which is no place for load: few requests say what there is to say.
+WARM_UP = 5
+ANSWER_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Route:
+    """What is asked, how often of either side by clients, and the ratio that is the goal at eight of them."""
+
+    name: str
+    ours: dict[int, int]
+    theirs: dict[int, int]
+    goal: float
+    make: Callable[[Addresses, int], list[bytes]]
+    status: int
+
+
+def _health_checks(_: Addresses, count: int) -> list[bytes]:
+    return [get("/healthz")] * count
+
+
+def _records(addresses: Addresses, count: int) -> list[bytes]:
+    """With a real token; another key is another record."""
+    headers = {
+        "Authorization": f"Bearer {sign_token(addresses.jwt_secret, 'partnerA')}",
+        "Content-Type": "application/json",
+    }
+    keys = [uuid.uuid4().hex for _ in range(count)]
+    return [post("/v1/ingest", EXAMPLE_BODY.encode(), {**headers, "Idempotency-Key": key}) for key in keys]
+
+
+ROUTES = (
+    Route("GET /healthz", {1: 2_000, 8: 6_000}, {1: 40, 8: 120}, 40, _health_checks, 200),
+    Route("POST /v1/ingest", {1: 600, 8: 2_400}, {1: 25, 8: 75}, 8, _records, 202),
+)
+
+
+def main() -> None:
+    """One after the other, so that neither pays for the other; a missed goal is printed as missing."""
+    why = sam_cli.missing() or docker_engine.missing()
+    if why is not None:
+        raise SystemExit(f"not run: {why}")
+    print("The runner …", flush=True)
+    with serve(sources=False) as addresses:
+        ours = _measure(addresses, lambda route: route.ours, _send_kept)
+    print("sam local start-api --warm-containers EAGER …", flush=True)
+    with _start_api() as (url, jwt_secret):
+        there = replace(addresses, ingest=url, jwt_secret=jwt_secret)
+        theirs = _measure(there, lambda route: route.theirs, _send_one_by_one)
+    figures = [
+        Figure(
+            f"{route.name}, {clients} client{'s' * (clients > 1)}",
+            ours[route.name, clients].per_second / theirs[route.name, clients].per_second,
+            "×",
+            route.goal if clients == 8 else None,
+            beside=" against ".join(
+                f"{load.per_second:,.0f}/s, p50 {load.percentile_ms(0.5):,.1f} ms"
+                for load in (ours[route.name, clients], theirs[route.name, clients])
+            ),
+        )
+        for route in ROUTES
+        for clients in route.ours
+    ]
+    print_figures("The local runner against sam local start-api, this machine", figures)
+
+
+def _measure(
+    addresses: Addresses,
+    counts: Callable[[Route], dict[int, int]],
+    send: Callable[[str, list[bytes], int, int], Load],
+) -> dict[tuple[str, int], Load]:
+    measured = {}
+    for route in ROUTES:
+        send(addresses.ingest, route.make(addresses, WARM_UP), 1, route.status)
+        for clients, count in counts(route).items():
+            prepared = route.make(addresses, count)
+            measured[route.name, clients] = send(addresses.ingest, prepared, clients, route.status)
+    return measured
+
+
+def _send_kept(url: str, prepared: list[bytes], clients: int, status: int) -> Load:
+    return uvloop.run(send_all(url, iter(prepared), clients=clients, accept=lambda got: got == status))
+
+
+def _send_one_by_one(url: str, prepared: list[bytes], clients: int, status: int) -> Load:
+    """A connection a request: start-api closes it after each answer, so that nobody can keep one."""
+    address = urlsplit(url)
+    waiting, latencies_seconds = iter(prepared), list[float]()
+
+    async def client() -> None:
+        for request in waiting:
+            sent_at = time.perf_counter()
+            reader, writer = await asyncio.open_connection(address.hostname, address.port)
+            writer.write(request)
+            answer = await asyncio.wait_for(reader.read(-1), ANSWER_SECONDS)
+            writer.close()
+            latencies_seconds.append(time.perf_counter() - sent_at)
+            if int(answer[9:12]) != status:
+                raise RuntimeError(f"refused: {answer[:300]!r}")
+
+    async def all_clients() -> None:
+        await asyncio.gather(*(client() for _ in range(clients)))
+
+    started = time.perf_counter()
+    uvloop.run(all_clients())
+    return Load(sorted(latencies_seconds), time.perf_counter() - started)
+
+
+@contextmanager
+def _start_api() -> Iterator[tuple[str, str]]:
+    """start-api with warm containers, on services of its own: where it answers, and its issuer's secret."""
+    with tempfile.TemporaryDirectory(prefix="exchange-bench-sam-") as folder:
+        sam = Sam(Path(folder))
+        try:
+            with own_services.serve(sam, free_port()) as process:
+                sam.build()
+                parameters = own_services.wait_ready(sam, process).parameters
+                with sam.serve("start-api") as server:
+                    yield server.wait_ready(), parameters["JwtSecret"]
+        finally:
+            docker_engine.remove_containers_of(sam.folder)
+
+
+if __name__ == "__main__":
+    main()
