@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from contextlib import suppress
 from functools import partial
-from typing import Self
+from typing import Self, cast
 
 import psutil
 
@@ -31,8 +32,8 @@ class Forwarder:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for server in self._servers:
-            server.close()
+        while self._servers:
+            self._servers.pop().close()
         for task in self._joined:
             task.cancel()
         await asyncio.gather(*self._joined, return_exceptions=True)
@@ -42,26 +43,28 @@ class Forwarder:
         self._servers.append(await asyncio.start_server(partial(self._accept, port), self._host, port))
 
     async def _accept(self, port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(_join(port, reader, writer))
+        task = cast("asyncio.Task[None]", asyncio.current_task())
         self._joined.add(task)
-        task.add_done_callback(self._joined.discard)
+        try:
+            # None are left when this one came in while the block ended.
+            if self._servers:
+                await _join(port, reader, writer)
+        finally:
+            self._joined.discard(task)
+            writer.transport.abort()
 
 
 async def _join(port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    ends = [writer]
-    try:
+    # An OSError means that nobody listens, or that one side has gone: the other is told by the same end.
+    with suppress(OSError):
         there_reader, there_writer = await asyncio.open_connection(LOOPBACK, port)
-        ends.append(there_writer)
-        await asyncio.gather(_pump(reader, there_writer), _pump(there_reader, writer))
-        for end in ends:
-            end.close()
-            await end.wait_closed()
-    except OSError:
-        # Nobody listens, or one side has gone: the other is told by the same end.
-        pass
-    finally:
-        for end in ends:
-            end.transport.abort()
+        try:
+            await asyncio.gather(_pump(reader, there_writer), _pump(there_reader, writer))
+            for end in (writer, there_writer):
+                end.close()
+                await end.wait_closed()
+        finally:
+            there_writer.transport.abort()
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
