@@ -219,6 +219,42 @@ CREATE TABLE public.idempotency_keys (
 
 
 --
+-- Name: job_checkpoints; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.job_checkpoints (
+    job_id uuid NOT NULL,
+    shard smallint NOT NULL,
+    cursor text,
+    counts jsonb DEFAULT '{}'::jsonb NOT NULL,
+    progress double precision DEFAULT 0 NOT NULL,
+    paid_until timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    updated_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    finished_at timestamp with time zone,
+    CONSTRAINT job_checkpoints_progress_check CHECK (((progress >= (0)::double precision) AND (progress <= (1)::double precision))),
+    CONSTRAINT job_checkpoints_shard_check CHECK ((shard >= 0))
+);
+
+
+--
+-- Name: job_runs; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.job_runs (
+    job_id uuid NOT NULL,
+    job text NOT NULL,
+    request jsonb NOT NULL,
+    shards smallint NOT NULL,
+    state text DEFAULT 'running'::text NOT NULL,
+    started_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    finished_at timestamp with time zone,
+    CONSTRAINT job_runs_job_check CHECK ((job = ANY (ARRAY['replay'::text, 'reconcile'::text]))),
+    CONSTRAINT job_runs_state_check CHECK ((state = ANY (ARRAY['running'::text, 'succeeded'::text, 'cancelled'::text]))),
+    CONSTRAINT only_a_running_job_has_no_end CHECK (((state = 'running'::text) = (finished_at IS NULL)))
+);
+
+
+--
 -- Name: outbox_events; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -346,7 +382,7 @@ CREATE TABLE public.raw_object_manifest (
     record_kind text NOT NULL,
     schema_hint text NOT NULL,
     bucket text NOT NULL,
-    object_key text NOT NULL,
+    object_key text NOT NULL COLLATE pg_catalog."C",
     sha256 text NOT NULL,
     size_bytes integer NOT NULL,
     correlation_id text NOT NULL,
@@ -356,6 +392,23 @@ CREATE TABLE public.raw_object_manifest (
     CONSTRAINT raw_object_manifest_record_kind_check CHECK ((record_kind = ANY (ARRAY['encounter'::text, 'claim'::text, 'lab_result'::text]))),
     CONSTRAINT raw_object_manifest_sha256_check CHECK ((sha256 ~ '^[0-9a-f]{64}$'::text)),
     CONSTRAINT raw_object_manifest_size_bytes_check CHECK ((size_bytes > 0))
+);
+
+
+--
+-- Name: reconcile_findings; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.reconcile_findings (
+    record_id uuid NOT NULL,
+    finding text NOT NULL,
+    object_key text,
+    partner_id text,
+    first_seen timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    last_seen timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    repaired_at timestamp with time zone,
+    resolved_at timestamp with time zone,
+    CONSTRAINT reconcile_findings_finding_check CHECK ((finding = ANY (ARRAY['orphan_raw'::text, 'stuck_enqueued'::text, 'written_no_enqueue'::text, 'unexpected_state_no_canonical'::text, 'canonical_missing_manifest'::text, 'canonical_state_mismatch'::text, 'stuck_outbox'::text, 'dead_lettered'::text, 'hash_mismatch'::text, 'canonical_without_raw'::text, 'manifest_without_raw'::text, 'raw_copy'::text, 'erased_not_gone'::text, 'unfit_raw'::text])))
 );
 
 
@@ -468,6 +521,22 @@ ALTER TABLE ONLY public.idempotency_keys
 
 
 --
+-- Name: job_checkpoints job_checkpoints_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.job_checkpoints
+    ADD CONSTRAINT job_checkpoints_pkey PRIMARY KEY (job_id, shard);
+
+
+--
+-- Name: job_runs job_runs_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.job_runs
+    ADD CONSTRAINT job_runs_pkey PRIMARY KEY (job_id);
+
+
+--
 -- Name: outbox_events outbox_events_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -532,6 +601,14 @@ ALTER TABLE ONLY public.raw_object_manifest
 
 
 --
+-- Name: reconcile_findings reconcile_findings_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.reconcile_findings
+    ADD CONSTRAINT reconcile_findings_pkey PRIMARY KEY (record_id, finding);
+
+
+--
 -- Name: schema_migrations schema_migrations_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -570,6 +647,13 @@ CREATE INDEX idempotency_keys_by_expiry ON public.idempotency_keys USING btree (
 
 
 --
+-- Name: job_runs_by_time; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX job_runs_by_time ON public.job_runs USING btree (job, started_at);
+
+
+--
 -- Name: one_open_dead_letter_a_record; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -581,6 +665,13 @@ CREATE UNIQUE INDEX one_open_dead_letter_a_record ON public.dead_letters USING b
 --
 
 CREATE INDEX open_dead_letters_by_reason ON public.dead_letters USING btree (reason, dead_letter_id) WHERE (closed_at IS NULL);
+
+
+--
+-- Name: outbox_events_by_key; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX outbox_events_by_key ON public.outbox_events USING btree (key);
 
 
 --
@@ -609,6 +700,20 @@ CREATE INDEX patient_tokens_by_token ON public.patient_tokens USING btree (token
 --
 
 CREATE INDEX processing_attempts_by_time ON public.processing_attempts USING btree (started_at);
+
+
+--
+-- Name: reconcile_findings_by_time; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX reconcile_findings_by_time ON public.reconcile_findings USING btree (last_seen);
+
+
+--
+-- Name: reconcile_findings_open; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX reconcile_findings_open ON public.reconcile_findings USING btree (last_seen) WHERE (resolved_at IS NULL);
 
 
 --
@@ -681,6 +786,14 @@ ALTER TABLE ONLY public.idempotency_keys
 
 
 --
+-- Name: job_checkpoints job_checkpoints_job_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.job_checkpoints
+    ADD CONSTRAINT job_checkpoints_job_id_fkey FOREIGN KEY (job_id) REFERENCES public.job_runs(job_id) ON DELETE CASCADE;
+
+
+--
 -- Name: partner_sources partner_sources_partner_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -716,6 +829,8 @@ GRANT USAGE ON SCHEMA public TO exchange_lineage;
 GRANT USAGE ON SCHEMA public TO exchange_redrive;
 GRANT USAGE ON SCHEMA public TO exchange_erase;
 GRANT USAGE ON SCHEMA public TO exchange_retain;
+GRANT USAGE ON SCHEMA public TO exchange_replay;
+GRANT USAGE ON SCHEMA public TO exchange_reconcile;
 
 
 --
@@ -727,6 +842,7 @@ GRANT INSERT ON TABLE public.audit_log TO exchange_normalize;
 GRANT INSERT ON TABLE public.audit_log TO exchange_redrive;
 GRANT INSERT ON TABLE public.audit_log TO exchange_erase;
 GRANT INSERT ON TABLE public.audit_log TO exchange_retain;
+GRANT INSERT ON TABLE public.audit_log TO exchange_reconcile;
 
 
 --
@@ -811,6 +927,14 @@ GRANT SELECT(record_id) ON TABLE public.canonical_lab_results TO exchange_erase;
 GRANT SELECT,INSERT ON TABLE public.canonical_records TO exchange_normalize;
 GRANT SELECT ON TABLE public.canonical_records TO exchange_lineage;
 GRANT SELECT,DELETE ON TABLE public.canonical_records TO exchange_erase;
+
+
+--
+-- Name: COLUMN canonical_records.record_id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(record_id) ON TABLE public.canonical_records TO exchange_replay;
+GRANT SELECT(record_id) ON TABLE public.canonical_records TO exchange_reconcile;
 
 
 --
@@ -1010,6 +1134,22 @@ GRANT SELECT(expires_at) ON TABLE public.idempotency_keys TO exchange_retain;
 
 
 --
+-- Name: TABLE job_checkpoints; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.job_checkpoints TO exchange_replay;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.job_checkpoints TO exchange_reconcile;
+
+
+--
+-- Name: TABLE job_runs; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.job_runs TO exchange_replay;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.job_runs TO exchange_reconcile;
+
+
+--
 -- Name: TABLE outbox_events; Type: ACL; Schema: public; Owner: -
 --
 
@@ -1018,6 +1158,8 @@ GRANT SELECT,DELETE ON TABLE public.outbox_events TO exchange_outbox;
 GRANT INSERT ON TABLE public.outbox_events TO exchange_normalize;
 GRANT INSERT ON TABLE public.outbox_events TO exchange_redrive;
 GRANT DELETE ON TABLE public.outbox_events TO exchange_erase;
+GRANT INSERT ON TABLE public.outbox_events TO exchange_replay;
+GRANT INSERT ON TABLE public.outbox_events TO exchange_reconcile;
 
 
 --
@@ -1025,6 +1167,8 @@ GRANT DELETE ON TABLE public.outbox_events TO exchange_erase;
 --
 
 GRANT SELECT(outbox_id) ON TABLE public.outbox_events TO exchange_lineage;
+GRANT SELECT(outbox_id) ON TABLE public.outbox_events TO exchange_replay;
+GRANT SELECT(outbox_id) ON TABLE public.outbox_events TO exchange_reconcile;
 
 
 --
@@ -1040,6 +1184,8 @@ GRANT SELECT(shard) ON TABLE public.outbox_events TO exchange_erase;
 --
 
 GRANT SELECT(topic) ON TABLE public.outbox_events TO exchange_lineage;
+GRANT SELECT(topic) ON TABLE public.outbox_events TO exchange_replay;
+GRANT SELECT(topic) ON TABLE public.outbox_events TO exchange_reconcile;
 
 
 --
@@ -1048,6 +1194,8 @@ GRANT SELECT(topic) ON TABLE public.outbox_events TO exchange_lineage;
 
 GRANT SELECT(key) ON TABLE public.outbox_events TO exchange_lineage;
 GRANT SELECT(key) ON TABLE public.outbox_events TO exchange_erase;
+GRANT SELECT(key) ON TABLE public.outbox_events TO exchange_replay;
+GRANT SELECT(key) ON TABLE public.outbox_events TO exchange_reconcile;
 
 
 --
@@ -1056,6 +1204,8 @@ GRANT SELECT(key) ON TABLE public.outbox_events TO exchange_erase;
 
 GRANT SELECT(created_at) ON TABLE public.outbox_events TO exchange_ingest;
 GRANT SELECT(created_at) ON TABLE public.outbox_events TO exchange_lineage;
+GRANT SELECT(created_at) ON TABLE public.outbox_events TO exchange_replay;
+GRANT SELECT(created_at) ON TABLE public.outbox_events TO exchange_reconcile;
 
 
 --
@@ -1082,6 +1232,8 @@ GRANT SELECT(published_at) ON TABLE public.outbox_events TO exchange_ingest;
 GRANT UPDATE(published_at) ON TABLE public.outbox_events TO exchange_outbox;
 GRANT SELECT(published_at) ON TABLE public.outbox_events TO exchange_lineage;
 GRANT SELECT(published_at) ON TABLE public.outbox_events TO exchange_erase;
+GRANT SELECT(published_at) ON TABLE public.outbox_events TO exchange_replay;
+GRANT SELECT(published_at) ON TABLE public.outbox_events TO exchange_reconcile;
 
 
 --
@@ -1092,6 +1244,8 @@ GRANT SELECT ON TABLE public.partner_sources TO exchange_ingest;
 GRANT SELECT ON TABLE public.partner_sources TO exchange_normalize;
 GRANT SELECT ON TABLE public.partner_sources TO exchange_erase;
 GRANT SELECT ON TABLE public.partner_sources TO exchange_retain;
+GRANT SELECT ON TABLE public.partner_sources TO exchange_replay;
+GRANT SELECT ON TABLE public.partner_sources TO exchange_reconcile;
 
 
 --
@@ -1102,6 +1256,8 @@ GRANT SELECT ON TABLE public.partners TO exchange_ingest;
 GRANT SELECT ON TABLE public.partners TO exchange_normalize;
 GRANT SELECT ON TABLE public.partners TO exchange_erase;
 GRANT SELECT ON TABLE public.partners TO exchange_retain;
+GRANT SELECT ON TABLE public.partners TO exchange_replay;
+GRANT SELECT ON TABLE public.partners TO exchange_reconcile;
 
 
 --
@@ -1188,6 +1344,8 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.processing_stage_state TO exchange_no
 GRANT SELECT ON TABLE public.processing_stage_state TO exchange_lineage;
 GRANT SELECT ON TABLE public.processing_stage_state TO exchange_redrive;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.processing_stage_state TO exchange_erase;
+GRANT SELECT ON TABLE public.processing_stage_state TO exchange_replay;
+GRANT SELECT ON TABLE public.processing_stage_state TO exchange_reconcile;
 
 
 --
@@ -1195,6 +1353,8 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.processing_stage_state TO exchange_er
 --
 
 GRANT UPDATE(state) ON TABLE public.processing_stage_state TO exchange_redrive;
+GRANT UPDATE(state) ON TABLE public.processing_stage_state TO exchange_replay;
+GRANT UPDATE(state) ON TABLE public.processing_stage_state TO exchange_reconcile;
 
 
 --
@@ -1202,6 +1362,8 @@ GRANT UPDATE(state) ON TABLE public.processing_stage_state TO exchange_redrive;
 --
 
 GRANT UPDATE(attempts) ON TABLE public.processing_stage_state TO exchange_redrive;
+GRANT UPDATE(attempts) ON TABLE public.processing_stage_state TO exchange_replay;
+GRANT UPDATE(attempts) ON TABLE public.processing_stage_state TO exchange_reconcile;
 
 
 --
@@ -1209,6 +1371,8 @@ GRANT UPDATE(attempts) ON TABLE public.processing_stage_state TO exchange_redriv
 --
 
 GRANT UPDATE(error_code) ON TABLE public.processing_stage_state TO exchange_redrive;
+GRANT UPDATE(error_code) ON TABLE public.processing_stage_state TO exchange_replay;
+GRANT UPDATE(error_code) ON TABLE public.processing_stage_state TO exchange_reconcile;
 
 
 --
@@ -1216,6 +1380,8 @@ GRANT UPDATE(error_code) ON TABLE public.processing_stage_state TO exchange_redr
 --
 
 GRANT UPDATE(finished_at) ON TABLE public.processing_stage_state TO exchange_redrive;
+GRANT UPDATE(finished_at) ON TABLE public.processing_stage_state TO exchange_replay;
+GRANT UPDATE(finished_at) ON TABLE public.processing_stage_state TO exchange_reconcile;
 
 
 --
@@ -1225,6 +1391,8 @@ GRANT UPDATE(finished_at) ON TABLE public.processing_stage_state TO exchange_red
 GRANT INSERT ON TABLE public.raw_object_manifest TO exchange_ingest;
 GRANT SELECT ON TABLE public.raw_object_manifest TO exchange_lineage;
 GRANT SELECT,DELETE ON TABLE public.raw_object_manifest TO exchange_erase;
+GRANT SELECT,INSERT ON TABLE public.raw_object_manifest TO exchange_replay;
+GRANT SELECT,INSERT ON TABLE public.raw_object_manifest TO exchange_reconcile;
 
 
 --
@@ -1293,6 +1461,13 @@ GRANT SELECT(raw_deleted_at),UPDATE(raw_deleted_at) ON TABLE public.raw_object_m
 
 
 --
+-- Name: TABLE reconcile_findings; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.reconcile_findings TO exchange_reconcile;
+
+
+--
 -- Name: TABLE tombstones; Type: ACL; Schema: public; Owner: -
 --
 
@@ -1300,6 +1475,8 @@ GRANT SELECT ON TABLE public.tombstones TO exchange_normalize;
 GRANT SELECT ON TABLE public.tombstones TO exchange_lineage;
 GRANT SELECT,INSERT ON TABLE public.tombstones TO exchange_erase;
 GRANT SELECT ON TABLE public.tombstones TO exchange_retain;
+GRANT SELECT ON TABLE public.tombstones TO exchange_replay;
+GRANT SELECT ON TABLE public.tombstones TO exchange_reconcile;
 
 
 --

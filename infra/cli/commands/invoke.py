@@ -5,18 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from infra.cli.addresses import REGION, Addresses
 from infra.cli.admin import read_status
 from infra.cli.failure import fail
+from infra.cli.lambda_client import lambda_client
 from infra.cli.names import find_function
 from infra.cli.target import DEFAULT, DataDir, running_system
-
-# Longer than the longest time-out that a function may have.
-READ_TIMEOUT_SECONDS = 910
 
 
 def invoke(
@@ -41,7 +38,7 @@ def invoke(
     addresses = running_system(data_dir)
     name = find_function(function, read_status(addresses)["functions"])
     kind = "Event" if asynchronous else "RequestResponse"
-    answer = _client(addresses).invoke(FunctionName=name, InvocationType=kind, Payload=payload)
+    answer = lambda_client(addresses).invoke(FunctionName=name, InvocationType=kind, Payload=payload)
     if asynchronous:
         print(f"Queued as {answer['ResponseMetadata']['RequestId']}.")
         return
@@ -63,20 +60,6 @@ def _read_event(source: str) -> bytes:
     except ValueError:
         fail("the event is not JSON")
     return payload
-
-
-def _client(addresses: Addresses) -> Any:
-    import boto3  # 0.3 s that only this command pays
-    from botocore.config import Config
-
-    return boto3.client(
-        "lambda",
-        endpoint_url=addresses.lambda_,
-        region_name=REGION,
-        aws_access_key_id=addresses.s3_access_key,
-        aws_secret_access_key=addresses.s3_secret_key,
-        config=Config(retries={"total_max_attempts": 1}, read_timeout=READ_TIMEOUT_SECONDS),
-    )
 
 
 def _print_json(payload: bytes) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from datetime import timedelta
 from typing import Annotated
 
 import typer
@@ -11,10 +9,8 @@ import typer
 from infra.cli.addresses import Addresses
 from infra.cli.failure import fail
 from infra.cli.local_tokens import SCOPES, sign_token
+from infra.cli.moments import read_duration
 from infra.cli.target import DEFAULT, DataDir
-
-_DURATION = re.compile(r"(-?\d+)([smhd])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def token(
@@ -38,11 +34,7 @@ def token(
     if addresses is None:
         fail(f"no exchange was ever started on {data_dir}; start it with: exchange up --detach")
     scopes = tuple(word for given in scope for word in given.split()) if scope else SCOPES
-    print(sign_token(addresses.jwt_secret, partner, scopes=scopes, expires_in=read_duration(expires_in)))
-
-
-def read_duration(text: str) -> timedelta:
-    match = _DURATION.fullmatch(text)
-    if match is None:
+    lifetime = read_duration(expires_in)
+    if lifetime is None:
         fail("--expires-in is a number and s, m, h or d, such as 15m")
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+    print(sign_token(addresses.jwt_secret, partner, scopes=scopes, expires_in=lifetime))

@@ -13,8 +13,8 @@ from psycopg2.extras import execute_values
 
 from infra.cli.addresses import BUCKET, REGION, Addresses
 
-# They say who asked and how often, which every request may change.
-TABLES_OF_REQUESTS = ("audit_log", "counters")
+# They say who asked and how often, and what schedules did: every request, or no request at all, may change them.
+TABLES_OF_REQUESTS = ("audit_log", "counters", "job_runs", "job_checkpoints")
 
 
 @dataclass(frozen=True)

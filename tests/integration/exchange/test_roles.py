@@ -25,6 +25,7 @@ SCHEMA = Path(__file__).parents[3] / "infra" / "postgres" / "schema.sql"
 ROLES = (
     *("exchange_ingest", "exchange_outbox", "exchange_normalize"),
     *("exchange_lineage", "exchange_redrive", "exchange_erase", "exchange_retain"),
+    *("exchange_replay", "exchange_reconcile"),
 )
 CANONICAL = (
     *("canonical_records", "canonical_encounters", "canonical_claims", "canonical_claim_lines"),
@@ -40,35 +41,36 @@ TABLES = (
         "tombstones",
         *CANONICAL,
     ),
+    *("job_runs", "job_checkpoints", "reconcile_findings"),
 )
+RECOVERY = {"job_runs", "job_checkpoints"}
 
 MUST_NOT_READ = {
     "exchange_ingest": (
         *CANONICAL,
         *("processing_stage_state", "processing_attempts", "dead_letters", "tombstones"),
-        *("audit_log", "raw_object_manifest", "outbox_events"),
+        *("audit_log", "raw_object_manifest", "outbox_events", *RECOVERY, "reconcile_findings"),
     ),
     "exchange_outbox": (
         *CANONICAL,
         *("partners", "partner_sources", "idempotency_keys", "raw_object_manifest", "audit_log"),
         *("processing_stage_state", "processing_attempts", "dead_letters", "tombstones"),
+        *(*RECOVERY, "reconcile_findings"),
     ),
     "exchange_normalize": (
-        "idempotency_keys",
-        "raw_object_manifest",
-        "audit_log",
-        "outbox_events",
-        "counters",
+        *("idempotency_keys", "raw_object_manifest", "audit_log", "outbox_events", "counters"),
+        *(*RECOVERY, "reconcile_findings"),
     ),
 }
 MUST_NOT_WRITE = {
     "exchange_ingest": (
         *(*CANONICAL, "partners", "partner_sources", "processing_stage_state", "processing_attempts"),
-        *("dead_letters", "tombstones"),
+        *("dead_letters", "tombstones", *RECOVERY, "reconcile_findings"),
     ),
     "exchange_outbox": tuple(table for table in TABLES if table != "counters"),
     "exchange_normalize": (
         *("partners", "partner_sources", "idempotency_keys", "raw_object_manifest", "counters", "tombstones"),
+        *(*RECOVERY, "reconcile_findings"),
     ),
 }
 # An operator's roles: these tables whole; of others some columns at most.
@@ -89,12 +91,25 @@ MAY_READ_WHOLE = {
         *("partners", "partner_sources"),
     },
     "exchange_retain": {"processing_attempts", "tombstones", "partners", "partner_sources"},
+    "exchange_replay": {
+        *("partners", "partner_sources", "tombstones", "raw_object_manifest", "processing_stage_state"),
+        *RECOVERY,
+    },
+    "exchange_reconcile": {
+        *("partners", "partner_sources", "tombstones", "raw_object_manifest", "processing_stage_state"),
+        *(*RECOVERY, "reconcile_findings"),
+    },
 }
 MAY_INSERT = {
     "exchange_lineage": set[str](),
     "exchange_redrive": {"outbox_events", "audit_log"},
     "exchange_erase": {"processing_stage_state", "tombstones", "audit_log"},
     "exchange_retain": {"audit_log"},
+    "exchange_replay": {"raw_object_manifest", "outbox_events", *RECOVERY},
+    "exchange_reconcile": {
+        *("raw_object_manifest", "outbox_events", "audit_log"),
+        *(*RECOVERY, "reconcile_findings"),
+    },
 }
 MUST_NOT_READ |= {
     role: tuple(t for t in TABLES if t not in allowed) for role, allowed in MAY_READ_WHOLE.items()
@@ -105,11 +120,15 @@ MAY_UPDATE = {
     "exchange_outbox": {"outbox_events", "counters"},
     "exchange_normalize": {"processing_stage_state"},
     "exchange_erase": {"processing_stage_state"},
+    "exchange_replay": RECOVERY,
+    "exchange_reconcile": {*RECOVERY, "reconcile_findings"},
 }
 MAY_DELETE = {
     "exchange_outbox": {"outbox_events"},
     "exchange_erase": {"raw_object_manifest", "canonical_records", "idempotency_keys", "outbox_events"},
     "exchange_retain": {"idempotency_keys", "processing_attempts", "dead_letters"},
+    "exchange_replay": RECOVERY,
+    "exchange_reconcile": RECOVERY,
 }
 
 

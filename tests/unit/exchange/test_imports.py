@@ -30,7 +30,9 @@ assert settings.load_settings.cache_info().currsize == 0
 
 
 def test_every_function_is_looked_at() -> None:
-    assert FUNCTIONS == ["ingest", "lineage", "normalize", "outbox_publish", "redrive", "tokenize"]
+    assert [
+        *("ingest", "lineage", "normalize", "outbox_publish", "reconcile", "redrive", "replay", "tokenize"),
+    ] == FUNCTIONS
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

@@ -15,6 +15,8 @@ ROLE_OF = {
     "NormalizeFunction": "exchange_normalize",
     "LineageFunction": "exchange_lineage",
     "RedriveFunction": "exchange_redrive",
+    "ReplayFunction": "exchange_replay",
+    "ReconcileFunction": "exchange_reconcile",
 }
 
 
@@ -84,9 +86,10 @@ def test_a_function_is_its_own_role_and_reads_only_that_role_s_password(function
     assert [other for other in others if other in told] == []
 
 
-def test_only_ingest_writes_raw_objects_and_only_normalize_reads_them() -> None:
+def test_only_ingest_writes_raw_objects_and_only_those_who_work_on_them_read_them() -> None:
     assert {name for name in FUNCTIONS if "s3:PutObject" in policies(name)} == {"IngestFunction"}
-    assert {name for name in FUNCTIONS if "s3:GetObject" in policies(name)} == {"NormalizeFunction"}
+    readers = {name for name in FUNCTIONS if "s3:GetObject" in policies(name)}
+    assert readers == {"NormalizeFunction", "ReplayFunction", "ReconcileFunction"}
     assert not any("s3:DeleteObject" in policies(name) for name in FUNCTIONS)
 
 

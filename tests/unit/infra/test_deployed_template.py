@@ -11,7 +11,7 @@ from tests.unit.infra.deployed import LOCAL, MSK, SELF_MANAGED, Deployed
 
 FUNCTIONS = (
     *("IngestFunction", "TokenizeFunction", "OutboxPublishFunction", "NormalizeFunction"),
-    *("LineageFunction", "RedriveFunction"),
+    *("LineageFunction", "RedriveFunction", "ReplayFunction", "ReconcileFunction"),
 )
 
 
@@ -168,6 +168,7 @@ def test_every_alarm_is_heard() -> None:
     alarms = deployed().of("CloudWatch::Alarm")
     assert {alarm["MetricName"] for alarm in alarms.values()} == {
         "DeadLetters",
+        "OpenFindings",
         "OutboxOldestAgeSeconds",
         "Errors",
         "OffsetLag",

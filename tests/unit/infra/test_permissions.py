@@ -54,6 +54,18 @@ CALLS: dict[str, set[tuple[str, str]]] = {
         ("secretsmanager:GetSecretValue", SECRET + "exchange/postgres/exchange_redrive-*"),  # platform.db
         ("kms:Decrypt", KEY),
     },
+    "ReplayFunction": {
+        ("s3:ListBucket", "arn:aws:s3:::exchange-raw"),  # platform.listing
+        ("s3:GetObject", "arn:aws:s3:::exchange-raw/*"),  # platform.objects.get_many
+        ("secretsmanager:GetSecretValue", SECRET + "exchange/postgres/exchange_replay-*"),  # platform.db
+        ("kms:Decrypt", KEY),
+    },
+    "ReconcileFunction": {
+        ("s3:ListBucket", "arn:aws:s3:::exchange-raw"),  # platform.listing
+        ("s3:GetObject", "arn:aws:s3:::exchange-raw/*"),  # platform.objects.get_many
+        ("secretsmanager:GetSecretValue", SECRET + "exchange/postgres/exchange_reconcile-*"),  # platform.db
+        ("kms:Decrypt", KEY),
+    },
 }
 # "*" as the resource, and why.
 UNAVOIDABLE = {

@@ -66,6 +66,46 @@ class Submission:
             "sha256": self.body_sha256,
         }
 
+    def manifest_entry(self, bucket: str) -> ManifestEntry:
+        """What the manifest keeps of it."""
+        return ManifestEntry(
+            record_id=self.record_id,
+            partner_id=self.partner_id,
+            source=self.source,
+            route=self.route,
+            record_kind=self.record_kind,
+            schema_hint=self.schema_hint,
+            bucket=bucket,
+            object_key=self.object_key,
+            sha256=self.body_sha256,
+            size_bytes=len(self.body),
+            correlation_id=self.correlation_id,
+            occurred_at=self.occurred_at,
+        )
+
+
+@dataclass(frozen=True)
+class ManifestEntry:
+    """A raw object as the manifest knows it: its row, all that its event needs, rebuilt from the object when lost."""
+
+    record_id: UUID
+    partner_id: str
+    source: str
+    route: str
+    record_kind: str
+    schema_hint: str
+    bucket: str
+    object_key: str
+    sha256: str
+    size_bytes: int
+    correlation_id: str
+    occurred_at: datetime
+
+    @property
+    def version(self) -> str:
+        """The event version that the record's route emits."""
+        return "2" if self.route == "/v2/ingest" else "1"
+
 
 @dataclass(frozen=True)
 class Receipt:
@@ -92,22 +132,31 @@ def format_time(at: datetime) -> str:
 
 
 def record_ingested(submission: Submission, bucket: str) -> bytes:
-    """The event record.ingested as canonical JSON, the same bytes for the same submission."""
+    """The event of a submission, the same bytes for the same submission."""
+    return encode_event(submission.manifest_entry(bucket), submission.version)
+
+
+def encode_event(entry: ManifestEntry, version: str) -> bytes:
+    """The event record.ingested of that version as canonical JSON: the same bytes whoever emits it, and when.
+
+    A v2 event of a v1 record names the record's kind, which v1 calls its type, and its partner's mapping. A v1 event
+    of a v2 record leaves both to the object. Either becomes the same canonical row.
+    """
     event: dict[str, object] = {
-        "event_version": submission.version,
+        "event_version": version,
         "event_type": "record.ingested",
-        "event_id": str(uuid5(submission.record_id, submission.version)),
-        "occurred_at": format_time(submission.occurred_at),
-        "correlation_id": submission.correlation_id,
-        "source": submission.source,
-        "record_id": str(submission.record_id),
+        "event_id": str(uuid5(entry.record_id, version)),
+        "occurred_at": format_time(entry.occurred_at),
+        "correlation_id": entry.correlation_id,
+        "source": entry.source,
+        "record_id": str(entry.record_id),
         "raw_object": {
-            "bucket": bucket,
-            "key": submission.object_key,
-            "sha256": submission.body_sha256,
-            "size_bytes": len(submission.body),
+            "bucket": entry.bucket,
+            "key": entry.object_key,
+            "sha256": entry.sha256,
+            "size_bytes": entry.size_bytes,
         },
     }
-    if submission.version == "2":
-        event |= {"record_kind": submission.record_kind, "schema_hint": submission.schema_hint}
+    if version == "2":
+        event |= {"record_kind": entry.record_kind, "schema_hint": entry.schema_hint}
     return canonical_json(event)

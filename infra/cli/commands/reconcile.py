@@ -1,0 +1,160 @@
+"""`exchange reconcile`"""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from infra.cli.commands.replay import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, SHARDS
+from infra.cli.failure import fail
+from infra.cli.lambda_client import FunctionFailed, call, lambda_client
+from infra.cli.moments import read_moment
+from infra.cli.recovery import screen
+from infra.cli.recovery.shards import Fleet, total
+from infra.cli.target import DEFAULT, DataDir, running_system
+
+FUNCTION = "ReconcileFunction"
+SHOWN = 20
+
+
+def reconcile(
+    *,
+    source: Annotated[str, typer.Option(help="Of this source only.")] = "",
+    prefix: Annotated[str, typer.Option(help="Objects whose key begins so.")] = "",
+    since: Annotated[
+        str,
+        typer.Option(help="A time, or how long ago, such as 24h; where the last run ended when not given."),
+    ] = "",
+    until: Annotated[str, typer.Option(help="The hour to end with; now when not given.")] = "",
+    everything: Annotated[
+        bool, typer.Option("--all", help="The whole bucket, objects of the old layout too.")
+    ] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Mend what has a safe fix, then look again.")
+    ] = False,
+    check_hashes: Annotated[
+        bool, typer.Option("--check-hashes", help="Read every object and compare its hash.")
+    ] = False,
+    grace_seconds: Annotated[
+        int, typer.Option("--grace", min=0, help="Seconds below which nothing is taken for stuck.")
+    ] = 300,
+    wait_seconds: Annotated[
+        float, typer.Option("--wait", min=0, help="How long --repair waits for what it mended.")
+    ] = 120,
+    shards: Annotated[int, typer.Option(help="How many invokes run side by side: 1, 2, 4, 8 or 16.")] = 4,
+    job: Annotated[str, typer.Option(help="Go on with a job that failed or was interrupted.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    data_dir: DataDir = DEFAULT,
+) -> None:
+    """Lay the bucket and the tables side by side and name every difference.
+
+    Without --repair nothing is changed but the list of findings. Exit code 1 while findings are open, dead letters
+    included, or when a shard failed.
+
+    Example: exchange reconcile --since 24h --repair
+    """
+    if shards not in SHARDS:
+        fail("--shards is 1, 2, 4, 8 or 16")
+    began = datetime.now(UTC).isoformat()
+    request: dict[str, Any] = {
+        "repair": repair,
+        "grace_seconds": grace_seconds,
+        "check_hashes": check_hashes,
+        "shards": shards,
+        "old_layout": everything,
+        **({"source": source} if source else {}),
+        **({"prefix": prefix} if prefix else {}),
+        **({"since": read_moment(since, "--since")} if since else {}),
+        **({"since": "1970-01-01T00:00:00Z"} if everything else {}),
+        **({"until": read_moment(until, "--until")} if until else {}),
+    }
+    client = lambda_client(running_system(data_dir))
+    try:
+        report = _reconcile(client, request, job, wait_seconds)
+        report["findings"] = _read_findings(client, began)
+    except FunctionFailed as failed:
+        fail(str(failed))
+    if as_json:
+        print(json.dumps(report, indent=2))
+    else:
+        _show(report)
+    failed_shards = any(not run["done"] for run in report["shards"])
+    raise typer.Exit(1 if failed_shards or report["open_findings"] else 0)
+
+
+def _reconcile(client: Any, request: dict[str, Any], job_id: str, wait_seconds: float) -> dict[str, Any]:
+    again = {"action": "look_again", "grace_seconds": request["grace_seconds"]}
+    call(client, FUNCTION, {**again, "repair": request["repair"]})
+    if not job_id:
+        job_id = call(client, FUNCTION, {"action": "start", **request})["job_id"]
+    with screen.bars("reconcile", range(request["shards"]), counted="records") as watch:
+        runs = Fleet(client, FUNCTION, job_id, watch).run(range(request["shards"]))
+    counts = total(runs)
+    deadline = time.monotonic() + wait_seconds
+    pause = FIRST_PAUSE_SECONDS
+    while True:
+        open_findings = call(client, FUNCTION, again)["open_findings"]
+        # Only what was mended can change by waiting.
+        if not counts.get("repaired") or not open_findings or time.monotonic() + pause > deadline:
+            break
+        if set(open_findings) == {"dead_lettered"}:
+            break
+        time.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+    return {
+        "job_id": job_id,
+        "counts": counts,
+        "open_findings": open_findings,
+        "shards": [vars(run) for run in runs],
+    }
+
+
+def _read_findings(client: Any, since: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    request: dict[str, Any] = {"action": "findings", "since": since}
+    while True:
+        page = call(client, FUNCTION, request)
+        found += page["findings"]
+        if page["next"] is None:
+            return found
+        request["after"] = page["next"]
+
+
+def _show(report: dict[str, Any]) -> None:
+    out = screen.console()
+    counts = report["counts"]
+    out.print(
+        f"reconcile: job {report['job_id']}: {counts.get('records', 0):,} records, {counts.get('ok', 0):,} ok, "
+        f"{counts.get('in_flight', 0):,} under way"
+    )
+    kinds = sorted({finding["finding"] for finding in report["findings"]})
+    if kinds:
+        out.print(
+            screen.table(
+                ("finding", "seen", "repaired", "resolved", "open"), (_row(report, kind) for kind in kinds)
+            )
+        )
+        shown = [finding for finding in report["findings"] if finding["resolved_at"] is None][:SHOWN]
+        if shown:
+            columns = ("record_id", "finding", "first_seen", "repaired_at")
+            out.print(screen.table(columns, ([finding[name] for name in columns] for finding in shown)))
+    for run in report["shards"]:
+        if not run["done"]:
+            out.print(f"shard {run['shard']} failed: {run['error']}")
+    waiting = sum(report["open_findings"].values())
+    out.print(f"{waiting:,} findings are open" if waiting else "Bucket and tables agree.")
+
+
+def _row(report: dict[str, Any], kind: str) -> tuple[Any, ...]:
+    found = [finding for finding in report["findings"] if finding["finding"] == kind]
+    return (
+        kind,
+        len(found),
+        sum(finding["repaired_at"] is not None for finding in found),
+        sum(finding["resolved_at"] is not None for finding in found),
+        report["open_findings"].get(kind, 0),
+    )

@@ -1,0 +1,155 @@
+"""`exchange replay`"""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+import typer
+
+from infra.cli.failure import fail
+from infra.cli.lambda_client import FunctionFailed, call, lambda_client
+from infra.cli.moments import read_moment
+from infra.cli.recovery import screen
+from infra.cli.recovery.shards import Fleet, ShardRun, total
+from infra.cli.target import DEFAULT, DataDir, running_system
+
+FUNCTION = "ReplayFunction"
+FIRST_PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 8.0
+EMITTED = (
+    "objects",
+    "emitted",
+    "restored",
+    "canonical",
+    "missing",
+    "dead_lettered",
+    "erased",
+    "copies",
+    "unfit",
+)
+COUNTED = ("objects", "canonical", "missing", "dead_lettered", "erased", "copies", "unfit", "foreign")
+SHARDS = (1, 2, 4, 8, 16)
+
+
+def replay(
+    *,
+    source: Annotated[str, typer.Option(help="Of this source only.")] = "",
+    prefix: Annotated[str, typer.Option(help="Objects whose key begins so.")] = "",
+    since: Annotated[str, typer.Option(help="Accepted since: a time, or how long ago, such as 24h.")] = "",
+    until: Annotated[str, typer.Option(help="Accepted before; now when not given.")] = "",
+    limit: Annotated[int, typer.Option(min=0, help="The first so many, in one shard; 0 is all.")] = 0,
+    emit_version: Annotated[
+        Literal["auto", "v1", "v2"], typer.Option(help="auto is the version that each record came as.")
+    ] = "auto",
+    rate_per_sec: Annotated[float, typer.Option(min=0, help="Events a second at most; 0 is no limit.")] = 0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what would be emitted.")] = False,
+    verify: Annotated[
+        bool,
+        typer.Option("--verify", help="Prove that every raw object is canonical; with --dry-run, only that."),
+    ] = False,
+    wait_seconds: Annotated[
+        float, typer.Option("--wait", min=0, help="How long --verify waits for records under way.")
+    ] = 120,
+    shards: Annotated[int, typer.Option(help="How many invokes run side by side: 1, 2, 4, 8 or 16.")] = 4,
+    job: Annotated[str, typer.Option(help="Go on with a job that failed or was interrupted.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    data_dir: DataDir = DEFAULT,
+) -> None:
+    """Emit the events of raw objects once more, as the same bytes.
+
+    Whatever the tables have lost is rebuilt from the objects. Sources go by name, in each the objects of the old
+    layout, then hours as they passed, in each by key. A record that is canonical stays as it is. Exit code 1 when a
+    shard failed or --verify found a gap.
+
+    Example: exchange replay --source hospital-a --since 24h --verify
+    """
+    if shards not in SHARDS:
+        fail("--shards is 1, 2, 4, 8 or 16")
+    request: dict[str, Any] = {
+        # The same for both jobs: what comes in meanwhile is not a gap.
+        "until": read_moment(until, "--until") if until else datetime.now(UTC).isoformat(),
+        "shards": 1 if limit else shards,
+        **({"source": source} if source else {}),
+        **({"prefix": prefix} if prefix else {}),
+        **({"since": read_moment(since, "--since")} if since else {}),
+        **({"limit": limit} if limit else {}),
+    }
+    client = lambda_client(running_system(data_dir))
+    report: dict[str, Any] = {}
+    try:
+        if not (dry_run and verify):
+            emission: dict[str, Any] = {
+                "mode": "dry_run" if dry_run else "emit",
+                "emit_version": emit_version,
+            }
+            if rate_per_sec:
+                emission["rate_per_sec"] = rate_per_sec
+            report["replay"] = _run_job(client, {**request, **emission}, job, as_json=as_json)
+        if verify and not _has_failed(report):
+            report["verify"] = _verify(client, request, wait_seconds, as_json=as_json)
+    except FunctionFailed as failed:
+        fail(str(failed))
+    if as_json:
+        print(json.dumps(report, indent=2))
+    gaps = _gaps(report["verify"]["counts"]) if "verify" in report else 0
+    if not as_json and verify and "verify" in report:
+        screen.console().print(
+            f"{gaps:,} raw objects are not canonical" if gaps else "Complete: nothing is missing."
+        )
+    raise typer.Exit(1 if gaps or _has_failed(report) else 0)
+
+
+def _run_job(client: Any, request: dict[str, Any], job_id: str, *, as_json: bool) -> dict[str, Any]:
+    shards = request["shards"]
+    if not job_id:
+        job_id = call(client, FUNCTION, {"action": "start", **request})["job_id"]
+    emits = request["mode"] == "emit"
+    counted = "emitted" if emits else "objects"
+    title = {"emit": "replay", "dry_run": "dry run", "verify": "verify"}[request["mode"]]
+    with screen.bars(title, range(shards), counted=counted) as watch:
+        runs = Fleet(client, FUNCTION, job_id, watch).run(range(shards))
+    if not as_json:
+        _show(title, job_id, runs, EMITTED if emits else COUNTED)
+    return {"job_id": job_id, "counts": total(runs), "shards": [vars(run) for run in runs]}
+
+
+def _show(title: str, job_id: str, runs: list[ShardRun], names: tuple[str, ...]) -> None:
+    out = screen.console()
+    counts = total(runs)
+    names = tuple(name for name in names if counts.get(name) or name in ("objects", "emitted"))
+    out.print(f"{title}: job {job_id}")
+    out.print(screen.shard_table(runs, names))
+    out.print(screen.table(names, [[counts.get(name, 0) for name in names]]))
+    for run in runs:
+        if not run.done:
+            out.print(f"shard {run.shard} failed: {run.error}")
+            out.print(f"go on with: exchange replay --job {job_id} --shards {len(runs)}")
+
+
+def _verify(client: Any, request: dict[str, Any], wait_seconds: float, *, as_json: bool) -> dict[str, Any]:
+    """Looks again while records are missing, up to `wait_seconds`: what was just emitted is still under way."""
+    deadline = time.monotonic() + wait_seconds
+    pause = FIRST_PAUSE_SECONDS
+    while True:
+        report = _run_job(client, {**request, "mode": "verify"}, "", as_json=True)
+        late = time.monotonic() + pause > deadline
+        if not report["counts"].get("missing") or late or _has_failed({"verify": report}):
+            break
+        time.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+    if not as_json:
+        runs = [ShardRun(**run) for run in report["shards"]]
+        _show("verify", report["job_id"], runs, COUNTED)
+    return report
+
+
+def _gaps(counts: dict[str, int]) -> int:
+    """Raw objects that are neither canonical nor accounted for: dead letters and erased records are."""
+    return counts.get("missing", 0) + counts.get("unfit", 0)
+
+
+def _has_failed(report: dict[str, Any]) -> bool:
+    return any(not run["done"] for job in report.values() for run in job["shards"])

@@ -1,0 +1,47 @@
+"""The Lambda Invoke API of a running system, as commands use it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from infra.cli.addresses import REGION, Addresses
+
+# Longer than the longest time-out that a function may have.
+READ_TIMEOUT_SECONDS = 910
+
+
+class FunctionFailed(Exception):
+    """A function raised, was killed, or could not be reached; says what the runtime said."""
+
+
+def lambda_client(addresses: Addresses) -> Any:
+    """boto3's client, which asks once: an operator decides what is worth another try."""
+    import boto3  # 0.3 s that only commands which invoke pay
+    from botocore.config import Config
+
+    return boto3.client(
+        "lambda",
+        endpoint_url=addresses.lambda_,
+        region_name=REGION,
+        aws_access_key_id=addresses.s3_access_key,
+        aws_secret_access_key=addresses.s3_secret_key,
+        config=Config(
+            retries={"total_max_attempts": 1}, read_timeout=READ_TIMEOUT_SECONDS, max_pool_connections=32
+        ),
+    )
+
+
+def call(client: Any, function: str, request: dict[str, Any]) -> dict[str, Any]:
+    """The function's answer. Raises FunctionFailed."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        answer = client.invoke(FunctionName=function, Payload=json.dumps(request).encode())
+        payload: dict[str, Any] = json.loads(answer["Payload"].read())
+    except (BotoCoreError, ClientError, ValueError) as error:
+        raise FunctionFailed(f"{function} cannot be invoked: {error}") from error
+    # `sam local start-lambda` says so in the body alone.
+    if "FunctionError" in answer or {"errorType", "errorMessage"} <= payload.keys():
+        raise FunctionFailed(f"{function}: {payload.get('errorMessage', 'failed')}")
+    return payload

@@ -1,0 +1,1 @@
+"""Jobs over the bucket, as an operator starts and watches them."""

@@ -1,0 +1,188 @@
+-- name: start_job
+-- The job and a checkpoint for each shard, one second of its rate in advance.
+WITH job AS (
+    INSERT INTO job_runs (job_id, job, request, shards) VALUES (%(job_id)s, %(job)s, %(request)s, %(shards)s)
+    RETURNING job_id
+)
+INSERT INTO job_checkpoints (job_id, shard, paid_until)
+SELECT job_id, shard, clock_timestamp() - interval '1 second'
+FROM job CROSS JOIN generate_series(0, %(shards)s - 1) AS shard;
+
+-- name: read_checkpoint
+-- Where a shard stands, and what of its rate has come together: a minute of it at most.
+SELECT job.request, job.shards, job.state, job.started_at, checkpoint.cursor, checkpoint.counts, checkpoint.progress,
+       checkpoint.finished_at IS NOT NULL,
+       least(extract(epoch FROM clock_timestamp() - checkpoint.paid_until), 60)::float
+FROM job_runs AS job JOIN job_checkpoints AS checkpoint USING (job_id)
+WHERE job_id = %(job_id)s AND job = %(job)s AND shard = %(shard)s;
+
+-- name: save_checkpoint
+-- In the transaction of the page's effects. No row where another has gone on with the shard: then nothing takes effect.
+UPDATE job_checkpoints
+SET cursor = %(cursor)s, counts = %(counts)s, progress = %(progress)s, updated_at = clock_timestamp(),
+    paid_until = greatest(paid_until, clock_timestamp() - interval '60 seconds')
+                 + make_interval(secs => %(paid_seconds)s)
+WHERE job_id = %(job_id)s AND shard = %(shard)s AND cursor IS NOT DISTINCT FROM %(expected)s AND finished_at IS NULL
+RETURNING shard;
+
+-- name: finish_shard
+-- The shard, and with the last one the job.
+UPDATE job_checkpoints SET finished_at = clock_timestamp(), updated_at = clock_timestamp(), progress = 1
+WHERE job_id = %(job_id)s AND shard = %(shard)s AND finished_at IS NULL;
+UPDATE job_runs SET state = 'succeeded', finished_at = clock_timestamp()
+WHERE job_id = %(job_id)s AND state = 'running'
+  AND NOT EXISTS (SELECT FROM job_checkpoints WHERE job_id = %(job_id)s AND finished_at IS NULL);
+
+-- name: cancel_job
+-- A job that nobody is to take up again.
+UPDATE job_runs SET state = 'cancelled', finished_at = clock_timestamp()
+WHERE job_id = %(job_id)s AND job = %(job)s AND state = 'running' RETURNING job_id;
+
+-- name: read_left_shards
+-- Shards that were begun and that nobody has worked on for a minute: their function or their operator has gone.
+SELECT job_id, shard FROM job_runs JOIN job_checkpoints USING (job_id)
+WHERE job = %(job)s AND state = 'running' AND job_checkpoints.finished_at IS NULL
+  AND coalesce(request ->> 'mode', 'emit') = 'emit' AND updated_at < clock_timestamp() - interval '1 minute'
+ORDER BY started_at, shard;
+
+-- name: prune_jobs
+-- What was done stays known for a month.
+DELETE FROM job_runs WHERE job = %(job)s AND started_at < clock_timestamp() - interval '30 days';
+
+-- name: read_last_window
+-- Up to when the last complete run over all sources has looked, less what was still under way then.
+SELECT least((job.request ->> 'until')::timestamptz, to_timestamp(min((counts ->> 'in_flight_since')::float)))
+FROM job_runs AS job JOIN job_checkpoints USING (job_id)
+WHERE job.job = %(job)s AND job.state = 'succeeded'
+  AND coalesce(job.request ->> 'source', job.request ->> 'prefix') IS NULL
+GROUP BY job.job_id ORDER BY (job.request ->> 'until')::timestamptz DESC LIMIT 1;
+
+-- name: read_manifest
+-- What the manifest knows of these records.
+SELECT record_id, partner_id, source, route, record_kind, schema_hint, bucket, object_key, sha256, size_bytes,
+       correlation_id, occurred_at, raw_deleted_at IS NOT NULL
+FROM raw_object_manifest WHERE record_id = ANY (%(record_ids)s);
+
+-- name: read_manifest_between
+-- The manifest's side of a page of the bucket: the same folder, the same range of keys.
+SELECT record_id, partner_id, source, route, record_kind, schema_hint, bucket, object_key, sha256, size_bytes,
+       correlation_id, occurred_at, raw_deleted_at IS NOT NULL
+FROM raw_object_manifest
+WHERE bucket = %(bucket)s AND object_key > %(after)s AND object_key <= %(upto)s
+  AND strpos(substr(object_key, length(%(prefix)s) + 1), '/') = 0;
+
+-- name: read_manifest_folders
+-- Hours of a source of which the manifest has objects, by leaps over the index: the bucket may have lost a whole one.
+WITH RECURSIVE folder (prefix) AS (
+    (SELECT left(object_key, length(%(first)s)) FROM raw_object_manifest
+     WHERE bucket = %(bucket)s AND object_key >= %(first)s AND object_key < %(last)s
+     ORDER BY object_key LIMIT 1)
+    UNION ALL
+    SELECT (SELECT left(object_key, length(%(first)s)) FROM raw_object_manifest
+            WHERE bucket = %(bucket)s AND object_key > folder.prefix || '/~' AND object_key < %(last)s
+            ORDER BY object_key LIMIT 1)
+    FROM folder WHERE folder.prefix IS NOT NULL
+)
+SELECT prefix FROM folder WHERE prefix IS NOT NULL;
+
+-- name: read_standing
+-- Everything the tables say of these records; what became of the last event is asked only where it matters.
+SELECT asked.record_id, canonical.record_id IS NOT NULL, state.state,
+       extract(epoch FROM clock_timestamp() - coalesce(state.finished_at, state.started_at))::float,
+       extract(epoch FROM clock_timestamp() - tombstone.erased_at)::float,
+       event.outbox_id IS NOT NULL, event.published_at IS NOT NULL,
+       extract(epoch FROM clock_timestamp() - coalesce(event.published_at, event.created_at))::float
+FROM unnest(%(record_ids)s) AS asked (record_id)
+LEFT JOIN canonical_records AS canonical ON canonical.record_id = asked.record_id
+LEFT JOIN processing_stage_state AS state ON state.record_id = asked.record_id AND state.stage = 'canonicalize'
+LEFT JOIN tombstones AS tombstone ON tombstone.record_id = asked.record_id
+LEFT JOIN LATERAL (
+    SELECT outbox_id, created_at, published_at FROM outbox_events
+    WHERE key = asked.record_id::text AND topic = ANY (%(topics)s) ORDER BY outbox_id DESC LIMIT 1
+) AS event ON canonical.record_id IS NULL;
+
+-- name: restore_manifest
+-- Rows made from the bucket. A record that was erased does not come back; the first object of a record stands for it.
+INSERT INTO raw_object_manifest (record_id, partner_id, source, route, record_kind, schema_hint, bucket, object_key,
+                                 sha256, size_bytes, correlation_id, occurred_at, key_hash)
+SELECT lost.* FROM jsonb_to_recordset(%(rows)s) AS lost
+    (record_id uuid, partner_id text, source text, route text, record_kind text, schema_hint text, bucket text,
+     object_key text, sha256 text, size_bytes integer, correlation_id text, occurred_at timestamptz, key_hash text)
+WHERE NOT EXISTS (SELECT FROM tombstones WHERE tombstones.record_id = lost.record_id)
+ON CONFLICT DO NOTHING
+RETURNING record_id;
+
+-- name: emit
+-- Once more for the topic, unless the record was erased. One whose canonical row was lost is tried again from the start.
+WITH event AS (
+    SELECT * FROM unnest(%(shards)s::smallint[], %(topics)s::text[], %(record_ids)s::uuid[], %(values)s::bytea[])
+        WITH ORDINALITY AS event (shard, topic, record_id, value, ordinal)
+    WHERE NOT EXISTS (SELECT FROM tombstones WHERE tombstones.record_id = event.record_id)
+), reopened AS (
+    UPDATE processing_stage_state AS state
+    SET state = 'failed_retryable', attempts = 0, error_code = 'canonical_row_lost', finished_at = clock_timestamp()
+    FROM event
+    WHERE state.record_id = event.record_id AND state.stage = 'canonicalize' AND state.state = 'succeeded'
+      AND NOT EXISTS (SELECT FROM canonical_records WHERE canonical_records.record_id = event.record_id)
+)
+INSERT INTO outbox_events (shard, topic, key, value)
+SELECT shard, topic, record_id::text, value FROM event ORDER BY ordinal
+RETURNING key;
+
+-- name: read_backlog
+-- Whether live events would have to wait behind ours: counted no further than the limit.
+SELECT count(*) FROM (SELECT FROM outbox_events WHERE published_at IS NULL LIMIT %(limit)s) AS pending;
+
+-- name: settle_canonical
+-- Their canonical rows are there: the ledger's last word on them was lost.
+UPDATE processing_stage_state SET state = 'succeeded', error_code = NULL, finished_at = clock_timestamp()
+WHERE record_id = ANY (%(record_ids)s) AND stage = 'canonicalize' AND state NOT IN ('succeeded', 'erased')
+  AND EXISTS (SELECT FROM canonical_records WHERE canonical_records.record_id = processing_stage_state.record_id)
+RETURNING record_id;
+
+-- name: audit_repairs
+-- Who changed a record without a request, and why.
+INSERT INTO audit_log (action, outcome, status, route, partner_id, record_id, correlation_id)
+SELECT 'reconcile', finding, 200, route, partner_id, record_id, correlation_id
+FROM jsonb_to_recordset(%(rows)s) AS repair
+    (finding text, route text, partner_id text, record_id uuid, correlation_id text);
+
+-- name: write_findings
+-- A finding that comes back after it was resolved is a new one.
+INSERT INTO reconcile_findings AS known (record_id, finding, object_key, partner_id, repaired_at)
+SELECT record_id, finding, object_key, partner_id, CASE WHEN repaired THEN clock_timestamp() END
+FROM jsonb_to_recordset(%(rows)s) AS found
+    (record_id uuid, finding text, object_key text, partner_id text, repaired boolean)
+ON CONFLICT (record_id, finding) DO UPDATE
+SET last_seen = clock_timestamp(), resolved_at = NULL,
+    first_seen = CASE WHEN known.resolved_at IS NULL THEN known.first_seen ELSE clock_timestamp() END,
+    repaired_at = coalesce(excluded.repaired_at, CASE WHEN known.resolved_at IS NULL THEN known.repaired_at END);
+
+-- name: resolve_findings
+-- Looked at again: whatever is not found any more is over.
+UPDATE reconcile_findings AS known SET resolved_at = clock_timestamp()
+FROM unnest(%(record_ids)s, %(object_keys)s::text[], %(findings)s::text[]) AS judged (record_id, object_key, finding)
+WHERE known.record_id = judged.record_id AND known.finding IS DISTINCT FROM judged.finding
+  -- a record's one object says nothing of its other
+  AND (known.object_key IS NULL OR known.object_key = judged.object_key) AND known.resolved_at IS NULL;
+
+-- name: read_open_findings
+-- Those that wait longest for another look.
+SELECT record_id, object_key FROM reconcile_findings WHERE resolved_at IS NULL AND last_seen < %(before)s
+ORDER BY last_seen LIMIT %(limit)s;
+
+-- name: touch_findings
+-- Looked at again and still under way.
+UPDATE reconcile_findings SET last_seen = clock_timestamp()
+WHERE record_id = ANY (%(record_ids)s) AND resolved_at IS NULL;
+
+-- name: count_open_findings
+-- What the alarm watches.
+SELECT finding, count(*) FROM reconcile_findings WHERE resolved_at IS NULL GROUP BY finding ORDER BY finding;
+
+-- name: read_findings
+-- For people: open ones, and all that were seen since.
+SELECT record_id, finding, object_key, partner_id, first_seen, last_seen, repaired_at, resolved_at
+FROM reconcile_findings
+WHERE (resolved_at IS NULL OR last_seen >= %(since)s) AND (record_id, finding) > (%(after_record)s, %(after_finding)s)
+ORDER BY record_id, finding LIMIT %(limit)s;

@@ -1,0 +1,207 @@
+"""Reconcile: the bucket and the tables laid side by side, hour by hour; findings kept, safe ones repaired. ADR 0016."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from exchange.partners.service import PartnerRegistry
+from exchange.platform.db import Database, Transaction, database
+from exchange.platform.listing import Listing, raw_listing
+from exchange.platform.objects import raw_objects
+from exchange.platform.settings import load_settings
+from exchange.recovery import findings, store
+from exchange.recovery.classifying import EMITTED, RESTORED, SETTLED, Finding, Sound
+from exchange.recovery.describing import Describer
+from exchange.recovery.findings import Verdict
+from exchange.recovery.jobs import Checkpoint, Jobs, Progress
+from exchange.recovery.judging import Judge, Judged
+from exchange.recovery.model import Counts, Folder, Selection
+from exchange.recovery.replaying import BACKLOG_LIMIT, BACKLOG_PAUSE_SECONDS, RESERVE_SECONDS
+from exchange.recovery.walking import Page, Walk
+
+GRACE_SECONDS = 300
+FIRST_WINDOW = timedelta(hours=24)
+AGAIN_RECORDS = 500
+
+
+class Reconciler:
+    """The reconciler of one environment."""
+
+    def __init__(
+        self,
+        database: Database,
+        listing: Listing,
+        describer: Describer,
+        bucket: str,
+        topics: Mapping[str, str],
+    ) -> None:
+        """`topics` by event version."""
+        self._database = database
+        self._listing = listing
+        self._bucket = bucket
+        self._topics = topics
+        self._judge = Judge(database, listing, describer, bucket, list(topics.values()))
+        self.jobs = Jobs(database, "reconcile")
+
+    def start(self, request: Mapping[str, Any]) -> UUID:
+        """Write a job down. Raises ContractViolation.
+
+        Without `since` it looks from where the last one over everything ended, and at first from a day back.
+        """
+        now = datetime.now(UTC)
+        asked = {"repair": False, "grace_seconds": GRACE_SECONDS, "until": now.isoformat(), **request}
+        if "since" not in asked:
+            # Records that were younger than the grace were not judged then.
+            last = self.jobs.last_window_end()
+            asked["since"] = (
+                (last - timedelta(seconds=asked["grace_seconds"])) if last else now - FIRST_WINDOW
+            ).isoformat()
+        Selection.of(asked)
+        return self.jobs.start(asked, asked.get("shards", 1))
+
+    def run(self, job_id: UUID, shard: int, remaining_seconds: float) -> Progress:
+        """Go on with a shard until it is through, its time is over, or it has to wait. Raises DependencyUnavailable."""
+        last_moment = time.monotonic() + max(remaining_seconds - RESERVE_SECONDS, 0.0)
+        checkpoint = self.jobs.read(job_id, shard)
+        before = checkpoint.counts
+        if checkpoint.is_done or not checkpoint.is_running:
+            return Progress.at(checkpoint, before, done=True)
+        selection = checkpoint.selection
+        walk = Walk(
+            self._listing,
+            selection,
+            checkpoint.shard,
+            old_layout=checkpoint.request.get("old_layout", False),
+            more_folders=lambda source: self._manifest_folders(source, selection),
+        )
+        counts = Counts(dict(checkpoint.counts))
+        for page in walk.pages(checkpoint.cursor):
+            checkpoint = self._reconcile(checkpoint, page, counts)
+            if checkpoint.request["repair"] and self._backlog() >= BACKLOG_LIMIT:
+                return Progress.at(checkpoint, before, "outbox", BACKLOG_PAUSE_SECONDS)
+            if time.monotonic() >= last_moment:
+                return Progress.at(checkpoint, before, "time")
+        self.jobs.finish(checkpoint)
+        return Progress.at(checkpoint, before, done=True)
+
+    def look_again(self, request: Mapping[str, Any], remaining_seconds: Callable[[], float]) -> Counts:
+        """Judge every open finding anew, those that wait longest first, as far as the time goes."""
+        began = datetime.now(UTC)
+        grace_seconds = request.get("grace_seconds", GRACE_SECONDS)
+        counts = Counts({})
+        while remaining_seconds() > RESERVE_SECONDS:
+            with self._database.transaction() as transaction:
+                waiting = findings.read_open(transaction, began, AGAIN_RECORDS)
+            if not waiting:
+                break
+            judged = self._judge.judge_again(waiting, grace_seconds)
+            with self._database.transaction() as transaction:
+                self._settle(transaction, judged, counts, repair=request.get("repair", False))
+        return counts
+
+    def count_open(self) -> dict[str, int]:
+        """How many findings are open, by what was found."""
+        with self._database.transaction() as transaction:
+            return findings.count_open(transaction)
+
+    def read_findings(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """A page of findings for people."""
+        with self._database.transaction() as transaction:
+            return findings.read(transaction, request)
+
+    def _backlog(self) -> int:
+        with self._database.transaction() as transaction:
+            return store.read_backlog(transaction, BACKLOG_LIMIT)
+
+    def _manifest_folders(self, source: str, selection: Selection) -> Iterable[Folder]:
+        with self._database.transaction() as transaction:
+            return store.read_manifest_folders(transaction, self._bucket, source, selection)
+
+    def _reconcile(self, checkpoint: Checkpoint, page: Page, counts: Counts) -> Checkpoint:
+        request = checkpoint.request
+        judged = self._judge.judge_page(
+            page, request["grace_seconds"], check_hashes=request.get("check_hashes", False)
+        )
+        counts.add("objects", len(page.objects))
+        with self._database.transaction() as transaction:
+            self._settle(transaction, judged, counts, repair=request["repair"])
+            self.jobs.save(transaction, checkpoint, page.cursor, counts.values, page.progress)
+        return replace(checkpoint, cursor=page.cursor, counts=dict(counts.values), progress=page.progress)
+
+    def _settle(
+        self, transaction: Transaction, judged: Sequence[Judged], counts: Counts, *, repair: bool
+    ) -> None:
+        repaired = self._repair(transaction, judged) if repair else set()
+        for record in judged:
+            counts.add("records")
+            counts.add(str(record.said))
+            if record.said is Sound.IN_FLIGHT:
+                counts.at_most("in_flight_since", _since(record))
+            if record.record_id in repaired:
+                counts.add("repaired")
+                counts.add(f"repaired_{record.said}")
+        findings.audit(
+            transaction,
+            [
+                (record.said, record.manifest)
+                for record in judged
+                if record.record_id in repaired
+                and isinstance(record.said, Finding)
+                and record.manifest is not None
+            ],
+        )
+        findings.write(
+            transaction,
+            [
+                Verdict(
+                    record.record_id,
+                    record.said,
+                    record.object_key,
+                    record.manifest.entry.partner_id if record.manifest else None,
+                    record.record_id in repaired,
+                )
+                for record in judged
+            ],
+        )
+
+    def _repair(self, transaction: Transaction, judged: Sequence[Judged]) -> set[UUID]:
+        """Mend what can safely be mended, with everything else that `transaction` holds; which records it was."""
+        lost = [record for record in judged if record.said in RESTORED and record.manifest is not None]
+        restored = store.restore_manifest(
+            transaction,
+            [(r.manifest.entry, r.described.key_hash if r.described else None) for r in lost if r.manifest],
+        )
+        # A row that was there after all came from the client's retry, and its event with it.
+        to_emit = [
+            record.manifest.entry
+            for record in judged
+            if record.said in EMITTED
+            and record.manifest is not None
+            and (record.said not in RESTORED or record.record_id in restored)
+        ]
+        emitted = store.emit(transaction, to_emit, "auto", self._topics)
+        unsettled = [record.record_id for record in judged if record.said in SETTLED]
+        return restored | emitted | findings.settle_canonical(transaction, unsettled)
+
+
+def _since(record: Judged) -> int:
+    """When a record under way was accepted, in whole seconds since 1970."""
+    if record.facts.manifest is not None:
+        return int(record.facts.manifest.entry.occurred_at.timestamp())
+    return int(record.facts.raw.last_modified.timestamp()) if record.facts.raw else 0
+
+
+@cache
+def reconciler() -> Reconciler:
+    """This environment's reconciler."""
+    settings = load_settings()
+    bucket = settings.require("raw_bucket")
+    describer = Describer(raw_objects(), PartnerRegistry(database()), bucket)
+    topics = {"1": settings.topic_record_ingested_v1, "2": settings.topic_record_ingested_v2}
+    return Reconciler(database(), raw_listing(), describer, bucket, topics)

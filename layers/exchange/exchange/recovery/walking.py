@@ -1,0 +1,98 @@
+"""Going through the bucket, folder by folder and page by page, from wherever a job stood."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from exchange.platform.listing import ListedObject, Listing
+from exchange.recovery.model import Folder, RawKey, Selection, Shard
+
+PAGE_OBJECTS = 500
+
+
+@dataclass(frozen=True)
+class Page:
+    """Objects of one folder whose keys lie in (`after`, `upto`], nothing left out; `progress` counts them as done."""
+
+    folder: Folder
+    objects: tuple[ListedObject, ...]
+    after: str
+    upto: str
+    progress: float
+
+    @property
+    def cursor(self) -> str:
+        """What the walk goes on after."""
+        return self.upto
+
+
+class Walk:
+    """One shard of a selection, in order: sources by name, in each the old layout, then hours, in each by key."""
+
+    def __init__(
+        self,
+        listing: Listing,
+        selection: Selection,
+        shard: Shard,
+        *,
+        old_layout: bool = True,
+        more_folders: Callable[[str], Iterable[Folder]] = lambda source: (),
+    ) -> None:
+        """`more_folders` gives folders of a source that may hold nothing in the bucket any more."""
+        self._listing = listing
+        self._selection = selection
+        self._shard = shard
+        self._old_layout = old_layout
+        self._more_folders = more_folders
+
+    def pages(self, cursor: str | None, limit: Callable[[], int] = lambda: PAGE_OBJECTS) -> Iterator[Page]:
+        """Pages after `cursor`, of at most `limit()` objects each; empty ones too, since they span a range of keys."""
+        folders = self._folders()
+        at = _folder_of(cursor) if cursor else None
+        for index, folder in enumerate(folders):
+            if at is not None and folder < at:
+                continue
+            after = cursor if cursor and folder == at else f"{folder.prefix}{self._shard.after}"
+            upto = f"{folder.prefix}{self._shard.upto}"
+            while after < upto:
+                page = self._page(folder, after, upto, limit())
+                after = page.upto
+                done = 1.0 if after == upto else self._part_done(page)
+                yield Page(folder, page.objects, page.after, page.upto, (index + done) / len(folders))
+
+    def _page(self, folder: Folder, after: str, upto: str, limit: int) -> Page:
+        listed = self._listing.page(folder.prefix, after, limit=limit, flat=not folder.hour)
+        inside = tuple(entry for entry in listed.objects if entry.key < upto)
+        more = listed.has_more and listed.last < upto
+        return Page(folder, inside, after, listed.last if more else upto, 0.0)
+
+    def _part_done(self, page: Page) -> float:
+        key = RawKey.parse(page.upto)
+        return self._shard.part_done(key.record_id) if key else 0.0
+
+    def _folders(self) -> list[Folder]:
+        return [folder for source in self._sources() for folder in self._folders_of(source)]
+
+    def _sources(self) -> list[str]:
+        named = self._selection.source
+        names = [named] if named else [prefix.rstrip("/") for prefix in self._listing.folders("")]
+        return sorted(name for name in names if self._selection.has_source(name))
+
+    def _folders_of(self, source: str) -> list[Folder]:
+        since = self._selection.since_hour
+        # Hours all begin so: folders of the window only, not every object of the old layout on the way.
+        prefix = f"{source}/2"
+        # The day: whether a store shows the folder of that very name or begins after it is not agreed upon.
+        after = f"{source}/{since[:-2]}" if since else prefix
+        listed = (Folder.of(name) for name in self._listing.folders(prefix, after))
+        found = {folder for folder in listed if folder is not None} | set(self._more_folders(source))
+        if self._old_layout:
+            found.add(Folder(source, ""))
+        return sorted(folder for folder in found if self._selection.has_folder(folder))
+
+
+def _folder_of(cursor: str) -> Folder:
+    source, _, rest = cursor.partition("/")
+    hour, slash, _ = rest.partition("/")
+    return Folder(source, hour if slash else "")

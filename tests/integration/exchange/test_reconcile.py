@@ -1,0 +1,368 @@
+"""Whatever was lost or stuck is found, called by its name, and mended where that is safe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from exchange.intake.model import Submission, record_ingested
+from exchange.platform.objects import Objects
+from tests.integration.exchange.building import (
+    SAM,
+    Context,
+    Exchange,
+    ObjectsThatThen,
+    body_of,
+    example,
+    http_request,
+    submission,
+)
+from tests.integration.exchange.recovering import (
+    CANONICAL,
+    LONG_SECONDS,
+    canonical_tables,
+    deliver,
+    findings,
+    listing,
+    pending_events,
+    publish,
+    reconcile,
+    reconciler,
+)
+
+BODY = body_of("2", "encounter", "partnerA.v2", example("partnerA.v2", "encounter"), SAM)
+REQUEST = http_request(BODY, key="key-of-a-client", route="/v2/ingest")
+
+
+def submit(exchange: Exchange, *, objects: Objects | None = None) -> str:
+    receipt = exchange.intake(objects=objects).submit(REQUEST, Context())  # type: ignore[arg-type]
+    return receipt.record_id
+
+
+def canonical(exchange: Exchange) -> str:
+    record_id = submit(exchange)
+    assert deliver(exchange, publish(exchange)) == 1
+    return record_id
+
+
+def remove_object(exchange: Exchange) -> None:
+    ((key,),) = exchange.rows("SELECT object_key FROM raw_object_manifest")
+    listing(exchange)._client.delete_object(Bucket=exchange.bucket, Key=key)
+
+
+def change_object(exchange: Exchange, body: bytes) -> None:
+    (((key,),)) = exchange.rows("SELECT object_key FROM raw_object_manifest")
+    exchange.objects().put(key, body, {})
+
+
+class Crashed(BaseException):
+    """As the end of a process: nothing after it runs."""
+
+
+def crash_before_commit(exchange: Exchange) -> None:
+    def crash() -> None:
+        raise Crashed
+
+    with pytest.raises(Crashed):
+        submit(exchange, objects=ObjectsThatThen(exchange.store(), crash))
+
+
+def after_a_crash_between_put_and_commit(exchange: Exchange) -> None:
+    crash_before_commit(exchange)
+
+
+def after_the_broker_lost_an_event(exchange: Exchange) -> None:
+    submit(exchange)
+    publish(exchange)
+
+
+def after_an_environment_died_and_nobody_delivered_again(exchange: Exchange) -> None:
+    canonical(exchange)
+    exchange.rows(f"TRUNCATE {', '.join(CANONICAL)}")
+    exchange.rows("UPDATE processing_stage_state SET state = 'failed_retryable'")
+
+
+def after_the_outbox_row_was_lost(exchange: Exchange) -> None:
+    submit(exchange)
+    exchange.rows("DELETE FROM outbox_events")
+
+
+def after_the_canonical_row_was_lost(exchange: Exchange) -> None:
+    canonical(exchange)
+    exchange.rows(f"TRUNCATE {', '.join(CANONICAL)}")
+
+
+def after_the_manifest_was_lost(exchange: Exchange) -> None:
+    canonical(exchange)
+    exchange.rows("DELETE FROM raw_object_manifest")
+
+
+def after_the_ledger_forgot_its_last_word(exchange: Exchange) -> None:
+    canonical(exchange)
+    exchange.rows("UPDATE processing_stage_state SET state = 'failed_retryable'")
+
+
+MENDED: dict[str, Callable[[Exchange], None]] = {
+    "orphan_raw": after_a_crash_between_put_and_commit,
+    "stuck_enqueued": after_the_broker_lost_an_event,
+    "written_no_enqueue": after_the_outbox_row_was_lost,
+    "unexpected_state_no_canonical": after_the_canonical_row_was_lost,
+    "canonical_missing_manifest": after_the_manifest_was_lost,
+    "canonical_state_mismatch": after_the_ledger_forgot_its_last_word,
+}
+
+
+@pytest.mark.parametrize(("finding", "break_it"), MENDED.items(), ids=MENDED)
+def test_what_has_a_safe_fix_is_found_then_mended_then_proven(
+    exchange: Exchange, finding: str, break_it: Callable[[Exchange], None]
+) -> None:
+    break_it(exchange)
+    assert reconcile(exchange)[finding] == 1
+    assert set(findings(exchange).values()) == {finding}
+    assert pending_events(exchange) == []
+
+    counts = reconcile(exchange, repair=True)
+    assert (counts[finding], counts[f"repaired_{finding}"]) == (1, 1)
+    deliver(exchange, publish(exchange))
+    assert reconciler(exchange).look_again({"grace_seconds": 0}, lambda: LONG_SECONDS).values == {
+        "records": 1,
+        "ok": 1,
+    }
+    assert findings(exchange) == {}
+    assert exchange.rows(
+        "SELECT repaired_at IS NOT NULL, resolved_at IS NOT NULL FROM reconcile_findings"
+    ) == [(True, True)]
+    assert exchange.rows("SELECT action, outcome FROM audit_log WHERE action <> 'ingest'") == [
+        ("reconcile", finding)
+    ]
+    assert exchange.count("canonical_records") == exchange.count("raw_object_manifest") == 1
+    assert reconcile(exchange)["ok"] == 1
+
+
+def test_a_retry_before_or_after_the_repair_is_the_same_record(exchange: Exchange) -> None:
+    crash_before_commit(exchange)
+    reconcile(exchange, repair=True)
+    ((orphan,),) = exchange.rows("SELECT record_id FROM raw_object_manifest")
+    events = publish(exchange)
+    assert submit(exchange) == str(orphan)
+    assert pending_events(exchange) == []
+    assert exchange.count("raw_object_manifest") == 1
+    assert deliver(exchange, events) == 1
+
+
+def test_a_record_stuck_under_way_is_sent_again_and_normalize_takes_it_up(exchange: Exchange) -> None:
+    after_an_environment_died_and_nobody_delivered_again(exchange)
+    assert reconcile(exchange, repair=True)["repaired_stuck_enqueued"] == 1
+    assert deliver(exchange, publish(exchange)) == 1
+
+
+def delete_raw(exchange: Exchange) -> None:
+    canonical(exchange)
+    remove_object(exchange)
+
+
+def delete_raw_before_its_time(exchange: Exchange) -> None:
+    submit(exchange)
+    remove_object(exchange)
+
+
+def lengthen_raw(exchange: Exchange) -> None:
+    canonical(exchange)
+    change_object(exchange, BODY + b" ")
+
+
+def leave_in_outbox(exchange: Exchange) -> None:
+    submit(exchange)
+
+
+def die(exchange: Exchange) -> None:
+    submit(exchange)
+    exchange.rows("UPDATE partner_sources SET partner_id = 'partnerB' WHERE source = 'hospital-a'")
+    change_object(exchange, BODY.replace(b"Sam", b"Tam"))
+    assert deliver(exchange, publish(exchange)) == 0
+
+
+def copy_to_another_hour(exchange: Exchange) -> None:
+    record_id = canonical(exchange)
+    exchange.objects().put(f"hospital-a/2026-01-01T00/{record_id}.json", BODY, {})
+
+
+def put_what_is_no_record(exchange: Exchange) -> None:
+    bad = submission("key-of-a-bad-one")
+    exchange.objects().put(bad.object_key, b"{}", bad.object_metadata)
+
+
+def leave_behind_an_erased_object(exchange: Exchange) -> None:
+    record_id = submit(exchange)
+    exchange.rows(
+        "INSERT INTO tombstones (record_id, erasure_id, partner_id, bucket, object_key, deleted_rows)"
+        " VALUES (%s, gen_random_uuid(), 'partnerA', 'x', 'x', '{}')",
+        record_id,
+    )
+    exchange.rows("DELETE FROM raw_object_manifest")
+    exchange.rows("DELETE FROM outbox_events")
+
+
+REPORTED: dict[str, Callable[[Exchange], None]] = {
+    "canonical_without_raw": delete_raw,
+    "manifest_without_raw": delete_raw_before_its_time,
+    "hash_mismatch": lengthen_raw,
+    "stuck_outbox": leave_in_outbox,
+    "dead_lettered": die,
+    "raw_copy": copy_to_another_hour,
+    "unfit_raw": put_what_is_no_record,
+    "erased_not_gone": leave_behind_an_erased_object,
+}
+
+
+@pytest.mark.parametrize(("finding", "break_it"), REPORTED.items(), ids=REPORTED)
+def test_what_has_no_safe_fix_is_reported_and_left_as_it_is(
+    exchange: Exchange, finding: str, break_it: Callable[[Exchange], None]
+) -> None:
+    break_it(exchange)
+    before = {
+        name: exchange.count(name) for name in ("raw_object_manifest", "outbox_events", "canonical_records")
+    }
+    counts = reconcile(exchange, repair=True)
+    assert counts[finding] == 1
+    assert not any(name.startswith("repaired") for name in counts)
+    assert set(findings(exchange).values()) == {finding}
+    assert {name: exchange.count(name) for name in before} == before
+
+
+def test_a_changed_object_of_the_same_size_is_found_where_hashes_are_asked_for(exchange: Exchange) -> None:
+    canonical(exchange)
+    change_object(exchange, BODY.replace(b"Sam", b"Tam"))
+    assert reconcile(exchange)["ok"] == 1
+    assert reconcile(exchange, check_hashes=True)["hash_mismatch"] == 1
+
+
+def test_nothing_young_is_taken_for_stuck(exchange: Exchange) -> None:
+    crash_before_commit(exchange)
+    counts = reconcile(exchange, repair=True, grace_seconds=300)
+    assert counts["in_flight"] == 1
+    submit(exchange)
+    assert reconcile(exchange, repair=True, grace_seconds=300)["in_flight"] == 1
+    publish(exchange)
+    assert reconcile(exchange, repair=True, grace_seconds=300)["in_flight"] == 1
+    assert exchange.count("reconcile_findings") == 0
+    assert exchange.count("outbox_events") == 1
+
+
+def test_an_hour_that_the_bucket_lost_altogether_is_noticed_by_the_manifest(exchange: Exchange) -> None:
+    for n in range(3):
+        record = replace(submission(f"key-of-hour-{n:04}"), occurred_at=datetime(2026, 11, 24, n, tzinfo=UTC))
+        keep_in_manifest(exchange, record)
+        if n != 1:
+            exchange.put(record)
+    assert reconcile(exchange)["manifest_without_raw"] == 1
+    assert "manifest_without_raw" not in reconcile(exchange, since="2026-11-24T02:00:00Z")
+
+
+def keep_in_manifest(exchange: Exchange, record: Submission) -> None:
+    exchange.rows(
+        "INSERT INTO raw_object_manifest (record_id, partner_id, source, route, record_kind, schema_hint, bucket,"
+        " object_key, sha256, size_bytes, correlation_id, occurred_at)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        *vars(record.manifest_entry(exchange.bucket)).values(),
+    )
+
+
+def test_a_raw_object_that_retention_took_is_not_missed(exchange: Exchange) -> None:
+    delete_raw(exchange)
+    exchange.rows("UPDATE raw_object_manifest SET raw_deleted_at = now()")
+    assert reconcile(exchange)["ok"] == 1
+
+
+def test_a_finding_that_was_mended_otherwise_is_resolved_at_the_next_look(exchange: Exchange) -> None:
+    crash_before_commit(exchange)
+    reconcile(exchange)
+    assert set(findings(exchange).values()) == {"orphan_raw"}
+    submit(exchange)
+    deliver(exchange, publish(exchange))
+    reconcile(exchange)
+    assert findings(exchange) == {}
+
+
+def test_a_repaired_finding_stays_open_while_its_record_is_under_way(exchange: Exchange) -> None:
+    crash_before_commit(exchange)
+    reconcile(exchange, repair=True)
+    worker = reconciler(exchange)
+    assert worker.look_again({"grace_seconds": 300}, lambda: LONG_SECONDS).values["in_flight"] == 1
+    assert set(findings(exchange).values()) == {"orphan_raw"}
+    deliver(exchange, publish(exchange))
+    worker.look_again({}, lambda: LONG_SECONDS)
+    assert findings(exchange) == {}
+
+
+def test_a_run_looks_from_where_the_last_one_ended_or_from_the_oldest_record_under_way(
+    exchange: Exchange,
+) -> None:
+    worker = reconciler(exchange)
+
+    def window(**request: Any) -> datetime:
+        job_id = worker.start({"grace_seconds": 60, **request})
+        worker.run(job_id, 0, LONG_SECONDS)
+        ((since,),) = exchange.rows(
+            "SELECT (request ->> 'since')::timestamptz FROM job_runs WHERE job_id = %s", job_id
+        )
+        assert isinstance(since, datetime)
+        return since
+
+    now = datetime.now(UTC)
+    assert abs(window() - (now - timedelta(hours=24))) < timedelta(minutes=1)
+    assert abs(window() - (now - timedelta(seconds=60))) < timedelta(minutes=1)
+    # published long ago and under way again only now: not stuck, and not to be forgotten
+    old = replace(
+        submission("key-of-an-old-one"), occurred_at=now.replace(microsecond=0) - timedelta(hours=3)
+    )
+    keep_in_manifest(exchange, old)
+    exchange.put(old)
+    exchange.rows(
+        "INSERT INTO processing_stage_state (record_id, stage, state, attempts, event_id, environment_id)"
+        " VALUES (%s, 'canonicalize', 'failed_retryable', 1, gen_random_uuid(), 'x')",
+        old.record_id,
+    )
+    window(since=(now - timedelta(hours=4)).isoformat())
+    assert window() == old.occurred_at - timedelta(seconds=60)
+
+
+def test_shards_share_the_records_and_find_the_same(exchange: Exchange) -> None:
+    for n in range(40):
+        exchange.put(submission(f"key-of-object-{n:05}"))
+    worker = reconciler(exchange)
+    job_id = worker.start({"since": "2020-01-01T00:00:00Z", "grace_seconds": 0, "repair": True, "shards": 4})
+    counts = [worker.run(job_id, shard, LONG_SECONDS).counts["repaired_orphan_raw"] for shard in range(4)]
+    assert sum(counts) == exchange.count("outbox_events") == 40
+    assert min(counts) > 0
+    assert deliver(exchange, publish(exchange)) == 40
+    look = worker.look_again({"grace_seconds": 0}, lambda: LONG_SECONDS).values
+    assert look == {"records": 40, "ok": 40}
+    assert len(canonical_tables(exchange)["canonical_records"]) == 40
+
+
+def test_findings_are_listed_page_by_page(exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("exchange.recovery.findings.PAGE_FINDINGS", 2)
+    for n in range(5):
+        exchange.put(submission(f"key-of-object-{n:05}"))
+    reconcile(exchange)
+    worker, found, after = reconciler(exchange), [], None
+    while True:
+        page = worker.read_findings({"after": after} if after else {})
+        found += page["findings"]
+        after = page["next"]
+        if after is None:
+            break
+    assert len({finding["record_id"] for finding in found}) == len(found) == 5
+    assert {finding["finding"] for finding in found} == {"orphan_raw"}
+
+
+def test_the_event_of_a_repaired_orphan_is_the_one_that_ingest_would_have_sent(exchange: Exchange) -> None:
+    record = submission("key-of-an-orphan")
+    exchange.put(record)
+    reconcile(exchange, repair=True)
+    assert [value for _, _, value in pending_events(exchange)] == [record_ingested(record, exchange.bucket)]
