@@ -5,11 +5,12 @@ BIN := $(VENV)/bin
 SAM := .venv-sam
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 RECORDS ?= 5000
+ENVIRONMENT ?= local
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
 .PHONY: help install up down status demo test test-unit test-integration test-contract test-e2e test-sam check format \
-        validate-template bench lock clean
+        validate-template sam-build bench bench-sam lock clean
 
 help:  ## This list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,8 +52,8 @@ test-contract: install  ## Contracts, and the running API against them
 test-e2e: install  ## The whole system on the local runner
 	@$(PYTEST) tests/e2e
 
-test-sam: install $(SAM)/.installed  ## Functions in SAM's own containers; skipped, by name, without Docker and an image
-	@$(PYTEST) tests/sam
+test-sam: install $(SAM)/.installed  ## The template under the real sam local; each test not run, by name, without Docker
+	@$(PYTEST) tests/sam --no-fold-skipped
 
 check: install validate-template  ## Lint, types, import rules, template
 	@$(BIN)/ruff check .
@@ -72,6 +73,12 @@ $(SAM)/.installed: infra/sam/requirements.txt
 
 validate-template: $(SAM)/.installed  ## sam validate --lint
 	@SAM_CLI_TELEMETRY=0 $(SAM)/bin/sam validate --lint --region us-east-1
+
+sam-build: $(SAM)/.installed  ## sam build (ENVIRONMENT=prod for a deployment)
+	@PYTHON_VERSION=$(if $(filter prod,$(ENVIRONMENT)),3.13,3.11) $(SAM)/bin/sam build --config-env $(ENVIRONMENT)
+
+bench-sam: install $(SAM)/.installed  ## The runner beside sam local start-api, as ratios; needs Docker
+	@PYTHONPATH=layers/exchange:. $(BIN)/python -m tests.bench.start_api
 
 bench: install  ## Figures as ratios against a bare limit measured beside them
 	@PYTHONPATH=layers/exchange:. $(BIN)/python -m tests.bench

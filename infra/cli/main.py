@@ -10,6 +10,7 @@ from infra.cli.commands.invoke import invoke
 from infra.cli.commands.logs import logs
 from infra.cli.commands.reconcile import reconcile
 from infra.cli.commands.replay import replay
+from infra.cli.commands.services import services
 from infra.cli.commands.sources import sources
 from infra.cli.commands.status import status
 from infra.cli.commands.token import token
@@ -28,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     rich_markup_mode="rich",
 )
-for command in (up, down, status, logs, invoke, trigger, token, replay, reconcile, demo, sources):
+for command in (up, down, status, logs, invoke, trigger, token, replay, reconcile, demo, services, sources):
     app.command()(command)
 
 if __name__ == "__main__":

@@ -27,6 +27,8 @@ __all__ = [
     "Ports",
     "System",
     "prepare_database",
+    "stack_config",
+    "template_parameters",
 ]
 
 # What is built from the template is kept by content, so every system of this clone shares it.
@@ -59,7 +61,6 @@ class System:
         sources: bool = True,
         watch: bool = False,
         parameters: Mapping[str, str] | None = None,
-        kafka_advertised_host: str = "127.0.0.1",
     ) -> None:
         self._data_dir = data_dir
         self._ports = ports
@@ -68,22 +69,7 @@ class System:
         self._watch = watch
         self._parameters = dict(parameters or {})
         self._build_dir = build_dir or BUILD_DIR
-        self.stack = Stack(
-            StackConfig(
-                data_dir=data_dir / "stack",
-                log_dir=data_dir / "logs",
-                database="exchange",
-                owner="exchange_owner",
-                buckets=(BUCKET,),
-                topics=TOPICS,
-                broker_storage=broker_storage,
-                postgres_port=ports.postgres,
-                s3_port=ports.s3,
-                kafka_port=ports.kafka,
-                kafka_advertised_host=kafka_advertised_host,
-                region=REGION,
-            )
-        )
+        self.stack = Stack(stack_config(data_dir, ports, broker_storage))
         self.runner: Runner | None = None
         self._services_writer: asyncio.Task[None] | None = None
 
@@ -122,7 +108,7 @@ class System:
                 template=ROOT / "template.yaml",
                 state_dir=self._data_dir,
                 build_dir=self._build_dir,
-                parameters=_parameters(endpoints, ports.lambda_, jwt_secret) | self._parameters,
+                parameters=template_parameters(endpoints, ports.lambda_, jwt_secret) | self._parameters,
                 aws_environment={
                     "AWS_REGION": REGION,
                     "AWS_ACCESS_KEY_ID": endpoints.s3.access_key,
@@ -157,6 +143,26 @@ class System:
         )
 
 
+def stack_config(
+    data_dir: Path, ports: Ports, broker_storage: BrokerStorage, kafka_advertised_host: str = "127.0.0.1"
+) -> StackConfig:
+    """The services that the exchange stands on, with their data in `data_dir`."""
+    return StackConfig(
+        data_dir=data_dir / "stack",
+        log_dir=data_dir / "logs",
+        database="exchange",
+        owner="exchange_owner",
+        buckets=(BUCKET,),
+        topics=TOPICS,
+        broker_storage=broker_storage,
+        postgres_port=ports.postgres,
+        s3_port=ports.s3,
+        kafka_port=ports.kafka,
+        kafka_advertised_host=kafka_advertised_host,
+        region=REGION,
+    )
+
+
 def prepare_database(endpoints: Endpoints) -> None:
     """Migrate, give the functions' roles the local password, register the local partners."""
     postgres = endpoints.postgres
@@ -173,7 +179,8 @@ def prepare_database(endpoints: Endpoints) -> None:
         cursor.execute(PARTNERS.read_text(encoding="utf-8"))
 
 
-def _parameters(endpoints: Endpoints, lambda_port: int, jwt_secret: str) -> dict[str, str]:
+def template_parameters(endpoints: Endpoints, lambda_port: int, jwt_secret: str) -> dict[str, str]:
+    """What the template is told, here: functions on this machine's loopback, services of the embedded stack."""
     postgres = endpoints.postgres
     return {
         "Env": "local",

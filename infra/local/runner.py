@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,7 @@ class Runner:
         self._servers: dict[str, HttpServer] = {}
         self._pollers: list[KafkaPoller] = []
         self._code_watch: CodeWatch | None = None
+        self._start_seconds: float | None = None
         self._is_up = asyncio.Event()
         self._stop_wanted = asyncio.Event()
 
@@ -61,7 +63,7 @@ class Runner:
 
         Raises TemplateError, BuildError or PortTaken; nothing is left running then.
         """
-        config = self._config
+        config, began = self._config, time.perf_counter()
         application = await asyncio.to_thread(self._read_template)
         self._journal = Journal(config.state_dir / "logs", sys.stdout if config.screen else None)
         await self._end_leftovers()
@@ -84,6 +86,7 @@ class Runner:
             if config.sources:
                 self._watch_sources(application)
                 self._scheduler.start()
+            self._start_seconds = round(time.perf_counter() - began, 3)
             self._is_up.set()
         except BaseException:
             await self.stop()
@@ -114,10 +117,11 @@ class Runner:
         self._scheduler.trigger(schedule)
 
     def status(self) -> dict[str, Any]:
-        """Return what GET /status shows: functions, event sources, schedules, endpoints."""
-        return describe(
+        """Return what GET /status shows: functions, event sources, schedules, endpoints, what the start took."""
+        state = describe(
             self._functions.pools, self._statistics, self._pollers, self._scheduler, self.endpoints
         )
+        return {**state, "start_seconds": self._start_seconds}
 
     def _read_template(self) -> Application:
         config = self._config

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from tests.bench import cold_start, ingest, invoke, latency, ledger, normalize, publish
+from tests.bench import cold_start, ingest, invoke, latency, ledger, normalize, publish, runner
 from tests.bench.report import print_figures
 from tests.bench.serving import serve
 
 
 def main() -> None:
-    """Two systems after each other: functions alone, then everything."""
+    """Systems after each other: empty functions, the exchange's functions alone, then everything."""
+    print("The runner with empty functions …", flush=True)
+    figures = runner.measure()
     print("Functions alone: ingest, invoke, publish, cold start, ledger …", flush=True)
     with serve(sources=False) as addresses:
-        figures = ingest.measure(addresses) + invoke.measure(addresses) + publish.measure(addresses)
+        figures += ingest.measure(addresses) + invoke.measure(addresses) + publish.measure(addresses)
         figures += cold_start.measure(addresses) + ledger.measure(addresses)
     print("With event sources: latency, normalize …", flush=True)
     with serve(sources=True) as addresses:
+        figures += [runner.measure_start(addresses)]
         figures += latency.measure(addresses) + normalize.measure(addresses)
     print_figures("Health-data exchange, this machine, everything on it", figures)
 

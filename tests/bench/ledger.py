@@ -65,7 +65,7 @@ def measure(addresses: Addresses) -> list[Figure]:
     with_ledger, without = map(median, seconds.values())
     return [
         Figure(
-            "normalize: share of its speed without the ledger",
+            "normalize: share of speed without ledger",
             median(shares),
             "×",
             0.8,

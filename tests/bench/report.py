@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rich.console import Console
-from rich.table import Table
 
 
 @dataclass(frozen=True)
@@ -28,15 +27,16 @@ class Figure:
 
 
 def print_figures(title: str, figures: list[Figure]) -> None:
-    """One table; plain when not a terminal."""
-    table = Table(title=title, title_justify="left")
-    table.add_column("figure")
-    table.add_column("measured", justify="right")
-    table.add_column("goal", justify="right")
-    table.add_column("")
-    table.add_column("beside it")
+    """Lines of at most 80 columns: what a figure was measured beside stands below it."""
+    console = Console(highlight=False, soft_wrap=True)
+    width = max(len(figure.name) for figure in figures)
+    console.print(f"\n[bold]{title}[/bold]\n\n{'figure':{width}}{'measured':>20}{'goal':>9}")
+    console.print("─" * (width + 38))
     for figure in figures:
+        digits = 0 if figure.value >= 100 else 2
+        measured = f"{figure.value:,.{digits}f} {figure.unit}"
         goal = "" if figure.goal is None else f"{'≤' if figure.at_most else '≥'} {figure.goal:,g}"
-        verdict = "" if figure.goal is None else ("MISSING" if figure.is_missed else "met")
-        table.add_row(figure.name, f"{figure.value:,.2f} {figure.unit}", goal, verdict, figure.beside)
-    Console(width=None).print(table)
+        verdict = "" if figure.goal is None else ("[red]MISSING[/red]" if figure.is_missed else "met")
+        console.print(f"{figure.name:{width}}{measured:>20}{goal:>9}  {verdict}".rstrip())
+        if figure.beside:
+            console.print(f"  [dim]{figure.beside}[/dim]")

@@ -24,7 +24,7 @@ def sources(
         typer.Option(
             exists=True,
             dir_okay=False,
-            help="YAML of template parameters, the file that sam local takes by --parameter-overrides file://…",
+            help="YAML of template parameters, as exchange services writes it and sam local reads it.",
         ),
     ] = ROOT / ".local" / "sam" / "parameters.yaml",
     brokers: Annotated[
@@ -36,7 +36,7 @@ def sources(
     `sam local` serves functions but runs neither: this does, with the code that runs them in `exchange up`. Ctrl-C
     ends it; what was in flight is committed or comes again.
 
-    Example: sam local start-lambda --config-env local & exchange sources
+    Example: sam local start-lambda --config-env local, then elsewhere: exchange sources
     """
     import yaml  # these cost half a second, which no other command should pay
 

@@ -1,0 +1,137 @@
+"""`exchange services`"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from infra.cli.addresses import REGION, Ports
+from infra.cli.docker_bridge import LOOPBACK, Forwarder, bridge_address
+from infra.cli.failure import fail
+from infra.cli.holder import Held, hold
+from infra.cli.local_tokens import load_or_create_secret
+from infra.cli.target import DEFAULT, DataDir
+
+USUAL_KAFKA_PORT = 9092
+
+
+def services(
+    *,
+    data_dir: DataDir = DEFAULT,
+    any_ports: Annotated[bool, typer.Option("--any-ports", help="Take free ports for everything.")] = False,
+    lambda_port: Annotated[
+        int, typer.Option(help="Where sam local start-lambda will listen.")
+    ] = Ports.lambda_,
+    broker_storage: Annotated[
+        Literal["s3", "memory"],
+        typer.Option(
+            help='Where the Kafka broker keeps its log: "s3", or "memory", which is faster and lost.'
+        ),
+    ] = "s3",
+) -> None:
+    """Start Postgres, S3 and Kafka alone, for functions that run in SAM's containers.
+
+    They listen on loopback, as under exchange up and on the same data; whatever comes to their ports on Docker's
+    bridge, where containers live, is passed on. Two files say how to get there: sam/parameters.yaml, which
+    samconfig.toml names in its environment "local", and sam/environment with the credentials for your shell.
+
+    Example: exchange services, then elsewhere: . .local/sam/environment && sam local start-api --config-env local
+    """
+    from infra.embedded import StackError  # these cost half a second, which no other command should pay
+
+    bridge = bridge_address()
+    if bridge is None:
+        fail("there is no Docker bridge on this machine; without Docker the functions run by: exchange up")
+    ports = Ports.any() if any_ports else Ports()
+    ports = replace(ports, lambda_=lambda_port, kafka=_choose_kafka_port(ports.kafka))
+    try:
+        with hold(data_dir):
+            asyncio.run(_serve(data_dir, ports, broker_storage, bridge))
+    except Held as held:
+        fail(f"the exchange runs on {data_dir} already ({held.holder}); stop it with: exchange down")
+    except (StackError, OSError) as error:
+        fail(str(error))
+
+
+async def _serve(data_dir: Path, ports: Ports, broker_storage: Literal["s3", "memory"], bridge: str) -> None:
+    from infra.cli.system import prepare_database, stack_config, template_parameters
+    from infra.embedded import Stack
+
+    asked_to_stop = asyncio.Event()
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(signum, asked_to_stop.set)
+    stack = Stack(stack_config(data_dir, ports, broker_storage, kafka_advertised_host=bridge))
+    async with Forwarder(bridge) as forwarder:
+        # Before the broker: its clients, also those on this machine, are sent to the bridge.
+        await forwarder.open(ports.kafka or 0)
+        await forwarder.open(ports.lambda_)
+        endpoints = await stack.start()
+        try:
+            await asyncio.to_thread(prepare_database, endpoints)
+            await forwarder.open(endpoints.postgres.port)
+            await forwarder.open(int(endpoints.s3.url.rpartition(":")[2]))
+            jwt_secret = load_or_create_secret(data_dir / "jwt_secret")
+            parameters = template_parameters(endpoints, ports.lambda_, jwt_secret)
+            _write_files(
+                data_dir / "sam",
+                {name: value.replace(LOOPBACK, bridge) for name, value in parameters.items()},
+                endpoints.s3.access_key,
+                endpoints.s3.secret_key,
+            )
+            print(_ready(data_dir / "sam" / "environment", bridge), flush=True)
+            await asked_to_stop.wait()
+        finally:
+            await stack.stop()
+    print("Stopped. Nothing is left running.", flush=True)
+
+
+def _choose_kafka_port(asked: int | None) -> int:
+    """The broker tells its clients where to come back to, so its port is chosen before it starts."""
+    from infra.embedded.ports import choose_ports
+
+    return choose_ports({"kafka": (asked, USUAL_KAFKA_PORT)}, {}, lambda *_: True)["kafka"]
+
+
+def _write_files(folder: Path, parameters: Mapping[str, str], access_key: str, secret_key: str) -> None:
+    import yaml
+
+    _write(folder / "parameters.yaml", yaml.safe_dump(dict(parameters)))
+    environment = {
+        "AWS_ACCESS_KEY_ID": access_key,
+        "AWS_SECRET_ACCESS_KEY": secret_key,
+        "AWS_DEFAULT_REGION": REGION,
+        # sam local asks AWS whose keys these are, waits seconds for it and goes on without: nobody is asked.
+        "AWS_ENDPOINT_URL_STS": f"http://{LOOPBACK}:9",
+        "AWS_MAX_ATTEMPTS": "1",
+    }
+    lines = [f"export {name}='{value}'" for name, value in environment.items()]
+    _write(folder / "environment", "\n".join(["unset AWS_PROFILE AWS_SESSION_TOKEN", *lines]) + "\n")
+
+
+def _write(path: Path, text: str) -> None:
+    """Readable by its owner alone: it holds local secrets. Whole or not at all, since others wait for it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    replacement = path.with_suffix(".new")
+    replacement.touch(mode=0o600)
+    replacement.write_text(text, encoding="utf-8")
+    replacement.replace(path)
+
+
+def _ready(environment: Path, bridge: str) -> str:
+    return f"""
+Postgres, S3 and Kafka are ready, for containers at {bridge}. In other terminals:
+
+  . {environment}
+  sam build
+  sam local start-lambda --config-env local
+  sam local start-api --config-env local
+  exchange sources
+
+Ctrl-C stops everything.
+"""

@@ -1,0 +1,83 @@
+"""The Docker engine under SAM: whether it is there, and what SAM left in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+from infra.cli.addresses import ROOT
+
+IMAGE_TOOL = Path(os.environ.get("LAMBDA_IMAGE_TOOL", ROOT.parent / "shared" / "tools" / "lambda-image.sh"))
+IMAGE = "public.ecr.aws/lambda/python:3.11-x86_64"
+PID_FILE = Path("/var/run/docker.pid")
+COMMAND_SECONDS = 60
+IMAGE_TOOL_SECONDS = 240
+
+
+def missing() -> str | None:
+    """Why SAM's containers cannot run here, None when they can. Makes engine and image where the tool is at hand."""
+    made = ""
+    if not _has_image() and IMAGE_TOOL.exists() and os.geteuid() == 0:
+        made = f"; {IMAGE_TOOL.name} said: {_make_image()}"
+    if not _docker("info"):
+        return f"there is no Docker engine{made}"
+    return None if _has_image() else f"there is no image {IMAGE}{made}"
+
+
+def remove_containers_of(folder: Path) -> None:
+    """Remove SAM's containers whose code lies below `folder`; another's are none of our business."""
+    command = ("ps", "--all", "--quiet", "--no-trunc", "--filter", "label=sam.cli.container.type=lambda")
+    ids = (_docker(*command) or "").split()
+    described = json.loads(_docker("container", "inspect", *ids) or "[]") if ids else []
+    ours = [
+        container["Id"]
+        for container in described
+        if any(Path(mount["Source"]).is_relative_to(folder) for mount in container["Mounts"])
+    ]
+    if ours:
+        _docker("rm", "--force", *ours)
+
+
+def _has_image() -> bool:
+    return _docker("image", "inspect", IMAGE) is not None
+
+
+def _docker(*arguments: str) -> str | None:
+    """What the command printed, None when it failed."""
+    try:
+        done = subprocess.run(
+            ["docker", *arguments], capture_output=True, text=True, check=False, timeout=COMMAND_SECONDS
+        )
+    except (FileNotFoundError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None
+
+
+def _make_image() -> str:
+    """Run the tool; gives its last words."""
+    _forget_killed_engine()
+    try:
+        done = subprocess.run(
+            ["bash", str(IMAGE_TOOL)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=IMAGE_TOOL_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        return f"nothing within {IMAGE_TOOL_SECONDS} s"
+    return " ".join(done.stdout.split("\n")[-3:]).strip()
+
+
+def _forget_killed_engine() -> None:
+    # An engine that was killed leaves its pid behind; once another program has got that pid, none starts any more.
+    if not PID_FILE.exists():
+        return
+    pid = PID_FILE.read_text().strip()
+    command = Path(f"/proc/{pid}/comm")
+    if not command.exists() or command.read_text().strip() != "dockerd":
+        PID_FILE.unlink()
