@@ -7,10 +7,11 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-deps --re
 RECORDS ?= 5000
 ENVIRONMENT ?= local
 PYTEST := $(BIN)/python -m pytest
+COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status demo test test-unit test-integration test-contract test-e2e test-sam check format \
-        validate-template sam-build bench bench-sam lock clean
+.PHONY: help install up down status up-docker down-docker demo test test-unit test-integration test-contract test-e2e test-sam check \
+        format validate-template sam-build bench bench-sam lock clean
 
 help:  ## This list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +34,13 @@ down: install  ## Stop an exchange that was started elsewhere
 
 status: install  ## Functions, event sources and services of the running exchange
 	@$(BIN)/exchange status
+
+up-docker:  ## The whole system in containers, with Grafana and Prometheus (settings: .env.example)
+	@$(COMPOSE) up --detach --build
+	@$(COMPOSE) ps
+
+down-docker:  ## Stop the containers; the data stays in their volumes
+	@$(COMPOSE) down
 
 demo: install  ## Two hospitals send real records; the books must balance (RECORDS=200 for a quick look)
 	@$(BIN)/exchange demo --records $(RECORDS)
@@ -91,6 +99,9 @@ lock: install  ## Pin every package again, by hash
 	  --python-version 3.11 --extra dev pyproject.toml layers/dependencies/requirements.in -o requirements-dev.txt
 	@$(BIN)/uv pip compile -q --universal --generate-hashes --no-annotate --custom-compile-command "make lock" \
 	  --python-version 3.11 infra/sam/requirements.in -o infra/sam/requirements.txt
+	@$(BIN)/uv pip compile -q --universal --generate-hashes --no-annotate --custom-compile-command "make lock" \
+	  --python-version 3.11 --constraint requirements-dev.txt infra/compose/image/requirements.in \
+	  -o infra/compose/image/requirements.txt
 
 clean:  ## Forget everything local: venvs, data, caches
 	rm -rf $(VENV) $(SAM) .local .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+"""The functions beside services that somebody else runs: what the containers of docker-compose.yml do."""

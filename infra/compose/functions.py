@@ -1,0 +1,56 @@
+"""Every function of template.yaml on the local runner, in a container."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+from infra.cli.addresses import REGION, ROOT
+from infra.cli.system import template_parameters
+from infra.compose.config import ComposeConfig
+from infra.compose.secret_files import read_secret_file
+from infra.local import Runner, RunnerConfig
+
+LAMBDA_PORT = 3001
+# `docker compose down` kills after ten seconds.
+STOP_TIMEOUT_SECONDS = 5.0
+
+
+def runner_config(config: ComposeConfig) -> RunnerConfig:
+    """On all addresses of the container: which of its ports this machine sees is for docker-compose.yml to say."""
+    endpoints = config.endpoints()
+    parameters = template_parameters(
+        endpoints, LAMBDA_PORT, read_secret_file(config.secrets_dir, "jwt_secret")
+    )
+    return RunnerConfig(
+        template=ROOT / "template.yaml",
+        state_dir=config.state_dir,
+        build_dir=config.build_dir,
+        host="0.0.0.0",  # noqa: S104
+        parameters={
+            **parameters,
+            "TokenizerHmacSecret": read_secret_file(config.secrets_dir, "tokenizer_hmac_secret"),
+        },
+        aws_environment={
+            "AWS_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": endpoints.s3.access_key,
+            "AWS_SECRET_ACCESS_KEY": endpoints.s3.secret_key,
+        },
+        api_ports={"IngestApi": 8080, "TokenizeApi": 8081},
+        lambda_port=LAMBDA_PORT,
+        stop_timeout_seconds=STOP_TIMEOUT_SECONDS,
+    )
+
+
+async def serve(config: ComposeConfig) -> None:
+    """Run until SIGTERM, SIGINT or POST /stop. Raises RunnerError."""
+    runner = Runner(runner_config(config))
+    stop = asyncio.Event()
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(signum, stop.set)
+    await runner.start()
+    requests = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(runner.wait_for_stop_request())]
+    await asyncio.wait(requests, return_when=asyncio.FIRST_COMPLETED)
+    for request in requests:
+        request.cancel()
+    await runner.stop()
