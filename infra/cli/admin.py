@@ -13,14 +13,29 @@ from infra.cli.failure import fail
 TIMEOUT_SECONDS = 10
 
 
-def read_status(addresses: Addresses) -> dict[str, Any]:
-    """Functions, event sources and schedules as the runner tells them."""
+class AdminUnreachable(Exception):
+    """The runner does not answer; the message is for people."""
+
+
+def look_at_status(addresses: Addresses) -> dict[str, Any]:
+    """Functions, event sources and schedules as the runner tells them. Raises AdminUnreachable."""
     return dict(json.loads(_call(addresses, "GET", "/status")))
 
 
+def read_status(addresses: Addresses) -> dict[str, Any]:
+    """The same; a runner that does not answer ends the command."""
+    try:
+        return look_at_status(addresses)
+    except AdminUnreachable as error:
+        fail(str(error))
+
+
 def trigger_schedule(addresses: Addresses, name: str) -> None:
-    """Fire a schedule that `read_status` names."""
-    _call(addresses, "POST", f"/schedules/{quote(name)}/trigger")
+    """Fire a schedule that `read_status` names. A runner that does not answer ends the command."""
+    try:
+        _call(addresses, "POST", f"/schedules/{quote(name)}/trigger")
+    except AdminUnreachable as error:
+        fail(str(error))
 
 
 def _call(addresses: Addresses, method: str, path: str) -> bytes:
@@ -29,4 +44,4 @@ def _call(addresses: Addresses, method: str, path: str) -> bytes:
         with urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
             return bytes(answer.read())
     except OSError as error:
-        fail(f"{method} {request.full_url}: {error}")
+        raise AdminUnreachable(f"the runner does not answer {method} {request.full_url}: {error}") from error

@@ -1,9 +1,14 @@
-"""What functions print and what Lambda says about each invocation, on the screen and in a file a function."""
+"""What functions print and what Lambda says about each invocation, on the screen and in a file a function.
+
+A line of a file is time, request id (or -) and text, with a tab between; what begins with four spaces goes on with it.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
@@ -24,20 +29,21 @@ class Journal:
         self._files: dict[str, TextIO] = {}
         self._for_files: dict[str, list[str]] = {}
         self._for_screen: list[str] = []
+        self._stamped_ms, self._stamp = 0, ""
         self._flush: asyncio.TimerHandle | None = None
 
     def record(self, function_name: str, request_id: str, line: str, *, on_screen: bool = True) -> None:
         """Write one line of a function; `on_screen` False for lines that are for machines."""
         # awslambdaric joins the lines of a traceback by carriage returns, for CloudWatch.
         line = line.replace("\r", "\n    ")
-        self._for_files.setdefault(function_name, []).append(line)
+        self._for_files.setdefault(function_name, []).append(f"{self._now()}\t{request_id or '-'}\t{line}")
         if on_screen and self._screen is not None:
             self._for_screen.append(self._decorate(function_name, request_id, line))
         self._flush_soon()
 
     def announce(self, line: str) -> None:
         """Write one line of the runner itself."""
-        self._for_files.setdefault(RUNNER, []).append(line)
+        self._for_files.setdefault(RUNNER, []).append(f"{self._now()}\t-\t{line}")
         if self._screen is not None:
             self._for_screen.append(line)
         self._flush_soon()
@@ -69,6 +75,15 @@ class Journal:
     def _flush_soon(self) -> None:
         if self._flush is None:
             self._flush = asyncio.get_running_loop().call_later(_FLUSH_AFTER_SECONDS, self.flush)
+
+    def _now(self) -> str:
+        # Many lines come in one millisecond, and the text of it costs more than the rest of a line.
+        now_ms = time.time_ns() // 1_000_000
+        if now_ms != self._stamped_ms:
+            self._stamped_ms = now_ms
+            moment = datetime.fromtimestamp(now_ms / 1000, UTC)
+            self._stamp = f"{moment:%Y-%m-%dT%H:%M:%S}.{now_ms % 1000:03}Z"
+        return self._stamp
 
     def _decorate(self, function_name: str, request_id: str, line: str) -> str:
         prefix = f"[{function_name} {request_id}]" if request_id else f"[{function_name}]"

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import os
+import pty
+import select
+import signal
 import subprocess
 import sys
-from collections.abc import Iterable
+import termios
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -33,6 +39,55 @@ def started(*arguments: str | Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
         _command(arguments), cwd=ROOT, env=_environment(), stdout=subprocess.PIPE, text=True
     )
+
+
+class Terminal:
+    """A command in a terminal of 80 columns, from the outside."""
+
+    def __init__(self, arguments: Iterable[str | Path]) -> None:
+        self._mine, its = pty.openpty()
+        termios.tcsetwinsize(its, (40, 80))
+        environment = _environment() | {"TERM": "xterm-256color"}
+        self._process = subprocess.Popen(
+            _command(arguments),
+            cwd=ROOT,
+            env=environment,
+            stdin=its,
+            stdout=its,
+        )
+        os.close(its)
+        self.exit_code: int | None = None
+        self._seen = ""
+
+    def read_until(self, *wanted: str) -> None:
+        """Return when one of these has come since the last time."""
+        deadline = time.monotonic() + 30
+        while not (found := [self._seen.index(text) + len(text) for text in wanted if text in self._seen]):
+            assert time.monotonic() < deadline, self._seen
+            if select.select([self._mine], [], [], 0.2)[0]:
+                self._seen += os.read(self._mine, 65536).decode("utf-8", "replace")
+        self._seen = self._seen[min(found) :]
+
+    def interrupt(self) -> None:
+        """As Ctrl-C does."""
+        self._process.send_signal(signal.SIGINT)
+
+    def close(self) -> None:
+        try:
+            self.exit_code = self._process.wait(30)
+        finally:
+            self._process.kill()
+            os.close(self._mine)
+
+
+@contextmanager
+def on_a_terminal(*arguments: str | Path) -> Iterator[Terminal]:
+    """Start it on a terminal; it has to end by itself."""
+    terminal = Terminal(arguments)
+    try:
+        yield terminal
+    finally:
+        terminal.close()
 
 
 def _command(arguments: Iterable[str | Path]) -> list[str]:

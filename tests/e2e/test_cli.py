@@ -16,7 +16,7 @@ import pytest
 import requests
 
 from infra.cli.addresses import Addresses
-from tests.e2e.exchange_command import family_of, run_exchange, started, still_alive
+from tests.e2e.exchange_command import family_of, on_a_terminal, run_exchange, started, still_alive
 
 BODY: dict[str, Any] = {
     "source": "hospital-a",
@@ -69,6 +69,18 @@ def test_status_shows_every_function_source_and_service(data_dir: Path) -> None:
     assert {service["state"] for service in state["services"]} == {"ready"}
 
 
+def test_status_on_a_terminal_is_looked_at_again_until_ctrl_c(data_dir: Path, addresses: Addresses) -> None:
+    with on_a_terminal("status", "--data-dir", data_dir) as terminal:
+        terminal.read_until("Nothing needs attention.", "invocations failed")
+        requests.get(f"{addresses.ingest}/healthz", timeout=30).raise_for_status()
+        # Every look begins at the top left of the screen.
+        terminal.read_until("\x1b[H")
+        terminal.read_until("\x1b[H")
+        terminal.interrupt()
+        terminal.read_until("postgres")
+    assert terminal.exit_code == 0
+
+
 def test_a_service_that_was_killed_shows_its_restart(data_dir: Path) -> None:
     def s3() -> dict[str, Any]:
         return next(service for service in read_status(data_dir)["services"] if service["name"] == "s3")
@@ -115,8 +127,10 @@ def test_a_failing_function_ends_invoke_with_exit_code_1_and_its_log_is_found(da
     assert asked.returncode == 1
     assert "errorType" in json.loads(asked.stdout)
     request_id = asked.stderr.split()[-1]
-    found = run_exchange("logs", "outbox-publish", "--request-id", request_id, "--data-dir", data_dir).stdout
-    assert f"START RequestId: {request_id}" in found
+    found = run_exchange("logs", "--request", request_id, "--data-dir", data_dir).stdout.splitlines()
+    assert f"START RequestId: {request_id}" in found[0]
+    assert f"REPORT RequestId: {request_id}" in found[-1]
+    assert all(request_id in line for line in found)
 
 
 def test_an_asynchronous_invoke_returns_at_once(data_dir: Path) -> None:

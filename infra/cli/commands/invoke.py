@@ -45,7 +45,7 @@ def invoke(
     _print_json(answer["Payload"].read())
     if "FunctionError" in answer:
         fail(
-            f"{name} failed; see: exchange logs {function} --request-id {answer['ResponseMetadata']['RequestId']}"
+            f"{name} failed; see: exchange logs {function} --request {answer['ResponseMetadata']['RequestId']}"
         )
 
 

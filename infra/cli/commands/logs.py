@@ -2,51 +2,65 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import deque
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from infra.cli.failure import fail
+from infra.cli.log_lines import Line, LogReader, coloured, plain
 from infra.cli.names import find_function, short_name
 from infra.cli.target import DEFAULT, DataDir
 
 POLL_SECONDS = 0.2
+# The runner's own lines: reloads, event sources that reconnect.
+RUNNER = "runner"
 
 
 def logs(
-    function: Annotated[str | None, typer.Argument(help="One function; all of them when left out.")] = None,
+    function: Annotated[
+        str | None, typer.Argument(help="One function, or runner; all of them when left out.")
+    ] = None,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on as lines come, until Ctrl-C.")
     ] = False,
     lines: Annotated[
         int, typer.Option("--lines", "-n", min=0, help="How many of the last lines of each function.")
     ] = 50,
-    request_id: Annotated[str, typer.Option(help="Only lines that carry this request id.")] = "",
+    request: Annotated[
+        str, typer.Option("--request", "--request-id", "-r", help="Only one request's lines, by its id.")
+    ] = "",
     data_dir: DataDir = DEFAULT,
 ) -> None:
     """Show what the functions printed.
 
     Lambda's START, END and REPORT lines are among them. Works while the exchange runs and
-    afterwards. With several functions every line begins with its function.
+    afterwards. Lines are in the order of their time; with several functions each begins with its function's name. A
+    request's lines are those printed while it ran, and any other that names it.
 
     Example: exchange logs normalize -f
     """
-    found = sorted((data_dir / "logs").glob("*Function.log"))
+    found = sorted(
+        path
+        for path in (data_dir / "logs").glob("*.log")
+        if path.stem.endswith("Function") or path.stem == RUNNER
+    )
     if not found:
         fail(f"there are no functions' logs in {data_dir / 'logs'}")
     if function is not None:
-        logical_id = find_function(function, (path.stem for path in found))
+        logical_id = RUNNER if function == RUNNER else find_function(function, (path.stem for path in found))
         found = [path for path in found if path.stem == logical_id]
-    sources = [_Source(path, request_id, with_name=len(found) > 1) for path in found]
-    for source in sources:
-        source.print_last(lines)
+    screen = _Screen([short_name(path.stem) for path in found])
+    sources = [_Source(path, request) for path in found]
+    screen.show(line for source in sources for line in source.last(lines))
     try:
         while follow:
-            for source in sources:
-                source.print_new()
+            screen.show(line for source in sources for line in source.new())
             time.sleep(POLL_SECONDS)
     except KeyboardInterrupt:
         return
@@ -55,18 +69,28 @@ def logs(
 class _Source:
     """One function's log file, read on from where the last look ended."""
 
-    def __init__(self, path: Path, request_id: str, *, with_name: bool) -> None:
-        self._file: TextIO = path.open(encoding="utf-8", errors="replace")
-        self._request_id = request_id
-        self._prefix = f"[{short_name(path.stem)}] " if with_name else ""
+    def __init__(self, path: Path, request: str) -> None:
+        self._reader = LogReader(short_name(path.stem), path.open(encoding="utf-8", errors="replace"))
+        self._request = request
 
-    def print_last(self, count: int) -> None:
-        last = deque((line for line in self._file if self._request_id in line), maxlen=count)
-        self._print(last)
+    def last(self, count: int) -> Iterable[Line]:
+        return deque(self.new(), maxlen=count)
 
-    def print_new(self) -> None:
-        self._print(deque(line for line in self._file if self._request_id in line))
+    def new(self) -> Iterable[Line]:
+        return (line for line in self._reader.read() if line.is_of(self._request))
 
-    def _print(self, lines: deque[str]) -> None:
-        for line in lines:
-            print(self._prefix + line, end="" if line.endswith("\n") else "\n", flush=True)
+
+class _Screen:
+    """Where the lines go, oldest first: coloured on a terminal, plain elsewhere."""
+
+    def __init__(self, functions: list[str]) -> None:
+        self._colours = {function: number for number, function in enumerate(functions)}
+        self._name_width = max(map(len, functions)) if len(functions) > 1 else 0
+        self._console = Console(highlight=False, soft_wrap=True) if sys.stdout.isatty() else None
+
+    def show(self, lines: Iterable[Line]) -> None:
+        for line in sorted(lines, key=lambda line: line.time):
+            if self._console is None:
+                print(plain(line, bool(self._name_width)), flush=True)
+            else:
+                self._console.print(coloured(line, self._name_width, self._colours[line.function]))
