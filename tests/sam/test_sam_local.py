@@ -30,7 +30,10 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "metrics.api": {"statusCode": 200},
     "normalize.kafka": {"batchItemFailures": []},
     "outbox_publish.schedule": {"failed": 0},
+    "reconcile.schedule": {"done": True, "waits_for": None},
     "redrive.direct": {"redriven": []},
+    "replay.direct": {"done": True, "waits_for": None},
+    "replay.schedule": {"resumed": []},
     "tokenize.api": {"statusCode": 200},
     "tokenize.direct": {"profile": "v1", "identifiers": []},
 }

@@ -88,12 +88,16 @@ def reconcile(
 
 def _reconcile(client: Any, request: dict[str, Any], job_id: str, wait_seconds: float) -> dict[str, Any]:
     again = {"action": "look_again", "grace_seconds": request["grace_seconds"]}
-    call(client, FUNCTION, {**again, "repair": request["repair"]})
+    # What was found before may lie outside of the window by now.
+    known = call(client, FUNCTION, {**again, "repair": request["repair"]})["counts"]
     if not job_id:
         job_id = call(client, FUNCTION, {"action": "start", **request})["job_id"]
     with screen.bars("reconcile", range(request["shards"]), counted="records") as watch:
         runs = Fleet(client, FUNCTION, job_id, watch).run(range(request["shards"]))
     counts = total(runs)
+    for name, number in known.items():
+        if name.startswith("repaired"):
+            counts[name] = counts.get(name, 0) + number
     deadline = time.monotonic() + wait_seconds
     pause = FIRST_PAUSE_SECONDS
     while True:
