@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SAM := .venv-sam
+CHECKOV := .venv-checkov
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 RECORDS ?= 5000
 ENVIRONMENT ?= local
@@ -11,7 +12,7 @@ COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose
 
 .DEFAULT_GOAL := help
 .PHONY: help install up down status up-docker down-docker demo test test-unit test-integration test-contract test-e2e test-sam check \
-        format validate-template sam-build bench bench-sam lock clean
+        check-security format validate-template sam-build bench bench-sam lock clean
 
 help:  ## This list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,7 +47,7 @@ demo: install  ## Two hospitals send real records; the books must balance (RECOR
 	@$(BIN)/exchange demo --records $(RECORDS)
 
 test: install  ## All tests, on services of their own
-	@$(PYTEST) tests --ignore=tests/bench --ignore=tests/sam
+	@$(PYTEST) tests --ignore=tests/bench --ignore=tests/sam --ignore=tests/security
 
 test-unit: install  ## Tests without services or sockets
 	@$(PYTEST) tests/unit
@@ -68,6 +69,15 @@ check: install validate-template  ## Lint, types, import rules, template
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy functions infra layers/exchange/exchange tests
 	@PYTHONPATH=layers/exchange $(BIN)/lint-imports
+
+$(CHECKOV)/.installed: infra/checkov/requirements.txt
+	@echo "Installing checkov into $(CHECKOV), once…"
+	@$(PYTHON) -m venv --clear $(CHECKOV)
+	@$(CHECKOV)/bin/python $(PIP_INSTALL) --requirement infra/checkov/requirements.txt
+	@touch $@
+
+check-security: install $(CHECKOV)/.installed  ## checkov over what would be deployed; infra/checkov/accepted.yaml has what is accepted
+	@$(PYTEST) tests/security
 
 format: install  ## Put the code into the house's form
 	@$(BIN)/ruff check --fix-only --quiet .
@@ -100,8 +110,10 @@ lock: install  ## Pin every package again, by hash
 	@$(BIN)/uv pip compile -q --universal --generate-hashes --no-annotate --custom-compile-command "make lock" \
 	  --python-version 3.11 infra/sam/requirements.in -o infra/sam/requirements.txt
 	@$(BIN)/uv pip compile -q --universal --generate-hashes --no-annotate --custom-compile-command "make lock" \
+	  --python-version 3.11 infra/checkov/requirements.in -o infra/checkov/requirements.txt
+	@$(BIN)/uv pip compile -q --universal --generate-hashes --no-annotate --custom-compile-command "make lock" \
 	  --python-version 3.11 --constraint requirements-dev.txt infra/compose/image/requirements.in \
 	  -o infra/compose/image/requirements.txt
 
 clean:  ## Forget everything local: venvs, data, caches
-	rm -rf $(VENV) $(SAM) .local .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(SAM) $(CHECKOV) .local .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
+import tomllib
 from functools import cache
 
 import pytest
 
-from tests.unit.infra.deployed import LOCAL, MSK, SELF_MANAGED, Deployed
+from tests.unit.infra.deployed import LOCAL, MSK, ROOT, SELF_MANAGED, Deployed
 
 FUNCTIONS = (
     *("IngestFunction", "TokenizeFunction", "OutboxPublishFunction", "NormalizeFunction"),
@@ -133,7 +135,25 @@ def test_concurrency_is_reserved_where_a_number_is_given() -> None:
     functions = deployed().of("Lambda::Function")
     assert int(functions["NormalizeFunction"]["ReservedConcurrentExecutions"]) == 32
     assert functions["OutboxPublishFunction"]["ReservedConcurrentExecutions"] == 2
-    assert "ReservedConcurrentExecutions" not in functions["IngestFunction"]
+    unlimited = Deployed.with_parameters({**SELF_MANAGED, "IngestConcurrency": ""}).of("Lambda::Function")
+    assert "ReservedConcurrentExecutions" not in unlimited["IngestFunction"]
+
+
+@pytest.mark.parametrize("function", ["ingest", "normalize"])
+def test_production_reserves_no_more_environments_than_the_role_may_have_connections(function: str) -> None:
+    deploy = tomllib.loads((ROOT / "samconfig.toml").read_text("utf-8"))["prod"]["deploy"]["parameters"]
+    parameters = dict(pair.split("=", 1) for pair in deploy["parameter_overrides"])
+    migrations = "".join(p.read_text("utf-8") for p in sorted((ROOT / "infra/postgres/migrations").iterdir()))
+    limit = re.findall(rf"exchange_{function} CONNECTION LIMIT (\d+)", migrations)[-1]
+    assert 0 < int(parameters[f"{function.title()}Concurrency"]) <= int(limit)
+
+
+def test_every_request_for_a_raw_object_is_logged_where_a_bucket_is_given() -> None:
+    (bucket,) = deployed().of("S3::Bucket").values()
+    assert bucket["LoggingConfiguration"] == {
+        "DestinationBucketName": "access-logs",
+        "LogFilePrefix": "exchange-raw/",
+    }
 
 
 def test_access_logs_hold_no_address_header_query_or_body() -> None:
