@@ -11,6 +11,8 @@ from infra.cli.addresses import Addresses
 from infra.cli.failure import fail
 
 TIMEOUT_SECONDS = 10
+# What is in flight ends first.
+PAUSE_TIMEOUT_SECONDS = 60
 
 
 class AdminUnreachable(Exception):
@@ -38,10 +40,19 @@ def trigger_schedule(addresses: Addresses, name: str) -> None:
         fail(str(error))
 
 
-def _call(addresses: Addresses, method: str, path: str) -> bytes:
+def set_source_state(addresses: Addresses, name: str, action: str) -> None:
+    """Have a Kafka source that `read_status` names `pause` or `resume`. A silent runner ends the command."""
+    path = f"/sources/{quote(name)}/{action}"
+    try:
+        _call(addresses, "POST", path, timeout_seconds=PAUSE_TIMEOUT_SECONDS)
+    except AdminUnreachable as error:
+        fail(str(error))
+
+
+def _call(addresses: Addresses, method: str, path: str, *, timeout_seconds: float = TIMEOUT_SECONDS) -> bytes:
     request = Request(addresses.admin + path, method=method)  # noqa: S310 - our own http address
     try:
-        with urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
+        with urlopen(request, timeout=timeout_seconds) as answer:  # noqa: S310
             return bytes(answer.read())
     except OSError as error:
         raise AdminUnreachable(f"the runner does not answer {method} {request.full_url}: {error}") from error

@@ -8,6 +8,7 @@ from infra.cli.commands.demo import demo
 from infra.cli.commands.down import down
 from infra.cli.commands.invoke import invoke
 from infra.cli.commands.logs import logs
+from infra.cli.commands.pause import pause, resume
 from infra.cli.commands.reconcile import reconcile
 from infra.cli.commands.replay import replay
 from infra.cli.commands.services import services
@@ -29,7 +30,22 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     rich_markup_mode="rich",
 )
-for command in (up, down, status, logs, invoke, trigger, token, replay, reconcile, demo, services, sources):
+for command in (
+    up,
+    down,
+    status,
+    logs,
+    invoke,
+    trigger,
+    pause,
+    resume,
+    token,
+    replay,
+    reconcile,
+    demo,
+    services,
+    sources,
+):
     app.command()(command)
 
 if __name__ == "__main__":

@@ -37,9 +37,9 @@ def attention(state: State) -> list[str]:
         if service["state"] != "ready"
     ]
     for name, source in state["event_sources"].items():
-        if not source["connected"]:
+        if source["state"] == "running" and not source["connected"]:
             notices.append(f"{name} does not reach Kafka")
-        if source.get("given_up"):
+        if source["given_up"]:
             notices.append(f"{name} has given up {source['given_up']:,} records")
     for name, function in state["functions"].items():
         if function["errors"]:
@@ -86,7 +86,7 @@ def _event_sources(state: State) -> _Rows:
             (
                 name,
                 " ".join(source["topics"]),
-                source.get("state", "running") if source["connected"] else Text("no Kafka", "red"),
+                _reading(source),
                 source["lag"],
                 source["processed"],
                 source["retries"],
@@ -94,6 +94,12 @@ def _event_sources(state: State) -> _Rows:
             for name, source in state["event_sources"].items()
         ],
     )
+
+
+def _reading(source: Mapping[str, Any]) -> str | Text:
+    if source["state"] == "paused":
+        return Text("paused", "yellow")
+    return "running" if source["connected"] else Text("no Kafka", "red")
 
 
 def _schedules(state: State) -> _Rows:

@@ -6,6 +6,7 @@ from .config import RunnerConfig
 from .errors import (
     BuildError,
     FunctionThrottled,
+    FunctionUnreachable,
     InitFailed,
     PortTaken,
     RunnerError,
@@ -22,6 +23,7 @@ __all__ = [
     "BuildError",
     "EventSources",
     "FunctionThrottled",
+    "FunctionUnreachable",
     "InitFailed",
     "Invokes",
     "PortTaken",

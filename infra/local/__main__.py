@@ -21,6 +21,7 @@ _CREDENTIALS = (
     "AWS_SESSION_TOKEN",
     "AWS_REGION",
     "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
 )
 
 
@@ -69,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--watch", action="store_true", help="take code and template anew when they are saved"
     )
+    parser.add_argument("--msk-brokers", default="", metavar="HOST:PORT,…", help="stand for MSK clusters")
     parser.add_argument("--init-timeout", type=float, default=10.0, metavar="SECONDS")
     parser.add_argument("--integration-timeout", type=float, default=29.0, metavar="SECONDS")
     parser.add_argument(
@@ -94,6 +96,7 @@ def _config(options: argparse.Namespace) -> RunnerConfig:
         throttle=options.throttle,
         prestart=not options.no_prestart,
         sources=not options.no_sources,
+        msk_brokers=tuple(filter(None, options.msk_brokers.split(","))),
         watch=options.watch,
         init_timeout_seconds=options.init_timeout,
         integration_timeout_seconds=options.integration_timeout,

@@ -1,6 +1,7 @@
 """The runner's own port: figures for Prometheus, a status for people, and the handles to pull.
 
-GET /metrics · GET /status · POST /schedules/{name}/trigger · POST /stop
+GET /metrics · GET /status · POST /schedules/{name}/trigger · POST /sources/{id}/pause · POST /sources/{id}/resume
+GET /clock · POST /clock {"advance_seconds": 60} · POST /stop
 """
 
 from __future__ import annotations
@@ -13,9 +14,12 @@ from urllib.parse import unquote
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import CollectorRegistry
 
-from .errors import UnknownSchedule
-from .http_server import JSON_HEADERS, Receive, Scope, Send, respond
-from .schedules import Scheduler
+from .errors import UnknownSchedule, UnknownSource
+from .event_sources import EventSources
+from .http_server import JSON_HEADERS, BodyTooLarge, Receive, Scope, Send, read_body, respond
+
+_PAUSE_TIMEOUT_SECONDS = 30.0
+_MAXIMUM_BODY_BYTES = 4096
 
 
 class AdminApi:
@@ -24,12 +28,12 @@ class AdminApi:
     def __init__(
         self,
         registry: CollectorRegistry,
-        scheduler: Scheduler,
+        sources: EventSources,
         status: Callable[[], dict[str, Any]],
         ask_to_stop: Callable[[], None],
     ) -> None:
         self._registry = registry
-        self._scheduler = scheduler
+        self._sources = sources
         self._status = status
         self._ask_to_stop = ask_to_stop
 
@@ -42,6 +46,12 @@ class AdminApi:
                 await _answer(send, 200, self._status())
             case ("POST", "schedules", name, "trigger"):
                 await self._trigger(send, unquote(name))
+            case ("POST", "sources", name, "pause" | "resume" as action):
+                await self._pause_or_resume(send, unquote(name), action)
+            case ("GET", "clock"):
+                await _answer(send, 200, {"now": self._sources.clock.now().isoformat()})
+            case ("POST", "clock"):
+                await self._move_clock(receive, send)
             case ("POST", "stop"):
                 await _answer(send, 202, {"stopping": True})
                 self._ask_to_stop()
@@ -50,11 +60,31 @@ class AdminApi:
 
     async def _trigger(self, send: Send, name: str) -> None:
         try:
-            self._scheduler.trigger(name)
+            self._sources.scheduler.trigger(name)
         except UnknownSchedule:
             await _answer(send, 404, {"error": f"no schedule {name}"})
         else:
             await _answer(send, 202, {"triggered": name})
+
+    async def _pause_or_resume(self, send: Send, name: str, action: str) -> None:
+        try:
+            if action == "pause":
+                await self._sources.pause(name, _PAUSE_TIMEOUT_SECONDS)
+            else:
+                self._sources.resume(name)
+        except UnknownSource:
+            await _answer(send, 404, {"error": f"no Kafka source {name}"})
+        else:
+            await _answer(send, 200, {"source": name, "state": "paused" if action == "pause" else "running"})
+
+    async def _move_clock(self, receive: Receive, send: Send) -> None:
+        try:
+            seconds = float(json.loads(await read_body(receive, _MAXIMUM_BODY_BYTES))["advance_seconds"])
+            now = await self._sources.clock.move(seconds)
+        except (BodyTooLarge, ValueError, TypeError, KeyError):
+            await _answer(send, 400, {"error": "advance_seconds: must be a number of seconds from 0"})
+        else:
+            await _answer(send, 200, {"now": now.isoformat()})
 
 
 async def _answer(send: Send, status: int, content: dict[str, Any]) -> None:

@@ -32,6 +32,8 @@ class RunnerConfig:
     prestart: bool = True
     # Without, neither schedules nor event sources run: only what is called.
     sources: bool = True
+    # What stands for every MSK cluster: no template tells where its brokers are.
+    msk_brokers: tuple[str, ...] = ()
     screen: bool = True
     # Code that is saved while it runs takes the place of what ran before.
     watch: bool = False

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .errors import TemplateError
-from .model import Function, Source, function_arn, function_name_of
+from .model import AsynchronousConfig, Function, Source, destination_of, function_arn, function_name_of
 from .resources import Resources
 
 
@@ -16,10 +16,8 @@ def read_functions(resources: Resources) -> Iterator[Function]:
         resources.reference(logical_id): resources.source(logical_id, resource, "Content")
         for logical_id, resource in resources.of("Lambda::LayerVersion")
     }
-    retries = {
-        function_name_of(resources.get(config, "FunctionName")): int(
-            resources.get(config, "MaximumRetryAttempts", 2)
-        )
+    configs = {
+        function_name_of(resources.get(config, "FunctionName")): config
         for _, config in resources.of("Lambda::EventInvokeConfig")
     }
     for logical_id, resource in resources.of("Lambda::Function"):
@@ -43,8 +41,22 @@ def read_functions(resources: Resources) -> Iterator[Function]:
             memory_mb=int(resources.get(resource, "MemorySize", 128)),
             timeout_seconds=float(resources.get(resource, "Timeout", 3)),
             reserved_concurrency=None if reserved is None else int(reserved),
-            asynchronous_retries=retries.get(name, 2),
+            asynchronous=_asynchronous(resources, resource, configs.get(name, {})),
         )
+
+
+def _asynchronous(
+    resources: Resources, function: Mapping[str, Any], config: Mapping[str, Any]
+) -> AsynchronousConfig:
+    destinations = resources.get(config, "DestinationConfig", {})
+    dead_letters = resources.get(function, "DeadLetterConfig", {})
+    return AsynchronousConfig(
+        maximum_retries=int(resources.get(config, "MaximumRetryAttempts", 2)),
+        maximum_age_seconds=float(resources.get(config, "MaximumEventAgeInSeconds", 21_600)),
+        on_success=destination_of((destinations.get("OnSuccess") or {}).get("Destination")),
+        on_failure=destination_of((destinations.get("OnFailure") or {}).get("Destination")),
+        dead_letter_queue=destination_of(dead_letters.get("TargetArn")),
+    )
 
 
 def _layer(layers: Mapping[str, Source], function_name: str, reference: str) -> Source:

@@ -6,7 +6,10 @@ RunnerError
 ├── PortTaken              a wanted port belongs to something else
 ├── UnknownFunction        no function of that name
 ├── UnknownSchedule        no schedule of that name
+├── UnknownSource          no Kafka source of that name
 ├── FunctionThrottled      the function is at its limit, or may not run at all
+├── FunctionUnreachable    where the function runs, nobody answers
+├── DeliveryFailed         a destination did not take its record
 └── InitFailed             an execution environment did not come up
 """
 
@@ -35,6 +38,18 @@ class UnknownFunction(RunnerError):
 
 class UnknownSchedule(RunnerError):
     """No schedule of that name is in the template."""
+
+
+class UnknownSource(RunnerError):
+    """No Kafka source of that name is in the template."""
+
+
+class FunctionUnreachable(RunnerError):
+    """Where the function runs, nobody answers: it did not get the event."""
+
+
+class DeliveryFailed(RunnerError):
+    """A destination did not take its record."""
 
 
 class FunctionThrottled(RunnerError):

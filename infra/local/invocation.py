@@ -26,11 +26,8 @@ class Answer:
 class Invokes(Protocol):
     """What an event source needs of whoever invokes: the pools of this process, or a Lambda endpoint elsewhere."""
 
-    def invoke(self, reference: str, payload: bytes) -> Awaitable[Answer]:
-        """Invoke now. May raise FunctionThrottled."""
-
-    def invoke_later(self, reference: str, payload: bytes) -> None:
-        """Invoke asynchronously: nobody waits."""
+    def invoke(self, reference: str, payload: bytes, *, request_id: str = "") -> Awaitable[Answer]:
+        """Invoke now, under that request id if one is given. May raise FunctionThrottled or FunctionUnreachable."""
 
 
 @dataclass(slots=True, eq=False)

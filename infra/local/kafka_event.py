@@ -1,6 +1,7 @@
-"""The event of a self-managed Kafka source, and what a function's answer says about its batch.
+"""The event of a Kafka source, and what a function's answer says about its batch.
 
 https://docs.aws.amazon.com/lambda/latest/dg/with-kafka.html#smaa-event-example
+https://docs.aws.amazon.com/lambda/latest/dg/with-msk.html#msk-sample-event
 """
 
 from __future__ import annotations
@@ -9,9 +10,12 @@ import base64
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
-_TIMESTAMP_TYPES = {0: "CREATE_TIME", 1: "LOG_APPEND_TIME"}
+from .model import KafkaSource
+
+TIMESTAMP_TYPES = {0: "CREATE_TIME", 1: "LOG_APPEND_TIME"}
 
 
 class KafkaRecord(Protocol):
@@ -37,10 +41,28 @@ class KafkaRecord(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EncodedRecord:
-    """A record as its part of an event, encoded once however often its batch is tried."""
+    """A record as its part of an event, encoded once however often its batch is tried.
+
+    One that no filter wants has no JSON: it only moves the offset on.
+    """
 
     offset: int
     json: bytes
+    timestamp_ms: int
+    key: bytes | None
+
+    @property
+    def is_wanted(self) -> bool:
+        return bool(self.json)
+
+    @property
+    def produced_at(self) -> datetime:
+        return datetime.fromtimestamp(self.timestamp_ms / 1000, UTC)
+
+
+def pass_over(record: KafkaRecord) -> EncodedRecord:
+    """Return what stands for a record that the function does not get."""
+    return EncodedRecord(record.offset, b"", record.timestamp, None)
 
 
 def encode_record(record: KafkaRecord) -> EncodedRecord:
@@ -50,27 +72,26 @@ def encode_record(record: KafkaRecord) -> EncodedRecord:
         "partition": record.partition,
         "offset": record.offset,
         "timestamp": record.timestamp,
-        "timestampType": _TIMESTAMP_TYPES.get(record.timestamp_type, "NO_TIMESTAMP_TYPE"),
+        "timestampType": TIMESTAMP_TYPES.get(record.timestamp_type, "NO_TIMESTAMP_TYPE"),
     }
     if record.key is not None:
         shown["key"] = base64.b64encode(record.key).decode("ascii")
     if record.value is not None:
         shown["value"] = base64.b64encode(record.value).decode("ascii")
     shown["headers"] = [{name: list(value or b"")} for name, value in record.headers]
-    return EncodedRecord(record.offset, json.dumps(shown, separators=(",", ":")).encode())
+    encoded = json.dumps(shown, separators=(",", ":")).encode()
+    return EncodedRecord(record.offset, encoded, record.timestamp, record.key)
 
 
-def encode_event(
-    partition_name: str, bootstrap_servers: Sequence[str], records: Iterable[EncodedRecord]
-) -> bytes:
+def encode_event(source: KafkaSource, partition_name: str, records: Iterable[EncodedRecord]) -> bytes:
     """Return the event of one partition's records; `partition_name` is `topic-0`."""
-    head = json.dumps(
-        {"eventSource": "aws:SelfManagedKafka", "bootstrapServers": ",".join(bootstrap_servers)},
-        separators=(",", ":"),
-    )
+    head = {"eventSource": source.event_source}
+    if source.cluster_arn:
+        head["eventSourceArn"] = source.cluster_arn
+    head["bootstrapServers"] = ",".join(source.bootstrap_servers)
     name = json.dumps(partition_name)
     listed = b",".join(record.json for record in records)
-    return f'{head[:-1]},"records":{{{name}:['.encode() + listed + b"]}}"
+    return f'{json.dumps(head, separators=(",", ":"))[:-1]},"records":{{{name}:['.encode() + listed + b"]}}"
 
 
 def first_failed_offset(answer: bytes, partition_name: str, offsets: Sequence[int]) -> int | None:

@@ -1,170 +1,244 @@
-"""Polls the topics of one event source mapping in a thread of its own, and commits what its lanes have done.
-
-Partitions are assigned by hand: a group join costs half a session time-out on some brokers, and there is one
-poller here. Offsets are kept under the consumer group's id all the same.
-"""
+"""One event source mapping of Kafka: which partitions there are, who polls them, and whether it runs at all."""
 
 from __future__ import annotations
 
 import asyncio
-import threading
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 from kafka.errors import KafkaError
-from kafka.structs import OffsetAndMetadata
 
+from .clock import Clock
+from .destinations import Buckets
 from .invocation import Invokes
-from .kafka_event import encode_record
+from .kafka_discards import Discards
 from .kafka_lane import Lane
+from .kafka_poller import KafkaPoller
+from .kafka_topics import KafkaTopic, KafkaTopics
 from .model import KafkaSource
 
-# Some brokers answer a fetch only when this is over, however soon a record comes.
-_FETCH_WAIT_MS = 20
-_POLL_MS = 50
-# A fetch costs a millisecond. Where nothing has come for a while, half as many and a record some ms later will do.
-_IDLE_AFTER_SECONDS = 2.0
-_IDLE_POLL_MS, _IDLE_PAUSE_SECONDS = _FETCH_WAIT_MS, 0.03
-_REDISCOVERY_SECONDS = 5.0
-_FIRST_DELAY_SECONDS, _LONGEST_DELAY_SECONDS = 0.1, 5.0
-_RESET = {"TRIM_HORIZON": "earliest", "LATEST": "latest", "AT_TIMESTAMP": "earliest"}
+_LOOK_SECONDS, _FIRST_LOOK_SECONDS = 2.0, 0.5
+# A poller that fetching does not need any more goes after so many looks.
+_IDLE_LOOKS = 30
+_RESTART_TIMEOUT_SECONDS = 10.0
+
+State = Literal["running", "paused"]
 
 
-class KafkaPoller:
-    """Feeds one function. A broker that is down is asked again with back-off; nothing is committed early."""
+@dataclass(frozen=True)
+class Progress:
+    """Records by what became of them, and tries again of batches."""
 
-    def __init__(self, source: KafkaSource, invoker: Invokes, announce: Callable[[str], None]) -> None:
+    processed: int = 0
+    filtered: int = 0
+    given_up: int = 0
+    retries: int = 0
+
+
+class KafkaEventSource:
+    """Lives in the event loop. Several pollers share the partitions; each partition has one lane, in order.
+
+    Starts paused if the template disables it. A pause ends what is in flight and commits; a resume goes on from there.
+    """
+
+    def __init__(
+        self,
+        source: KafkaSource,
+        region: str,
+        *,
+        invoker: Invokes,
+        buckets: Buckets,
+        clock: Clock,
+        announce: Callable[[str], None],
+    ) -> None:
         self.source = source
-        self.connected = False
+        self.state: State = "paused"
         self._invoker = invoker
+        self._clock = clock
         self._announce = announce
+        self._discards = Discards(source, region, buckets, clock)
         self._lanes: dict[TopicPartition, Lane] = {}
-        self._tasks: list[asyncio.Task[None]] = []
-        self._committed: dict[TopicPartition, int] = {}
-        self._stopping = threading.Event()
+        self._present: list[TopicPartition] = []
+        self._has_looked = False
+        self._earlier = Progress()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._pollers: list[KafkaPoller] = []
+        self._wanted_pollers = 0
+        self._idle_looks = 0
+        self._watch: asyncio.Task[None] | None = None
 
     @property
     def lanes(self) -> tuple[Lane, ...]:
         return tuple(self._lanes.values())
 
-    def start(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._thread = threading.Thread(target=self._run, name=f"kafka-{self.source.logical_id}", daemon=True)
-        self._thread.start()
+    @property
+    def connected(self) -> bool:
+        return bool(self._pollers) and all(poller.connected for poller in self._pollers)
 
-    async def stop(self, timeout_seconds: float) -> None:
+    @property
+    def poller_count(self) -> int:
+        return len(self._pollers)
+
+    @property
+    def progress(self) -> Progress:
+        """What has become of records since the runner began, pauses included."""
+        lanes, earlier = self.lanes, self._earlier
+        return Progress(
+            earlier.processed + sum(lane.processed for lane in lanes),
+            earlier.filtered + sum(lane.filtered for lane in lanes),
+            earlier.given_up + sum(lane.given_up for lane in lanes),
+            earlier.retries + sum(lane.retries for lane in lanes),
+        )
+
+    def start(self) -> None:
+        """Begin, if the template does not disable the source."""
+        if self._discards.unsupported is not None:
+            self._announce(
+                f"{self.source.logical_id}: its on-failure destination is {self._discards.unsupported}, which is"
+                " not run here: what is given up is named on this screen only"
+            )
+        if self.source.enabled:
+            self.resume()
+
+    def resume(self) -> None:
+        """Read on from what is committed. A source that runs goes on running."""
+        if self.state == "paused":
+            self.state = "running"
+            self._wanted_pollers = self.source.minimum_pollers
+            self._watch = asyncio.get_running_loop().create_task(self._look_at_topics())
+
+    async def pause(self, timeout_seconds: float) -> None:
         """Begin no further batch, let those in flight end, commit, disconnect."""
+        if self.state == "paused":
+            return
+        self.state = "paused"
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.gather(self._watch, return_exceptions=True)
         for lane in self.lanes:
             lane.stop()
         if self._tasks:
             _, unfinished = await asyncio.wait(self._tasks, timeout=timeout_seconds)
             for task in unfinished:
                 task.cancel()
-        self._stopping.set()
-        await asyncio.to_thread(self._thread.join, timeout_seconds)
+        pollers = list(self._pollers)
+        for poller in pollers:
+            poller.ask_to_stop()
+        await asyncio.to_thread(_join, pollers, timeout_seconds)
+        self._earlier = self.progress
+        self._pollers.clear()
+        self._lanes.clear()
+        self._present.clear()
+        self._has_looked = False
 
-    def _run(self) -> None:
-        delay_seconds = _FIRST_DELAY_SECONDS
-        while not self._stopping.is_set():
-            try:
-                consumer = self._connect()
+    async def stop(self, timeout_seconds: float) -> None:
+        """Pause for good."""
+        await self.pause(timeout_seconds)
+        await self._discards.close()
+
+    async def _look_at_topics(self) -> None:
+        topics = KafkaTopics(self.source.bootstrap_servers, self.source.topics)
+        trouble = ""
+        try:
+            while True:
                 try:
-                    delay_seconds = _FIRST_DELAY_SECONDS
-                    self._consume(consumer)
-                finally:
-                    self.connected = False
-                    consumer.close(autocommit=False, timeout_ms=1000)
-            except (KafkaError, OSError) as error:
-                self._say(
-                    f"{self.source.logical_id}: Kafka: {type(error).__name__}, again in {delay_seconds:.1f} s"
-                )
-                self._stopping.wait(delay_seconds)
-                delay_seconds = min(2 * delay_seconds, _LONGEST_DELAY_SECONDS)
+                    found = await asyncio.to_thread(topics.describe)
+                except (KafkaError, OSError) as error:
+                    if trouble != type(error).__name__:
+                        trouble = type(error).__name__
+                        self._announce(
+                            f"{self.source.logical_id}: Kafka: {trouble}, asked again until it answers"
+                        )
+                else:
+                    trouble = ""
+                    self._take_topics(found)
+                    self._scale()
+                    self._share_out()
+                await asyncio.sleep(_LOOK_SECONDS if self._lanes else _FIRST_LOOK_SECONDS)
+        finally:
+            await asyncio.to_thread(topics.close)
 
-    def _connect(self) -> KafkaConsumer:
-        return KafkaConsumer(
-            bootstrap_servers=list(self.source.bootstrap_servers),
-            group_id=self.source.consumer_group_id,
-            enable_auto_commit=False,
-            auto_offset_reset=_RESET[self.source.starting_position],
-            fetch_max_wait_ms=_FETCH_WAIT_MS,
-            max_poll_records=10_000,
-            reconnect_backoff_max_ms=1000,
-            bootstrap_timeout_ms=3000,
-            allow_auto_create_topics=False,
-            metrics_enabled=False,
+    def _take_topics(self, found: Mapping[str, KafkaTopic]) -> None:
+        for name, topic in found.items():
+            for partition, lane in self._lanes.items():
+                if partition.topic == name and not lane.topic_id:
+                    lane.topic_id = topic.id
+                elif partition.topic == name and lane.topic_id != topic.id:
+                    self._announce(f"{self.source.logical_id}: {lane.name} was made anew: from its beginning")
+                    lane.restart(topic.id)
+            for number in topic.partitions:
+                partition = TopicPartition(name, number)
+                if partition not in self._lanes:
+                    self._open_lane(partition, topic.id)
+        self._has_looked = True
+        # Of a topic that is away nothing is fetched or committed until it is back.
+        self._present = sorted(partition for partition in self._lanes if partition.topic in found)
+
+    def _open_lane(self, partition: TopicPartition, topic_id: str) -> None:
+        lane = Lane(
+            self.source,
+            f"{partition.topic}-{partition.partition}",
+            invoker=self._invoker,
+            discards=self._discards,
+            clock=self._clock,
+            announce=self._announce,
+            topic_id=topic_id,
+            is_late=self._has_looked,
         )
-
-    def _consume(self, consumer: KafkaConsumer) -> None:
-        discovered_at = received_at = 0.0
-        while not self._stopping.is_set():
-            if time.monotonic() - discovered_at > _REDISCOVERY_SECONDS or not self._lanes:
-                discovered_at = time.monotonic()
-                if not self._assign(consumer):
-                    self._stopping.wait(0.5)
-                    continue
-                self.connected = True
-            self._hold_back(consumer)
-            is_idle = time.monotonic() - received_at > _IDLE_AFTER_SECONDS
-            fetched = consumer.poll(timeout_ms=_IDLE_POLL_MS if is_idle else _POLL_MS)
-            if fetched:
-                received_at = time.monotonic()
-            for partition, records in fetched.items():
-                encoded = [encode_record(record) for record in records]
-                lane = self._lanes[partition]
-                lane.next_offset = encoded[-1].offset + 1
-                self._loop.call_soon_threadsafe(lane.put, encoded)
-            self._commit(consumer)
-            if is_idle and not fetched:
-                self._stopping.wait(_IDLE_PAUSE_SECONDS)
-        self._commit(consumer)
-
-    def _assign(self, consumer: KafkaConsumer) -> bool:
-        """Assign every partition there is; False while a topic is missing."""
-        wanted = set()
-        for topic in self.source.topics:
-            partitions = consumer.partitions_for_topic(topic)
-            wanted |= {TopicPartition(topic, partition) for partition in partitions or ()}
-        if wanted and wanted != consumer.assignment():
-            consumer.assign(sorted(wanted))
-            for partition in wanted:
-                lane = self._lanes.get(partition) or self._new_lane(partition)
-                # After a reconnection: what lies in the lane already is not fetched again.
-                if lane.next_offset is not None:
-                    consumer.seek(partition, lane.next_offset)
-        return bool(wanted)
-
-    def _new_lane(self, partition: TopicPartition) -> Lane:
-        async def open_lane() -> Lane:
-            lane = Lane(self.source, partition.topic, partition.partition, self._invoker, self._announce)
-            self._tasks.append(self._loop.create_task(lane.run()))
-            return lane
-
-        lane = asyncio.run_coroutine_threadsafe(open_lane(), self._loop).result()
         self._lanes[partition] = lane
-        return lane
+        task = asyncio.get_running_loop().create_task(lane.run())
+        task.add_done_callback(self._lane_ended)
+        self._tasks.add(task)
 
-    def _hold_back(self, consumer: KafkaConsumer) -> None:
-        paused = consumer.paused()
-        full = {partition for partition, lane in self._lanes.items() if lane.is_full}
-        if full - paused:
-            consumer.pause(*(full - paused))
-        if paused - full:
-            consumer.resume(*(paused - full))
+    def _scale(self) -> None:
+        """Have as many pollers as are wanted: one more where fetching is the bottleneck, one less where it is not.
 
-    def _commit(self, consumer: KafkaConsumer) -> None:
-        done = {partition: lane.done_offset for partition, lane in self._lanes.items()}
-        news = {
-            partition: offset
-            for partition, offset in done.items()
-            if offset is not None and offset != self._committed.get(partition)
-        }
-        if not news:
+        https://docs.aws.amazon.com/lambda/latest/dg/kafka-scaling-modes.html
+        """
+        saturated = [poller.take_saturation() for poller in self._pollers]
+        self._idle_looks = 0 if any(saturated) else self._idle_looks + 1
+        if any(saturated):
+            self._wanted_pollers += 1
+        elif self._idle_looks >= _IDLE_LOOKS:
+            self._idle_looks = 0
+            self._wanted_pollers -= 1
+        highest = min(self.source.maximum_pollers, len(self._present))
+        lowest = min(self.source.minimum_pollers, highest)
+        self._wanted_pollers = max(lowest, min(self._wanted_pollers, highest))
+        while len(self._pollers) < self._wanted_pollers:
+            poller = KafkaPoller(self.source, self._announce, self._poller_ended)
+            self._pollers.append(poller)
+            poller.start()
+        while len(self._pollers) > self._wanted_pollers:
+            self._pollers.pop().ask_to_stop()
+
+    def _share_out(self) -> None:
+        for index, poller in enumerate(self._pollers):
+            own = self._present[index :: len(self._pollers)]
+            poller.assign({partition: self._lanes[partition] for partition in own})
+
+    def _poller_ended(self, poller: KafkaPoller) -> None:
+        # One that was not asked to is replaced at the next look.
+        if poller in self._pollers:
+            self._pollers.remove(poller)
+
+    def _lane_ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled() or task.exception() is None or self.state == "paused":
             return
-        offsets = {partition: OffsetAndMetadata(offset, "", -1) for partition, offset in news.items()}
-        consumer.commit(offsets, timeout_ms=5000)
-        self._committed.update(news)
+        # A fault of ours in one partition: all begin again from what is committed, and the fault is shown.
+        loop = asyncio.get_running_loop()
+        loop.call_exception_handler({"message": f"{self.source.logical_id}", "exception": task.exception()})
+        self._restart = loop.create_task(self._begin_again())
 
-    def _say(self, line: str) -> None:
-        self._loop.call_soon_threadsafe(self._announce, line)
+    async def _begin_again(self) -> None:
+        await self.pause(_RESTART_TIMEOUT_SECONDS)
+        await asyncio.sleep(_LOOK_SECONDS)
+        self.resume()
+
+
+def _join(pollers: list[KafkaPoller], timeout_seconds: float) -> None:
+    for poller in pollers:
+        poller.join(timeout_seconds)

@@ -11,6 +11,7 @@ import json
 import re
 import uuid
 
+from .asynchronous import AsynchronousInvokes
 from .errors import FunctionThrottled, UnknownFunction
 from .http_server import BodyTooLarge, Headers, Receive, Scope, Send, read_body, respond
 from .invocation import MAXIMUM_PAYLOAD_BYTES
@@ -33,8 +34,9 @@ class _Refused(Exception):
 class LambdaApi:
     """The ASGI callable."""
 
-    def __init__(self, invoker: Invoker) -> None:
+    def __init__(self, invoker: Invoker, queue: AsynchronousInvokes) -> None:
         self._invoker = invoker
+        self._queue = queue
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -110,8 +112,7 @@ class LambdaApi:
         except ValueError as error:
             message = "Could not parse request body into json"
             raise _Refused(400, "InvalidRequestContentException", message) from error
-        self._invoker.invoke_later(reference, payload)
-        return 202, [_request_id(str(uuid.uuid4()))], b""
+        return 202, [_request_id(self._queue.submit(reference, payload))], b""
 
 
 def _request_id(request_id: str) -> tuple[bytes, bytes]:

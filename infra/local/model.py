@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 ACCOUNT_ID = "123456789012"
 
@@ -24,6 +27,42 @@ def function_name_of(reference: str) -> str:
     if ":function:" in reference:
         reference = reference.split(":function:", 1)[1]
     return reference.split(":", 1)[0]
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where records of invocations go: a function's, bucket's or topic's `name`; else the service that it names."""
+
+    kind: Literal["function", "bucket", "topic", "unsupported"]
+    name: str
+
+
+def destination_of(reference: str | None) -> Destination | None:
+    """Return the destination of an ARN or `kafka://topic`; None for none."""
+    if not reference:
+        return None
+    if reference.startswith("kafka://"):
+        return Destination("topic", reference.removeprefix("kafka://"))
+    service = reference.split(":")[2] if reference.count(":") >= 5 else reference
+    if service == "lambda":
+        return Destination("function", function_name_of(reference))
+    if service == "s3":
+        return Destination("bucket", reference.rsplit(":", 1)[1])
+    return Destination("unsupported", service)
+
+
+@dataclass(frozen=True)
+class AsynchronousConfig:
+    """What becomes of a function's asynchronous invokes.
+
+    The defaults are Lambda's: https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
+    """
+
+    maximum_retries: int = 2
+    maximum_age_seconds: float = 21_600.0
+    on_success: Destination | None = None
+    on_failure: Destination | None = None
+    dead_letter_queue: Destination | None = None
 
 
 @dataclass(frozen=True)
@@ -49,7 +88,7 @@ class Function:
     memory_mb: int = 128
     timeout_seconds: float = 3.0
     reserved_concurrency: int | None = None
-    asynchronous_retries: int = 2
+    asynchronous: AsynchronousConfig = AsynchronousConfig()
 
 
 @dataclass(frozen=True)
@@ -85,8 +124,22 @@ class Api:
 
 
 @dataclass(frozen=True)
+class DeliveryPolicy:
+    """How long a schedule tries to hand its event over; a function's own failures are not its business.
+
+    The defaults are EventBridge's: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-retry-policy.html
+    """
+
+    maximum_retries: int = 185
+    maximum_age_seconds: float = 86_400.0
+
+
+@dataclass(frozen=True)
 class Schedule:
-    """A rule that invokes a function; `input_json` is None for EventBridge's own event."""
+    """What invokes a function by the clock; `input_json` is None for EventBridge's own event.
+
+    `is_rule` tells EventBridge's rules from schedules of EventBridge Scheduler. The name is unique.
+    """
 
     logical_id: str
     name: str
@@ -94,23 +147,48 @@ class Schedule:
     function_name: str
     input_json: str | None
     enabled: bool
+    is_rule: bool = True
+    time_zone: str = "UTC"
+    start: datetime | None = None
+    end: datetime | None = None
+    delivery: DeliveryPolicy = DeliveryPolicy()
 
 
 @dataclass(frozen=True)
 class KafkaSource:
-    """A self-managed Kafka event source mapping. `maximum_retries` -1 means without end."""
+    """An event source mapping of Kafka. `maximum_retries` and `maximum_record_age_seconds` -1 mean without end.
+
+    `cluster_arn` is an MSK cluster's, empty for a Kafka of one's own; its `bootstrap_servers` are not in a template.
+    """
 
     logical_id: str
     function_name: str
     topics: tuple[str, ...]
     bootstrap_servers: tuple[str, ...]
+    cluster_arn: str
     consumer_group_id: str
     starting_position: str
+    starting_timestamp_ms: int | None
     batch_size: int
     batching_window_seconds: float
     report_batch_item_failures: bool
+    bisects: bool
     maximum_retries: int
+    maximum_record_age_seconds: int
+    on_failure: Destination | None
+    filters: tuple[str, ...]
+    minimum_pollers: int
+    maximum_pollers: int
     enabled: bool
+
+    @property
+    def mapping_id(self) -> str:
+        """The mapping's UUID: the same at every start."""
+        return str(uuid.uuid5(uuid.NAMESPACE_OID, self.logical_id))
+
+    @property
+    def event_source(self) -> str:
+        return "aws:kafka" if self.cluster_arn else "aws:SelfManagedKafka"
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,7 @@ class Pool:
         return len(self._waiting)
 
     def submit(
-        self, payload: bytes, *, client_context: str = "", wants_log_tail: bool = False
+        self, payload: bytes, *, client_context: str = "", wants_log_tail: bool = False, request_id: str = ""
     ) -> asyncio.Future[Answer]:
         """Invoke the function; an error of its own is an answer. May raise FunctionThrottled."""
         is_full = self._throttles and self._in_flight >= self.limit
@@ -85,6 +85,8 @@ class Pool:
             raise FunctionThrottled(self.function.name)
         future: asyncio.Future[Answer] = self._loop.create_future()
         invocation = Invocation(payload, future, client_context, wants_log_tail)
+        if request_id:
+            invocation.request_id = request_id
         self._in_flight += 1
         self._quiet.clear()
         future.add_done_callback(self._one_less)

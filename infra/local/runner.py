@@ -15,18 +15,17 @@ from .admin import AdminApi
 from .code_watch import CodeWatch
 from .config import RunnerConfig
 from .emf import EmfSeries
+from .event_sources import EventSources
 from .functions import Functions
 from .http_server import App, HttpServer
 from .invoker import Invoker
 from .journal import Journal
-from .kafka_source import KafkaPoller
 from .lambda_api import LambdaApi
 from .leftovers import Ledger, end_leftovers
 from .memory import MemoryWatch
 from .model import Api, Application
 from .reload import Reload
 from .rest_api import RestApi
-from .schedules import Scheduler
 from .statistics import Statistics
 from .status import describe
 from .template import read_template
@@ -47,7 +46,6 @@ class Runner:
         self._metrics = EmfSeries()
         self._registry.register(self._metrics)
         self._servers: dict[str, HttpServer] = {}
-        self._pollers: list[KafkaPoller] = []
         self._code_watch: CodeWatch | None = None
         self._start_seconds: float | None = None
         self._is_up = asyncio.Event()
@@ -73,8 +71,16 @@ class Runner:
         )
         pools = self._functions.pools
         self._memory_watch = MemoryWatch(pools.values())
-        self._invoker = Invoker(pools, config.asynchronous_retry_delays_seconds)
-        self._scheduler = Scheduler(application.schedules, config.region, self._invoker)
+        self._invoker = Invoker(pools)
+        self._sources = EventSources(
+            application,
+            self._invoker,
+            self._journal.announce,
+            find_function=lambda name: self._invoker.pool(name).function,
+            aws_environment=config.aws_environment,
+            msk_brokers=config.msk_brokers,
+            retry_delays_seconds=config.asynchronous_retry_delays_seconds,
+        )
         self._memory_watch.start()
         try:
             if config.watch:
@@ -83,9 +89,9 @@ class Runner:
             await self._listen(application)
             if config.prestart:
                 await self._functions.warm()
+            self._statistics.watch(pools, self._sources)
             if config.sources:
-                self._watch_sources(application)
-                self._scheduler.start()
+                self._sources.start()
             self._start_seconds = round(time.perf_counter() - began, 3)
             self._is_up.set()
         except BaseException:
@@ -97,12 +103,11 @@ class Runner:
         timeout_seconds = self._config.stop_timeout_seconds
         if self._code_watch is not None:
             await self._code_watch.stop()
-        self._scheduler.stop()
-        await asyncio.gather(*(poller.stop(timeout_seconds) for poller in self._pollers))
+        await self._sources.stop(timeout_seconds)
         await asyncio.gather(*(server.stop(timeout_seconds) for server in self._servers.values()))
         # A retry that waits for its minute is given up at once; what runs is given its time by the pools.
         await self._functions.drain()
-        self._invoker.cancel()
+        self._sources.queue.cancel()
         await self._functions.stop()
         self._memory_watch.stop()
         await asyncio.to_thread(self._ledger.close)
@@ -114,13 +119,11 @@ class Runner:
 
     def trigger(self, schedule: str) -> None:
         """Fire a schedule now, by name or logical id. Raises UnknownSchedule."""
-        self._scheduler.trigger(schedule)
+        self._sources.scheduler.trigger(schedule)
 
     def status(self) -> dict[str, Any]:
         """Return what GET /status shows: functions, event sources, schedules, endpoints, what the start took."""
-        state = describe(
-            self._functions.pools, self._statistics, self._pollers, self._scheduler, self.endpoints
-        )
+        state = describe(self._functions.pools, self._statistics, self._sources, self.endpoints)
         return {**state, "start_seconds": self._start_seconds}
 
     def _read_template(self) -> Application:
@@ -134,8 +137,8 @@ class Runner:
 
     async def _listen(self, application: Application) -> None:
         config = self._config
-        await self._serve("lambda", LambdaApi(self._invoker), config.lambda_port)
-        admin = AdminApi(self._registry, self._scheduler, self.status, self._stop_wanted.set)
+        await self._serve("lambda", LambdaApi(self._invoker, self._sources.queue), config.lambda_port)
+        admin = AdminApi(self._registry, self._sources, self.status, self._stop_wanted.set)
         await self._serve("admin", admin, config.admin_port)
         for index, api in enumerate(application.apis):
             port = config.api_ports.get(api.logical_id, _FIRST_API_PORT + index)
@@ -148,14 +151,6 @@ class Runner:
         server = HttpServer(app, self._config.host, port, name)
         await server.start()
         self._servers[name] = server
-
-    def _watch_sources(self, application: Application) -> None:
-        for source in application.kafka_sources:
-            if source.enabled:
-                poller = KafkaPoller(source, self._invoker, self._journal.announce)
-                poller.start()
-                self._pollers.append(poller)
-        self._statistics.watch(self._functions.pools, self._pollers)
 
     def _watch_code(self, application: Application) -> None:
         reload = Reload(

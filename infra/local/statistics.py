@@ -9,7 +9,7 @@ from prometheus_client import Histogram
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
-from .kafka_source import KafkaPoller
+from .event_sources import EventSources
 from .pool import Pool
 from .reports import InvocationReport
 
@@ -66,11 +66,11 @@ class Statistics(Collector):
         )
         self._functions: dict[str, FunctionStatistics] = {}
         self._pools: Mapping[str, Pool] = {}
-        self._pollers: Iterable[KafkaPoller] = ()
+        self._sources: EventSources | None = None
         registry.register(self)
 
-    def watch(self, pools: Mapping[str, Pool], pollers: Iterable[KafkaPoller]) -> None:
-        self._pools, self._pollers = pools, pollers
+    def watch(self, pools: Mapping[str, Pool], sources: EventSources) -> None:
+        self._pools, self._sources = pools, sources
 
     def of(self, function_name: str) -> FunctionStatistics:
         if function_name not in self._functions:
@@ -103,12 +103,16 @@ class Statistics(Collector):
     def _event_sources(self) -> Iterable[Metric]:
         labels = ["source", "partition"]
         processed = CounterMetricFamily("event_source_records", "Records that succeeded.", labels=labels)
+        filtered = CounterMetricFamily("event_source_filtered", "Records no filter wants.", labels=labels)
+        given_up = CounterMetricFamily("event_source_given_up", "Records given up.", labels=labels)
         retries = CounterMetricFamily("event_source_retries", "Batches tried again.", labels=labels)
         lag = GaugeMetricFamily("event_source_lag", "Records fetched that are not done.", labels=labels)
-        for poller in self._pollers:
-            for lane in poller.lanes:
-                values = [poller.source.logical_id, lane.name]
+        for kafka_source in self._sources.kafka_sources if self._sources else ():
+            for lane in kafka_source.lanes:
+                values = [kafka_source.source.logical_id, lane.name]
                 processed.add_metric(values, lane.processed)
+                filtered.add_metric(values, lane.filtered)
+                given_up.add_metric(values, lane.given_up)
                 retries.add_metric(values, lane.retries)
                 lag.add_metric(values, lane.lag)
-        yield from (processed, retries, lag)
+        yield from (processed, filtered, given_up, retries, lag)

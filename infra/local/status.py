@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
-from .kafka_source import KafkaPoller
+from .event_sources import EventSources
+from .kafka_source import KafkaEventSource
 from .pool import Pool
-from .schedules import Scheduler
 from .statistics import Statistics
 
 
 def describe(
     pools: Mapping[str, Pool],
     statistics: Statistics,
-    pollers: Iterable[KafkaPoller],
-    scheduler: Scheduler,
+    sources: EventSources,
     endpoints: Mapping[str, str],
 ) -> dict[str, Any]:
     """Return the state of a runner as plain JSON values."""
     return {
         "endpoints": dict(endpoints),
         "functions": {name: _function(pool, statistics) for name, pool in pools.items()},
-        "event_sources": {poller.source.logical_id: _event_source(poller) for poller in pollers},
+        "event_sources": {item.source.logical_id: _event_source(item) for item in sources.kafka_sources},
         "schedules": {
             schedule.name: {
                 "expression": schedule.expression,
                 "function": schedule.function_name,
                 "enabled": schedule.enabled,
-                "fired": scheduler.fired[schedule.logical_id],
+                "fired": sources.scheduler.fired[schedule.logical_id],
+                "next": _moment(sources.scheduler.next_due(schedule)),
             }
-            for schedule in scheduler.schedules
+            for schedule in sources.scheduler.schedules
         },
     }
 
@@ -49,14 +50,22 @@ def _function(pool: Pool, statistics: Statistics) -> dict[str, Any]:
     }
 
 
-def _event_source(poller: KafkaPoller) -> dict[str, Any]:
-    lanes = poller.lanes
+def _event_source(kafka_source: KafkaEventSource) -> dict[str, Any]:
+    lanes, progress = kafka_source.lanes, kafka_source.progress
     return {
-        "topics": list(poller.source.topics),
-        "function": poller.source.function_name,
-        "connected": poller.connected,
+        "topics": list(kafka_source.source.topics),
+        "function": kafka_source.source.function_name,
+        "state": kafka_source.state,
+        "connected": kafka_source.connected,
+        "pollers": kafka_source.poller_count,
         "partitions": len(lanes),
-        "processed": sum(lane.processed for lane in lanes),
-        "retries": sum(lane.retries for lane in lanes),
+        "processed": progress.processed,
+        "filtered": progress.filtered,
+        "given_up": progress.given_up,
+        "retries": progress.retries,
         "lag": sum(lane.lag for lane in lanes),
     }
+
+
+def _moment(moment: datetime | None) -> str | None:
+    return None if moment is None else f"{moment:%Y-%m-%dT%H:%M:%SZ}"

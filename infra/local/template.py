@@ -11,7 +11,8 @@ from samtranslator.yaml_helper import yaml_parse
 
 from .declared_apis import read_apis
 from .declared_functions import read_functions
-from .declared_sources import read_kafka_sources, read_schedules
+from .declared_schedules import read_schedules
+from .declared_sources import read_kafka_sources
 from .errors import TemplateError
 from .model import Application
 from .resources import Resources

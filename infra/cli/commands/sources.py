@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from pathlib import Path
 from typing import Annotated, Any
@@ -60,11 +61,20 @@ async def _run(endpoint: str, parameters: dict[str, Any]) -> None:
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(signum, asked_to_stop.set)
     async with RemoteInvoker(endpoint) as invoker:
-        running = EventSources(ROOT / "template.yaml", parameters, REGION, invoker, _say)
+        running = EventSources.of_template(
+            ROOT / "template.yaml",
+            parameters,
+            REGION,
+            invoker,
+            _say,
+            aws_environment=os.environ,
+            msk_brokers=parameters.get("KafkaBrokers", "").split(","),
+        )
         running.start()
         _say(f"Running {', '.join(running.names)} against {endpoint}. Ctrl-C ends it.")
         await asked_to_stop.wait()
         await running.stop(STOP_TIMEOUT_SECONDS)
+        running.queue.cancel()
 
 
 def _say(line: str) -> None:

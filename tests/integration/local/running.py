@@ -9,8 +9,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -69,11 +69,22 @@ class Running:
         return self.output.read_text()
 
 
-@contextmanager
 def running(
     output: Path, *options: str, template: str = "template.yaml", **parameters: str
-) -> Iterator[Running]:
+) -> AbstractContextManager[Running]:
     """Run a template of the application; `options` are the command line's."""
+    return running_as({}, output, options, template, parameters)
+
+
+@contextmanager
+def running_as(
+    aws: Mapping[str, str],
+    output: Path,
+    options: Sequence[str],
+    template: str,
+    parameters: Mapping[str, str],
+) -> Iterator[Running]:
+    """Run a template with `aws` over the credentials that a runner is given otherwise."""
     command = [sys.executable, "-m", "infra.local", "--template", str(APPLICATION / template)]
     command += ["--state-dir", str(STATE), "--lambda-port=0", "--admin-port=0", "--api-port=PublicApi=0"]
     command += ["--asynchronous-retry-delays=0.05,0.1", *options]
@@ -84,6 +95,7 @@ def running(
         "AWS_ACCESS_KEY_ID": "given",
         "AWS_SECRET_ACCESS_KEY": "too",
         "DEVELOPERS": "own",
+        **aws,
     }
     with output.open("wb") as file:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=file, stderr=subprocess.STDOUT)

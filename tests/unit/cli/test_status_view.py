@@ -20,7 +20,9 @@ FUNCTION = {
 SOURCE = {
     "topics": ["record.ingested.v1"],
     "function": "NormalizeFunction",
+    "state": "running",
     "connected": True,
+    "given_up": 0,
     "processed": 5,
     "retries": 0,
     "lag": 7,
@@ -87,3 +89,9 @@ def test_what_fails_is_named_with_where_to_look() -> None:
         "NormalizeFromV1 has given up 2 records",
         "outbox-publish: 3 of 1,200 invocations failed; see: exchange logs outbox-publish",
     ]
+
+
+def test_a_paused_source_says_so_and_needs_no_attention() -> None:
+    paused = state(event_sources={"NormalizeFromV1": SOURCE | {"state": "paused", "connected": False}})
+    assert attention(paused) == []
+    assert "paused" in shown(paused)

@@ -1,18 +1,16 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 from prometheus_client.registry import CollectorRegistry
 
 from infra.local.emf import EmfSeries
-from infra.local.errors import TemplateError
 from infra.local.kafka_event import encode_event, encode_record, first_failed_offset
-from infra.local.model import HttpRoute
+from infra.local.model import HttpRoute, KafkaSource
 from infra.local.routes import RouteTable
-from infra.local.schedules import rate_seconds
 
 
 @dataclass(frozen=True)
@@ -27,8 +25,31 @@ class Record:
     headers: tuple[tuple[str, bytes | None], ...] = (("trace", b"\x01\xff"), ("trace", None))
 
 
+SOURCE = KafkaSource(
+    logical_id="Orders",
+    function_name="Reader",
+    topics=("orders",),
+    bootstrap_servers=("a:1", "b:2"),
+    cluster_arn="",
+    consumer_group_id="readers",
+    starting_position="TRIM_HORIZON",
+    starting_timestamp_ms=None,
+    batch_size=100,
+    batching_window_seconds=0.0,
+    report_batch_item_failures=True,
+    bisects=False,
+    maximum_retries=-1,
+    maximum_record_age_seconds=-1,
+    on_failure=None,
+    filters=(),
+    minimum_pollers=1,
+    maximum_pollers=1,
+    enabled=True,
+)
+
+
 def test_a_kafka_event_has_the_shape_of_lambdas() -> None:
-    event = json.loads(encode_event("orders-0", ("a:1", "b:2"), [encode_record(Record())]))
+    event = json.loads(encode_event(SOURCE, "orders-0", [encode_record(Record())]))
     assert event == {
         "eventSource": "aws:SelfManagedKafka",
         "bootstrapServers": "a:1,b:2",
@@ -47,6 +68,12 @@ def test_a_kafka_event_has_the_shape_of_lambdas() -> None:
             ]
         },
     }
+
+
+def test_an_event_of_msk_names_its_cluster() -> None:
+    cluster_arn = "arn:aws:kafka:us-east-1:123456789012:cluster/shop/1a-2"
+    event = json.loads(encode_event(replace(SOURCE, cluster_arn=cluster_arn), "orders-0", []))
+    assert (event["eventSource"], event["eventSourceArn"]) == ("aws:kafka", cluster_arn)
 
 
 def test_a_null_key_or_value_is_left_out() -> None:
@@ -108,20 +135,6 @@ ROUTES = RouteTable(
 def test_the_most_definite_route_is_taken(method: str, path: str, route: str | None) -> None:
     found = ROUTES.find(method, path)
     assert (found and found[0].path) == route
-
-
-@pytest.mark.parametrize(
-    ("expression", "seconds"),
-    [("rate(1 minute)", 60), ("rate(5 minutes)", 300), ("rate(2 hours)", 7200), ("cron(0 12 * * ? *)", None)],
-)
-def test_a_rate_is_a_period(expression: str, seconds: float | None) -> None:
-    assert rate_seconds(expression) == seconds
-
-
-@pytest.mark.parametrize("expression", ["rate(0 minutes)", "rate(minute)", "rate(1 fortnight)"])
-def test_what_is_no_rate_is_an_error(expression: str) -> None:
-    with pytest.raises(TemplateError):
-        rate_seconds(expression)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,39 @@
+"""`exchange pause` and `exchange resume`"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from infra.cli.admin import read_status, set_source_state
+from infra.cli.failure import fail
+from infra.cli.target import DEFAULT, DataDir, running_system
+
+Source = Annotated[str, typer.Argument(help="As `exchange status` names it.")]
+
+
+def pause(source: Source, data_dir: DataDir = DEFAULT) -> None:
+    """Stop reading a Kafka source; what is in flight ends first and is committed.
+
+    Example: exchange pause NormalizeFromV2
+    """
+    _set(source, "pause", data_dir)
+    print(f"Paused {source}.")
+
+
+def resume(source: Source, data_dir: DataDir = DEFAULT) -> None:
+    """Go on with a Kafka source that was paused, from where it was.
+
+    Example: exchange resume NormalizeFromV2
+    """
+    _set(source, "resume", data_dir)
+    print(f"Resumed {source}.")
+
+
+def _set(source: str, action: str, data_dir: DataDir) -> None:
+    addresses = running_system(data_dir)
+    known = read_status(addresses)["event_sources"]
+    if source not in known:
+        fail(f"There is no event source {source}, only {', '.join(sorted(known)) or 'none'}")
+    set_source_state(addresses, source, action)
