@@ -113,6 +113,18 @@ def test_invoke_prints_the_answer_of_a_function_by_its_short_name(data_dir: Path
     assert "published" in json.loads(asked.stdout)
 
 
+def test_a_paused_source_says_so_until_it_is_resumed(data_dir: Path) -> None:
+    assert run_exchange("pause", "NormalizeFromV1", "--data-dir", data_dir).returncode == 0
+    state = read_status(data_dir)["event_sources"]
+    assert (state["NormalizeFromV1"]["state"], state["NormalizeFromV2"]["state"]) == ("paused", "running")
+    assert "paused" in run_exchange("status", "--data-dir", data_dir).stdout
+    assert run_exchange("resume", "NormalizeFromV1", "--data-dir", data_dir).returncode == 0
+    assert read_status(data_dir)["event_sources"]["NormalizeFromV1"]["state"] == "running"
+    unknown = run_exchange("pause", "Nobody", "--data-dir", data_dir)
+    assert unknown.returncode != 0
+    assert "only NormalizeFromV1, NormalizeFromV2" in unknown.stderr
+
+
 def test_invoke_reads_an_event_from_a_file(data_dir: Path, tmp_path: Path) -> None:
     event = tmp_path / "event.json"
     event.write_text(json.dumps({"people": [], "identifiers": []}))
