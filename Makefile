@@ -12,7 +12,7 @@ COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose
 
 .DEFAULT_GOAL := help
 .PHONY: help install up down status up-docker down-docker demo test test-unit test-integration test-contract test-e2e test-sam check \
-        check-security format validate-template sam-build bench bench-sam lock clean
+        test-pythons check-security format validate-template sam-build bench bench-sam lock clean
 
 help:  ## This list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,8 +46,12 @@ down-docker:  ## Stop the containers; the data stays in their volumes
 demo: install  ## Two hospitals send real records; the books must balance (RECORDS=200 for a quick look)
 	@$(BIN)/exchange demo --records $(RECORDS)
 
-test: install  ## All tests, on services of their own
+test: install  ## All tests, on services of their own; unit tests on every Python from 3.11 to 3.13 that is here
 	@$(PYTEST) tests --ignore=tests/bench --ignore=tests/sam --ignore=tests/security
+	@$(BIN)/python -m tests.pythons
+
+test-pythons: install  ## Unit tests on the other Pythons only
+	@$(BIN)/python -m tests.pythons
 
 test-unit: install  ## Tests without services or sockets
 	@$(PYTEST) tests/unit
@@ -116,4 +120,4 @@ lock: install  ## Pin every package again, by hash
 	  -o infra/compose/image/requirements.txt
 
 clean:  ## Forget everything local: venvs, data, caches
-	rm -rf $(VENV) $(SAM) $(CHECKOV) .local .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-3.* $(SAM) $(CHECKOV) .local .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

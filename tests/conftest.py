@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import psycopg2
 import pytest
 from psycopg2 import sql
@@ -37,6 +38,11 @@ class SocketGuard:
 
 GUARD = SocketGuard()
 sys.addaudithook(GUARD)
+
+
+# How long an example takes is the machine's affair, and none of a test's.
+hypothesis.settings.register_profile("exchange", deadline=None)
+hypothesis.settings.load_profile("exchange")
 
 
 def pytest_configure(config: pytest.Config) -> None:
