@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import shutil
 import subprocess
+import sys
 from functools import cache
+from importlib.metadata import packages_distributions
 from typing import Any
 
 import pytest
@@ -121,6 +124,37 @@ def test_our_image_has_the_versions_that_the_tests_run_on() -> None:
     image = pinned("infra/compose/image/requirements.txt")
     assert image
     assert {name: version for name, version in image.items() if tested.get(name) != version} == {}
+
+
+def test_our_image_has_what_its_code_imports() -> None:
+    code = [
+        path for room in ("local", "embedded", "compose") for path in (ROOT / "infra" / room).glob("*.py")
+    ]
+    code += [
+        ROOT / "infra" / "cli" / f"{name}.py" for name in ("addresses", "local_tokens", "services", "system")
+    ]
+    imported = {
+        name.split(".")[0]
+        for path in code
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom) and not node.level
+            else []
+        )
+    }
+    distributions = packages_distributions()
+    image = (ROOT / "infra/compose/image/requirements.txt").read_text("utf-8")
+    installed = set(re.findall(r"^([a-z0-9-]+)==", image, re.MULTILINE))
+    ours_or_python_s = {"exchange", "infra", "__future__"} | sys.stdlib_module_names
+    missing = {
+        name
+        for name in imported - ours_or_python_s
+        if not {d.lower().replace("_", "-") for d in distributions.get(name, [name])} & installed
+    }
+    assert missing == set()
 
 
 def test_prometheus_asks_both_pages_of_the_functions_container() -> None:
