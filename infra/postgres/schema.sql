@@ -1316,6 +1316,20 @@ GRANT SELECT,DELETE ON TABLE public.processing_attempts TO exchange_retain;
 
 
 --
+-- Name: COLUMN processing_attempts.record_id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(record_id) ON TABLE public.processing_attempts TO exchange_reconcile;
+
+
+--
+-- Name: COLUMN processing_attempts.started_at; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(started_at) ON TABLE public.processing_attempts TO exchange_reconcile;
+
+
+--
 -- Name: COLUMN processing_attempts.finished_at; Type: ACL; Schema: public; Owner: -
 --
 
@@ -1464,7 +1478,7 @@ GRANT SELECT(raw_deleted_at),UPDATE(raw_deleted_at) ON TABLE public.raw_object_m
 -- Name: TABLE reconcile_findings; Type: ACL; Schema: public; Owner: -
 --
 
-GRANT SELECT,INSERT,UPDATE ON TABLE public.reconcile_findings TO exchange_reconcile;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.reconcile_findings TO exchange_reconcile;
 
 
 --

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.bench import cold_start, ingest, invoke, latency, ledger, normalize, publish, runner
+from tests.bench import cold_start, ingest, invoke, latency, ledger, normalize, publish, recovery, runner
 from tests.bench.report import print_figures
 from tests.bench.serving import serve
 
@@ -11,10 +11,10 @@ def main() -> None:
     """Systems after each other: empty functions, the exchange's functions alone, then everything."""
     print("The runner with empty functions …", flush=True)
     figures = runner.measure()
-    print("Functions alone: ingest, invoke, publish, cold start, ledger …", flush=True)
+    print("Functions alone: ingest, invoke, publish, cold start, ledger, recovery …", flush=True)
     with serve(sources=False) as addresses:
         figures += ingest.measure(addresses) + invoke.measure(addresses) + publish.measure(addresses)
-        figures += cold_start.measure(addresses) + ledger.measure(addresses)
+        figures += cold_start.measure(addresses) + ledger.measure(addresses) + recovery.measure(addresses)
     print("With event sources: latency, normalize …", flush=True)
     with serve(sources=True) as addresses:
         figures += [runner.measure_start(addresses)]

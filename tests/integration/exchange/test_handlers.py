@@ -14,9 +14,10 @@ import pytest
 
 from exchange.outbox import service as outbox
 from exchange.outbox.model import OutboxEvent
-from exchange.platform import bus, db, functions, objects, settings
+from exchange.platform import bus, db, functions, listing, objects, settings
 from exchange.platform.faults import InvocationFailed
 from exchange.records import service as records
+from exchange.recovery import reconciling, replaying
 from tests.integration.exchange.building import (
     TOPICS,
     Context,
@@ -30,6 +31,7 @@ CANARY = "Quetzalcoatl"
 KEPT = (
     *(settings.load_settings, db.database, objects.raw_objects, functions.tokenize_function),
     *(bus.bus, outbox.publisher, records.normalizer),
+    *(listing.raw_listing, replaying.replayer, reconciling.reconciler),
 )
 
 
@@ -246,3 +248,74 @@ def test_a_function_in_production_refuses_a_plain_password(
     environment.setenv("POSTGRES_DSN", exchange.dsn("exchange_outbox"))
     with pytest.raises(InvocationFailed, match="POSTGRES_DSN carries a password"):
         load("outbox_publish").handler({}, Context())
+
+
+def told_of_the_bucket(environment: pytest.MonkeyPatch, exchange: Exchange, role: str) -> None:
+    s3 = exchange.endpoints.s3
+    for name, value in {
+        "POSTGRES_DSN": exchange.dsn(role),
+        "RAW_BUCKET": exchange.bucket,
+        "AWS_ENDPOINT_URL_S3": s3.url,
+        "AWS_ACCESS_KEY_ID": s3.access_key,
+        "AWS_SECRET_ACCESS_KEY": s3.secret_key,
+        "AWS_REGION": s3.region,
+    }.items():
+        environment.setenv(name, value)
+
+
+def metrics_in(printed: str) -> dict[str, float]:
+    """The values of every metric line, by name."""
+    found: dict[str, float] = {}
+    for line in printed.splitlines():
+        if '"_aws"' in line:
+            found |= {name: value[0] for name, value in json.loads(line).items() if isinstance(value, list)}
+    return found
+
+
+def test_replay_is_started_shard_by_shard_and_says_what_it_did(
+    environment: pytest.MonkeyPatch, exchange: Exchange, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told_of_the_bucket(environment, exchange, "exchange_replay")
+    record = submission("key-of-an-object")
+    exchange.put(record)
+    replay = load("replay")
+    job = replay.handler({"action": "start", "mode": "emit", "shards": 2}, Context())
+    shard = record.record_id.int >> 127
+    answer = replay.handler({"action": "continue", "job_id": job["job_id"], "shard": shard}, Context())
+    assert (job["shards"], answer["done"], answer["counts"]["emitted"]) == (2, True, 1)
+    assert metrics_in(capsys.readouterr().out) == {"Replayed": 1, "Restored": 1}
+    assert replay.handler({"action": "resume"}, Context()) == {"resumed": []}
+    assert replay.handler({"action": "cancel", "job_id": job["job_id"]}, Context()) == {"cancelled": True}
+
+
+def test_reconcile_runs_as_its_schedule_asks_and_says_what_is_open(
+    environment: pytest.MonkeyPatch, exchange: Exchange, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told_of_the_bucket(environment, exchange, "exchange_reconcile")
+    exchange.put(submission("key-of-an-object"))
+    request = {"action": "run", "repair": True, "since": "2026-11-24T00:00:00Z", "grace_seconds": 0}
+    answer = load("reconcile").handler(request, Context())
+    assert (answer["done"], answer["counts"]["repaired_orphan_raw"]) == (True, 1)
+    assert answer["open_findings"] == {"orphan_raw": 1}
+    assert metrics_in(capsys.readouterr().out) == {"Reconciled": 1, "Repaired": 1, "OpenFindings": 1}
+
+
+@pytest.mark.parametrize(
+    ("function", "event", "field"),
+    [
+        ("replay", {}, "action"),
+        ("replay", {"action": "run"}, "mode"),
+        ("replay", {"action": "continue", "job_id": "11111111-2222-3333-4444-555555555555"}, "shard"),
+        ("replay", {"action": "run", "mode": "emit", "source": CANARY + "/"}, "source"),
+        ("reconcile", {"action": "repair"}, "action"),
+        ("reconcile", {"action": "run", "grace_seconds": -1}, "grace_seconds"),
+    ],
+)
+def test_a_request_that_breaks_its_contract_is_refused_by_field_and_without_its_value(
+    environment: pytest.MonkeyPatch, exchange: Exchange, function: str, event: dict[str, Any], field: str
+) -> None:
+    told_of_the_bucket(environment, exchange, f"exchange_{function}")
+    with pytest.raises(InvocationFailed) as refused:
+        load(function).handler(event, Context())
+    assert str(refused.value).startswith(f"{field}: ")
+    assert CANARY not in str(refused.value)

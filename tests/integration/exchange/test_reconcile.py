@@ -11,6 +11,7 @@ import pytest
 
 from exchange.intake.model import Submission, record_ingested
 from exchange.platform.objects import Objects
+from exchange.recovery.jobs import RESERVE_SECONDS, resume
 from tests.integration.exchange.building import (
     SAM,
     Context,
@@ -278,6 +279,18 @@ def test_a_raw_object_that_retention_took_is_not_missed(exchange: Exchange) -> N
     assert reconcile(exchange)["ok"] == 1
 
 
+def test_a_canonical_row_of_which_neither_bucket_nor_manifest_knows_is_found_by_its_attempts(
+    exchange: Exchange,
+) -> None:
+    record_id = canonical(exchange)
+    remove_object(exchange)
+    exchange.rows("DELETE FROM raw_object_manifest")
+    assert reconcile(exchange)["canonical_without_raw"] == 1
+    assert findings(exchange) == {record_id: "canonical_without_raw"}
+    reconcile(exchange)
+    assert findings(exchange) == {record_id: "canonical_without_raw"}
+
+
 def test_a_finding_that_was_mended_otherwise_is_resolved_at_the_next_look(exchange: Exchange) -> None:
     crash_before_commit(exchange)
     reconcile(exchange)
@@ -343,6 +356,22 @@ def test_shards_share_the_records_and_find_the_same(exchange: Exchange) -> None:
     look = worker.look_again({"grace_seconds": 0}, lambda: LONG_SECONDS).values
     assert look == {"records": 40, "ok": 40}
     assert len(canonical_tables(exchange)["canonical_records"]) == 40
+
+
+def test_a_run_that_its_time_cut_short_is_gone_on_with(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("exchange.recovery.walking.PAGE_OBJECTS", 4)
+    for n in range(10):
+        exchange.put(submission(f"key-of-object-{n:05}"))
+    worker = reconciler(exchange)
+    job_id = worker.start({"since": "2020-01-01T00:00:00Z", "grace_seconds": 0})
+    cut = worker.run(job_id, 0, RESERVE_SECONDS)
+    assert (cut.done, cut.waits_for, cut.counts["orphan_raw"]) == (False, "time", 4)
+    assert resume(worker, lambda: LONG_SECONDS) == []
+    exchange.rows("UPDATE job_checkpoints SET updated_at = updated_at - interval '2 minutes'")
+    (resumed,) = resume(worker, lambda: LONG_SECONDS)
+    assert (resumed.done, resumed.counts["orphan_raw"]) == (True, 10)
 
 
 def test_findings_are_listed_page_by_page(exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,8 +12,7 @@ import pytest
 
 from exchange.errors import ContractViolation
 from exchange.intake.model import Submission, record_ingested
-from exchange.recovery.jobs import ShardTaken
-from exchange.recovery.replaying import resume
+from exchange.recovery.jobs import ShardTaken, resume
 from tests.integration.exchange.building import (
     SAM,
     TOPICS,

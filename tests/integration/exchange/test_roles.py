@@ -128,7 +128,7 @@ MAY_DELETE = {
     "exchange_erase": {"raw_object_manifest", "canonical_records", "idempotency_keys", "outbox_events"},
     "exchange_retain": {"idempotency_keys", "processing_attempts", "dead_letters"},
     "exchange_replay": RECOVERY,
-    "exchange_reconcile": RECOVERY,
+    "exchange_reconcile": {*RECOVERY, "reconcile_findings"},
 }
 
 

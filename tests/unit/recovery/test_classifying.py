@@ -67,6 +67,7 @@ def state(name: str, age: float = 900.0, *, canonical: bool = False) -> Standing
         (RAW, MANIFEST, state("dlq", canonical=True), Finding.CANONICAL_STATE_MISMATCH),
         (RAW, MANIFEST, state("running", canonical=True), Finding.CANONICAL_STATE_MISMATCH),
         (None, MANIFEST, DONE, Finding.CANONICAL_WITHOUT_RAW),
+        (None, None, DONE, Finding.CANONICAL_WITHOUT_RAW),
         (None, MANIFEST, PUBLISHED, Finding.MANIFEST_WITHOUT_RAW),
         (LONG, MANIFEST, DONE, Finding.HASH_MISMATCH),
         (CHANGED, MANIFEST, DONE, Finding.HASH_MISMATCH),

@@ -101,10 +101,10 @@ def classify(facts: Facts, grace_seconds: float) -> Finding | Sound:
 
 def _with_canonical(facts: Facts, grace_seconds: float) -> Finding | Sound:
     standing = facts.standing
+    if facts.raw is None and not (facts.manifest and facts.manifest.raw_deleted):
+        return Finding.CANONICAL_WITHOUT_RAW
     if facts.manifest is None:
         return Finding.CANONICAL_MISSING_MANIFEST
-    if facts.raw is None and not facts.manifest.raw_deleted:
-        return Finding.CANONICAL_WITHOUT_RAW
     # No state at all is a ledger that was pruned or lost, and says nothing against the row.
     if standing.state not in (None, "succeeded"):
         return _late(standing.state_age, grace_seconds, Finding.CANONICAL_STATE_MISMATCH)

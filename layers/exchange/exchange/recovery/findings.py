@@ -72,6 +72,11 @@ def count_open(transaction: Transaction) -> dict[str, int]:
     return dict(transaction.execute(QUERIES["count_open_findings"]))
 
 
+def prune(transaction: Transaction) -> None:
+    """Forget what was resolved long ago."""
+    transaction.execute(QUERIES["prune_findings"])
+
+
 def audit(transaction: Transaction, repairs: Iterable[tuple[Finding, ManifestRow]]) -> None:
     """An audit row for each repair."""
     rows = [

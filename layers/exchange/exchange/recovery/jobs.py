@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal, Self
+from typing import Any, Literal, Protocol, Self
 from uuid import UUID, uuid4
 
 from exchange.errors import ExchangeError, InvalidRequest
@@ -15,6 +15,8 @@ from exchange.platform.queries import load_queries
 from exchange.recovery.model import Selection, Shard
 
 QUERIES = load_queries(__file__)
+# A page takes a second or two; its statements are given up after ten.
+RESERVE_SECONDS = 12.0
 Job = Literal["replay", "reconcile"]
 
 
@@ -156,6 +158,15 @@ class Jobs:
         if not moved:
             raise ShardTaken("another invoke has gone on with this shard")
 
+    def is_last(self, checkpoint: Checkpoint) -> bool:
+        """Whether all other shards of the job are through."""
+        with self._database.transaction() as transaction:
+            ((others,),) = transaction.execute(
+                QUERIES["read_unfinished_others"],
+                {"job_id": checkpoint.job_id, "shard": checkpoint.shard.number},
+            )
+        return bool(others == 0)
+
     def finish(self, checkpoint: Checkpoint) -> None:
         """The shard is through; with the last one the job is."""
         with self._database.transaction() as transaction:
@@ -181,3 +192,25 @@ class Jobs:
         with self._database.transaction() as transaction:
             rows = transaction.execute(QUERIES["read_last_window"], {"job": self._job})
         return rows[0][0].astimezone(UTC) if rows else None
+
+
+class Worker(Protocol):
+    """Who works on the shards of its kind of job."""
+
+    jobs: Jobs
+
+    def run(self, job_id: UUID, shard: int, remaining_seconds: float) -> Progress: ...
+
+
+def resume(worker: Worker, remaining_seconds: Callable[[], float]) -> list[Progress]:
+    """Go on with every shard that nobody works on any more, as far as the time goes."""
+    resumed = []
+    for job_id, shard in worker.jobs.left_shards():
+        if remaining_seconds() <= RESERVE_SECONDS:
+            break
+        try:
+            resumed.append(worker.run(job_id, shard, remaining_seconds()))
+        except ShardTaken:
+            # Somebody works on it after all.
+            continue
+    return resumed

@@ -108,7 +108,7 @@ class Judge:
         for record_id, raw in objects:
             facts = _facts(record_id, raw, manifest.get(record_id), standing[record_id], now)
             said = classify(facts, grace_seconds)
-            if said in WITHOUT_RAW:
+            if said in WITHOUT_RAW and facts.manifest is not None:
                 # Perhaps stored after the page was listed: asked for by name before it is called lost.
                 facts = self._look_again(facts, now)
                 said = classify(facts, grace_seconds)

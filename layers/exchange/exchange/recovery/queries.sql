@@ -25,6 +25,10 @@ SET cursor = %(cursor)s, counts = %(counts)s, progress = %(progress)s, updated_a
 WHERE job_id = %(job_id)s AND shard = %(shard)s AND cursor IS NOT DISTINCT FROM %(expected)s AND finished_at IS NULL
 RETURNING shard;
 
+-- name: read_unfinished_others
+-- Whether a shard is the last one of its job.
+SELECT count(*) FROM job_checkpoints WHERE job_id = %(job_id)s AND shard <> %(shard)s AND finished_at IS NULL;
+
 -- name: finish_shard
 -- The shard, and with the last one the job.
 UPDATE job_checkpoints SET finished_at = clock_timestamp(), updated_at = clock_timestamp(), progress = 1
@@ -84,6 +88,21 @@ WITH RECURSIVE folder (prefix) AS (
     FROM folder WHERE folder.prefix IS NOT NULL
 )
 SELECT prefix FROM folder WHERE prefix IS NOT NULL;
+
+-- name: read_first_attempt
+-- Before it there is nothing to ask for.
+SELECT min(started_at) FROM processing_attempts;
+
+-- name: read_unknown_canonical
+-- Canonical records worked on in a slice of time of which the manifest knows nothing.
+SELECT DISTINCT record_id FROM processing_attempts
+WHERE started_at >= %(since)s AND started_at < %(until)s
+  AND EXISTS (SELECT FROM canonical_records WHERE canonical_records.record_id = processing_attempts.record_id)
+  AND NOT EXISTS (SELECT FROM raw_object_manifest WHERE raw_object_manifest.record_id = processing_attempts.record_id)
+  -- their objects are there, and known to be
+  AND NOT EXISTS (SELECT FROM reconcile_findings AS known
+                  WHERE known.record_id = processing_attempts.record_id
+                    AND known.finding = 'canonical_missing_manifest' AND known.resolved_at IS NULL);
 
 -- name: read_standing
 -- Everything the tables say of these records; what became of the last event is asked only where it matters.
@@ -179,6 +198,10 @@ WHERE record_id = ANY (%(record_ids)s) AND resolved_at IS NULL;
 -- name: count_open_findings
 -- What the alarm watches.
 SELECT finding, count(*) FROM reconcile_findings WHERE resolved_at IS NULL GROUP BY finding ORDER BY finding;
+
+-- name: prune_findings
+-- What was resolved stays known for three months.
+DELETE FROM reconcile_findings WHERE resolved_at < clock_timestamp() - interval '90 days';
 
 -- name: read_findings
 -- For people: open ones, and all that were seen since.

@@ -19,15 +19,16 @@ from exchange.recovery import findings, store
 from exchange.recovery.classifying import EMITTED, RESTORED, SETTLED, Finding, Sound
 from exchange.recovery.describing import Describer
 from exchange.recovery.findings import Verdict
-from exchange.recovery.jobs import Checkpoint, Jobs, Progress
+from exchange.recovery.jobs import RESERVE_SECONDS, Checkpoint, Jobs, Progress
 from exchange.recovery.judging import Judge, Judged
 from exchange.recovery.model import Counts, Folder, Selection
-from exchange.recovery.replaying import BACKLOG_LIMIT, BACKLOG_PAUSE_SECONDS, RESERVE_SECONDS
+from exchange.recovery.replaying import BACKLOG_LIMIT, BACKLOG_PAUSE_SECONDS
 from exchange.recovery.walking import Page, Walk
 
 GRACE_SECONDS = 300
 FIRST_WINDOW = timedelta(hours=24)
 AGAIN_RECORDS = 500
+SLICE = timedelta(minutes=10)
 
 
 class Reconciler:
@@ -63,6 +64,8 @@ class Reconciler:
                 (last - timedelta(seconds=asked["grace_seconds"])) if last else now - FIRST_WINDOW
             ).isoformat()
         Selection.of(asked)
+        with self._database.transaction() as transaction:
+            findings.prune(transaction)
         return self.jobs.start(asked, asked.get("shards", 1))
 
     def run(self, job_id: UUID, shard: int, remaining_seconds: float) -> Progress:
@@ -87,8 +90,10 @@ class Reconciler:
                 return Progress.at(checkpoint, before, "outbox", BACKLOG_PAUSE_SECONDS)
             if time.monotonic() >= last_moment:
                 return Progress.at(checkpoint, before, "time")
+        if self.jobs.is_last(checkpoint):
+            self._find_unknown(checkpoint, counts)
         self.jobs.finish(checkpoint)
-        return Progress.at(checkpoint, before, done=True)
+        return Progress.at(replace(checkpoint, counts=dict(counts.values)), before, done=True)
 
     def look_again(self, request: Mapping[str, Any], remaining_seconds: Callable[[], float]) -> Counts:
         """Judge every open finding anew, those that wait longest first, as far as the time goes."""
@@ -114,6 +119,26 @@ class Reconciler:
         """A page of findings for people."""
         with self._database.transaction() as transaction:
             return findings.read(transaction, request)
+
+    def _find_unknown(self, checkpoint: Checkpoint, counts: Counts) -> None:
+        """Canonical rows of which neither bucket nor manifest knows, by the attempts of the window.
+
+        Comes last: only what every shard has passed over is unknown to the bucket.
+        """
+        selection = checkpoint.selection
+        if selection.source or selection.prefix or selection.since is None or selection.until is None:
+            return
+        with self._database.transaction() as transaction:
+            first = store.read_first_attempt(transaction)
+        since = max(selection.since, first) if first else selection.until
+        while since < selection.until:
+            until = min(since + SLICE, selection.until)
+            with self._database.transaction() as transaction:
+                unknown = store.read_unknown_canonical(transaction, since, until)
+            judged = self._judge.judge_again([(record_id, None) for record_id in unknown], 0)
+            with self._database.transaction() as transaction:
+                self._settle(transaction, judged, counts, repair=False)
+            since = until
 
     def _backlog(self) -> int:
         with self._database.transaction() as transaction:

@@ -7,7 +7,7 @@ that has used up its rate, or would make live events wait, says when to come bac
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -23,12 +23,10 @@ from exchange.platform.objects import raw_objects
 from exchange.platform.settings import load_settings
 from exchange.recovery import store
 from exchange.recovery.describing import Described, Describer
-from exchange.recovery.jobs import Checkpoint, Jobs, Progress, ShardTaken
+from exchange.recovery.jobs import RESERVE_SECONDS, Checkpoint, Jobs, Progress
 from exchange.recovery.model import Counts, RawKey, Selection, Standing
 from exchange.recovery.walking import PAGE_OBJECTS, Page, Walk
 
-# A page takes a second or two; its statements are given up after ten.
-RESERVE_SECONDS = 12.0
 # Live events wait behind what is in the outbox: two or three seconds at most.
 BACKLOG_LIMIT = 10_000
 BACKLOG_PAUSE_SECONDS = 1.0
@@ -219,20 +217,6 @@ def _count(found: Sequence[Found], standing: Mapping[UUID, Standing], counts: Co
             counts.add("dead_lettered")
         else:
             counts.add("missing")
-
-
-def resume(replayer: Replayer, remaining_seconds: Callable[[], float]) -> list[Progress]:
-    """Go on with every shard that nobody works on any more, as far as the time goes."""
-    resumed = []
-    for job_id, shard in replayer.jobs.left_shards():
-        if remaining_seconds() <= RESERVE_SECONDS:
-            break
-        try:
-            resumed.append(replayer.run(job_id, shard, remaining_seconds()))
-        except ShardTaken:
-            # Somebody works on it after all.
-            continue
-    return resumed
 
 
 @cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from uuid import UUID
 
 from exchange.intake.model import ManifestEntry, encode_event
@@ -41,6 +42,18 @@ def read_manifest_folders(
         QUERIES["read_manifest_folders"], {"bucket": bucket, "first": first, "last": last}
     )
     return [folder for (prefix,) in rows if (folder := Folder.of(prefix)) is not None]
+
+
+def read_first_attempt(transaction: Transaction) -> datetime | None:
+    """When the oldest attempt that is still known began."""
+    ((first,),) = transaction.execute(QUERIES["read_first_attempt"])
+    return None if first is None else first.astimezone(UTC)
+
+
+def read_unknown_canonical(transaction: Transaction, since: datetime, until: datetime) -> list[UUID]:
+    """Canonical records worked on from `since` to before `until` that the manifest does not know."""
+    rows = transaction.execute(QUERIES["read_unknown_canonical"], {"since": since, "until": until})
+    return [record_id for (record_id,) in rows]
 
 
 def read_standing(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from exchange.platform.listing import ListedObject, Listing
 from exchange.recovery.model import Folder, RawKey, Selection, Shard
 
-PAGE_OBJECTS = 500
+PAGE_OBJECTS = 250
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,11 @@ class Walk:
         self._old_layout = old_layout
         self._more_folders = more_folders
 
-    def pages(self, cursor: str | None, limit: Callable[[], int] = lambda: PAGE_OBJECTS) -> Iterator[Page]:
-        """Pages after `cursor`, of at most `limit()` objects each; empty ones too, since they span a range of keys."""
+    def pages(self, cursor: str | None, limit: Callable[[], int] | None = None) -> Iterator[Page]:
+        """Pages after `cursor`, of at most `limit()` objects each, else PAGE_OBJECTS.
+
+        Empty ones too, since they span a range of keys.
+        """
         folders = self._folders()
         at = _folder_of(cursor) if cursor else None
         for index, folder in enumerate(folders):
@@ -56,7 +59,7 @@ class Walk:
             after = cursor if cursor and folder == at else f"{folder.prefix}{self._shard.after}"
             upto = f"{folder.prefix}{self._shard.upto}"
             while after < upto:
-                page = self._page(folder, after, upto, limit())
+                page = self._page(folder, after, upto, limit() if limit else PAGE_OBJECTS)
                 after = page.upto
                 done = 1.0 if after == upto else self._part_done(page)
                 yield Page(folder, page.objects, page.after, page.upto, (index + done) / len(folders))
