@@ -40,5 +40,8 @@ def running_system(data_dir: Path) -> Addresses:
         fail(f"nothing runs on {data_dir}; start it with: exchange up --detach")
     addresses = Addresses.load(data_dir)
     if addresses is None or addresses.pid != holder.pid:
-        fail(f"the system on {data_dir} is still starting ({holder}); try again in a moment")
+        fail(
+            f"the system on {data_dir} has no functions ({holder}):"
+            " it is still starting, or exchange services, which has none"
+        )
     return addresses

@@ -11,7 +11,11 @@ from infra.cli.addresses import ROOT
 
 IMAGE_TOOL = Path(os.environ.get("LAMBDA_IMAGE_TOOL", ROOT.parent / "shared" / "tools" / "lambda-image.sh"))
 IMAGE = "public.ecr.aws/lambda/python:3.11-x86_64"
-PID_FILE = Path("/var/run/docker.pid")
+# What an engine leaves when it is killed, and whose pid it is.
+PID_FILES = {
+    Path("/var/run/docker.pid"): "dockerd",
+    Path("/var/run/docker/containerd/containerd.pid"): "containerd",
+}
 COMMAND_SECONDS = 60
 IMAGE_TOOL_SECONDS = 240
 
@@ -74,10 +78,9 @@ def _make_image() -> str:
 
 
 def _forget_killed_engine() -> None:
-    # An engine that was killed leaves its pid behind; once another program has got that pid, none starts any more.
-    if not PID_FILE.exists():
-        return
-    pid = PID_FILE.read_text().strip()
-    command = Path(f"/proc/{pid}/comm")
-    if not command.exists() or command.read_text().strip() != "dockerd":
-        PID_FILE.unlink()
+    # Once another program has got the pid of a killed one, no engine starts any more.
+    for file, program in PID_FILES.items():
+        if file.exists():
+            command = Path(f"/proc/{file.read_text().strip()}/comm")
+            if not command.exists() or command.read_text().strip() != program:
+                file.unlink()

@@ -49,9 +49,9 @@ def services(
     if bridge is None:
         fail("there is no Docker bridge on this machine; without Docker the functions run by: exchange up")
     ports = Ports.any() if any_ports else Ports()
-    ports = replace(ports, lambda_=lambda_port, kafka=_choose_kafka_port(ports.kafka))
     try:
         with hold(data_dir):
+            ports = replace(ports, lambda_=lambda_port, kafka=_choose_kafka_port(data_dir, ports.kafka))
             asyncio.run(_serve(data_dir, ports, broker_storage, bridge))
     except Held as held:
         fail(f"the exchange runs on {data_dir} already ({held.holder}); stop it with: exchange down")
@@ -91,11 +91,12 @@ async def _serve(data_dir: Path, ports: Ports, broker_storage: Literal["s3", "me
     print("Stopped. Nothing is left running.", flush=True)
 
 
-def _choose_kafka_port(asked: int | None) -> int:
+def _choose_kafka_port(data_dir: Path, asked: int | None) -> int:
     """The broker tells its clients where to come back to, so its port is chosen before it starts."""
-    from infra.embedded.ports import choose_ports
+    from infra.embedded.ports import choose_ports, read_ports
 
-    return choose_ports({"kafka": (asked, USUAL_KAFKA_PORT)}, {}, lambda *_: True)["kafka"]
+    kept = read_ports(data_dir / "stack" / "ports.json")
+    return choose_ports({"kafka": (asked, USUAL_KAFKA_PORT)}, kept, lambda *_: True)["kafka"]
 
 
 def _write_files(folder: Path, parameters: Mapping[str, str], access_key: str, secret_key: str) -> None:
