@@ -1,4 +1,7 @@
-"""`python -m infra.compose secrets | migrate | bucket | topics | functions | build`: the containers' commands."""
+"""`python -m infra.compose secrets | migrate | bucket | topics | functions | build`: the containers' commands.
+
+`sam-parameters` and `sam-environment` print what `sam local` is told of these services.
+"""
 
 from __future__ import annotations
 
@@ -33,6 +36,15 @@ def main(arguments: list[str]) -> int:
             from infra.compose.functions import serve
 
             asyncio.run(serve(config))
+        case ["sam-parameters"]:
+            from infra.cli.sam_files import describe_parameters
+            from infra.compose.functions import sam_parameters
+
+            print(describe_parameters(sam_parameters(config)), end="")
+        case ["sam-environment"]:
+            from infra.cli.sam_files import describe_environment
+
+            print(describe_environment(config.endpoints().s3), end="")
         case ["build"]:
             from infra.compose.layers import build_layers
 

@@ -19,18 +19,12 @@ STOP_TIMEOUT_SECONDS = 5.0
 def runner_config(config: ComposeConfig) -> RunnerConfig:
     """On all addresses of the container: which of its ports this machine sees is for docker-compose.yml to say."""
     endpoints = config.endpoints()
-    parameters = template_parameters(
-        endpoints, LAMBDA_PORT, read_secret_file(config.secrets_dir, "jwt_secret")
-    )
     return RunnerConfig(
         template=ROOT / "template.yaml",
         state_dir=config.state_dir,
         build_dir=config.build_dir,
         host="0.0.0.0",  # noqa: S104
-        parameters={
-            **parameters,
-            "TokenizerHmacSecret": read_secret_file(config.secrets_dir, "tokenizer_hmac_secret"),
-        },
+        parameters=template_parameters_of(config),
         aws_environment={
             "AWS_REGION": REGION,
             "AWS_ACCESS_KEY_ID": endpoints.s3.access_key,
@@ -40,6 +34,18 @@ def runner_config(config: ComposeConfig) -> RunnerConfig:
         lambda_port=LAMBDA_PORT,
         stop_timeout_seconds=STOP_TIMEOUT_SECONDS,
     )
+
+
+def template_parameters_of(config: ComposeConfig) -> dict[str, str]:
+    """What the template is told in this project, with its own keys."""
+    jwt_secret = read_secret_file(config.secrets_dir, "jwt_secret")
+    keys = {"TokenizerHmacSecret": read_secret_file(config.secrets_dir, "tokenizer_hmac_secret")}
+    return template_parameters(config.endpoints(), LAMBDA_PORT, jwt_secret) | keys
+
+
+def sam_parameters(config: ComposeConfig) -> dict[str, str]:
+    """The same for functions in SAM's containers on the project's network, where tokenize is the project's own."""
+    return template_parameters_of(config) | {"LambdaEndpoint": f"http://functions:{LAMBDA_PORT}"}
 
 
 async def serve(config: ComposeConfig) -> None:

@@ -15,7 +15,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 from infra.cli.addresses import BUCKET, ROOT
 from infra.compose.config import ComposeConfig
-from infra.compose.functions import runner_config
+from infra.compose.functions import runner_config, sam_parameters
 from infra.compose.secret_files import make_secrets
 from infra.compose.services import make_bucket, make_topics, migrate
 from infra.embedded import BackgroundStack
@@ -92,3 +92,8 @@ def test_another_store_is_found_by_its_variable() -> None:
     assert ComposeConfig.from_environment({"S3_ENDPOINT": ""}) == ComposeConfig()
     given = ComposeConfig.from_environment({"S3_ENDPOINT": "http://localstack:4566"})
     assert given.s3_endpoint == "http://localstack:4566"
+
+
+def test_sam_local_is_told_what_the_runner_is_but_for_where_tokenize_runs(config: ComposeConfig) -> None:
+    own = runner_config(config).parameters
+    assert sam_parameters(config) == {**own, "LambdaEndpoint": "http://functions:3001"}

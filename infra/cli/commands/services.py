@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from infra.cli.addresses import REGION, Ports
+from infra.cli.addresses import Ports
 from infra.cli.docker_bridge import LOOPBACK, Forwarder, bridge_address
 from infra.cli.failure import fail
 from infra.cli.holder import Held, hold
@@ -60,6 +59,7 @@ def services(
 
 
 async def _serve(data_dir: Path, ports: Ports, broker_storage: Literal["s3", "memory"], bridge: str) -> None:
+    from infra.cli.sam_files import describe_environment, describe_parameters, write_whole
     from infra.cli.system import prepare_database, stack_config, template_parameters
     from infra.embedded import Stack
 
@@ -78,12 +78,9 @@ async def _serve(data_dir: Path, ports: Ports, broker_storage: Literal["s3", "me
             await forwarder.open(int(endpoints.s3.url.rpartition(":")[2]))
             jwt_secret = load_or_create_secret(data_dir / "jwt_secret")
             parameters = template_parameters(endpoints, ports.lambda_, jwt_secret)
-            _write_files(
-                data_dir / "sam",
-                {name: value.replace(LOOPBACK, bridge) for name, value in parameters.items()},
-                endpoints.s3.access_key,
-                endpoints.s3.secret_key,
-            )
+            reached = {name: value.replace(LOOPBACK, bridge) for name, value in parameters.items()}
+            write_whole(data_dir / "sam" / "parameters.yaml", describe_parameters(reached))
+            write_whole(data_dir / "sam" / "environment", describe_environment(endpoints.s3))
             print(_ready(data_dir / "sam" / "environment", bridge), flush=True)
             await asked_to_stop.wait()
         finally:
@@ -97,31 +94,6 @@ def _choose_kafka_port(data_dir: Path, asked: int | None) -> int:
 
     kept = read_ports(data_dir / "stack" / "ports.json")
     return choose_ports({"kafka": (asked, USUAL_KAFKA_PORT)}, kept, lambda *_: True)["kafka"]
-
-
-def _write_files(folder: Path, parameters: Mapping[str, str], access_key: str, secret_key: str) -> None:
-    import yaml
-
-    _write(folder / "parameters.yaml", yaml.safe_dump(dict(parameters)))
-    environment = {
-        "AWS_ACCESS_KEY_ID": access_key,
-        "AWS_SECRET_ACCESS_KEY": secret_key,
-        "AWS_DEFAULT_REGION": REGION,
-        # sam local asks AWS whose keys these are, waits seconds for it and goes on without: nobody is asked.
-        "AWS_ENDPOINT_URL_STS": f"http://{LOOPBACK}:9",
-        "AWS_MAX_ATTEMPTS": "1",
-    }
-    lines = [f"export {name}='{value}'" for name, value in environment.items()]
-    _write(folder / "environment", "\n".join(["unset AWS_PROFILE AWS_SESSION_TOKEN", *lines]) + "\n")
-
-
-def _write(path: Path, text: str) -> None:
-    """Readable by its owner alone: it holds local secrets. Whole or not at all, since others wait for it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    replacement = path.with_suffix(".new")
-    replacement.touch(mode=0o600)
-    replacement.write_text(text, encoding="utf-8")
-    replacement.replace(path)
 
 
 def _ready(environment: Path, bridge: str) -> str:
