@@ -71,7 +71,7 @@ class AdminApi:
             if action == "pause":
                 await self._sources.pause(name, _PAUSE_TIMEOUT_SECONDS)
             else:
-                self._sources.resume(name)
+                await self._sources.resume(name)
         except UnknownSource:
             await _answer(send, 404, {"error": f"no Kafka source {name}"})
         else:

@@ -118,9 +118,9 @@ class EventSources:
         """Pause a Kafka source, by logical id. Raises UnknownSource."""
         await self._find(name).pause(timeout_seconds)
 
-    def resume(self, name: str) -> None:
+    async def resume(self, name: str) -> None:
         """Have a Kafka source go on, by logical id. Raises UnknownSource."""
-        self._find(name).resume()
+        await self._find(name).resume()
 
     async def stop(self, timeout_seconds: float) -> None:
         """Begin nothing further; let batches in flight end within the time-out, and commit them."""

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from .invocation import MAXIMUM_PAYLOAD_BYTES
 from .kafka_event import EncodedRecord
+
+# Room for the event's own keys around its records.
+ENVELOPE_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +24,9 @@ class Batch:
     end_offset: int
 
     @property
-    def span(self) -> str:
-        return f"{self.records[0].offset}-{self.records[-1].offset}"
+    def is_too_large(self) -> bool:
+        """Whether no event can hold it: only a record that is alone in its batch may be."""
+        return len(self.records) == 1 and len(self.records[0].json) + ENVELOPE_BYTES > MAXIMUM_PAYLOAD_BYTES
 
     def rest_from(self, offset: int) -> Batch:
         """Return what is left when everything before `offset` is done."""

@@ -6,12 +6,10 @@ import asyncio
 from collections import deque
 
 from .invocation import MAXIMUM_PAYLOAD_BYTES
-from .kafka_batch import Batch
+from .kafka_batch import ENVELOPE_BYTES, Batch
 from .kafka_event import EncodedRecord
 
 _BUFFERED_BYTES = 4 * MAXIMUM_PAYLOAD_BYTES
-# Room for the event's own keys around its records.
-_ENVELOPE_BYTES = 4096
 
 
 class Buffer:
@@ -74,7 +72,7 @@ class Buffer:
         """
         epoch = self._records[0][0]
         records: list[EncodedRecord] = []
-        end_offset, size = 0, _ENVELOPE_BYTES
+        end_offset, size = 0, ENVELOPE_BYTES
         while self._records and self._records[0][0] == epoch:
             record = self._records[0][1]
             size += len(record.json) + 1

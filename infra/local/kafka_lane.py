@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from .clock import Clock
 from .errors import DeliveryFailed, FunctionThrottled, FunctionUnreachable
-from .invocation import MAXIMUM_PAYLOAD_BYTES, Answer, Invokes
+from .invocation import Answer, Invokes
 from .invocation_records import DiscardedBatch
 from .kafka_batch import Batch
 from .kafka_buffer import Buffer
@@ -147,8 +147,7 @@ class Lane:
             if not batch.records:
                 self._advance(batch.epoch, batch.end_offset)
                 return ()
-            if len(encode_event(self._source, self.name, batch.records)) > MAXIMUM_PAYLOAD_BYTES:
-                # Only a record that is alone gets here: a batch is made to fit.
+            if batch.is_too_large:
                 return await self._give_up(batch, "MaximumPayloadSizeExceeded", 0, None)
             outcome = await self._try(batch)
             if outcome.failed_offset is None:

@@ -68,6 +68,8 @@ class KafkaEventSource:
         self._wanted_pollers = 0
         self._idle_looks = 0
         self._watch: asyncio.Task[None] | None = None
+        # A pause takes as long as its batches; who resumes meanwhile waits.
+        self._changing = asyncio.Lock()
 
     @property
     def lanes(self) -> tuple[Lane, ...]:
@@ -100,19 +102,32 @@ class KafkaEventSource:
                 " not run here: what is given up is named on this screen only"
             )
         if self.source.enabled:
-            self.resume()
+            self._begin()
 
-    def resume(self) -> None:
+    async def resume(self) -> None:
         """Read on from what is committed. A source that runs goes on running."""
-        if self.state == "paused":
-            self.state = "running"
-            self._wanted_pollers = self.source.minimum_pollers
-            self._watch = asyncio.get_running_loop().create_task(self._look_at_topics())
+        async with self._changing:
+            if self.state == "paused":
+                self._begin()
 
     async def pause(self, timeout_seconds: float) -> None:
         """Begin no further batch, let those in flight end, commit, disconnect."""
-        if self.state == "paused":
-            return
+        async with self._changing:
+            if self.state == "running":
+                await self._end(timeout_seconds)
+
+    async def stop(self, timeout_seconds: float) -> None:
+        """Pause for good."""
+        await self.pause(timeout_seconds)
+        await self._discards.close()
+
+    def _begin(self) -> None:
+        self.state = "running"
+        self._wanted_pollers = self.source.minimum_pollers
+        self._watch = asyncio.get_running_loop().create_task(self._look_at_topics())
+        self._watch.add_done_callback(self._task_ended)
+
+    async def _end(self, timeout_seconds: float) -> None:
         self.state = "paused"
         if self._watch is not None:
             self._watch.cancel()
@@ -132,11 +147,6 @@ class KafkaEventSource:
         self._lanes.clear()
         self._present.clear()
         self._has_looked = False
-
-    async def stop(self, timeout_seconds: float) -> None:
-        """Pause for good."""
-        await self.pause(timeout_seconds)
-        await self._discards.close()
 
     async def _look_at_topics(self) -> None:
         topics = KafkaTopics(self.source.bootstrap_servers, self.source.topics)
@@ -189,7 +199,7 @@ class KafkaEventSource:
         )
         self._lanes[partition] = lane
         task = asyncio.get_running_loop().create_task(lane.run())
-        task.add_done_callback(self._lane_ended)
+        task.add_done_callback(self._task_ended)
         self._tasks.add(task)
 
     def _scale(self) -> None:
@@ -224,19 +234,22 @@ class KafkaEventSource:
         if poller in self._pollers:
             self._pollers.remove(poller)
 
-    def _lane_ended(self, task: asyncio.Task[None]) -> None:
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if task.cancelled() or task.exception() is None or self.state == "paused":
             return
-        # A fault of ours in one partition: all begin again from what is committed, and the fault is shown.
+        # A fault of ours: it is shown, and all partitions begin again from what is committed.
         loop = asyncio.get_running_loop()
-        loop.call_exception_handler({"message": f"{self.source.logical_id}", "exception": task.exception()})
+        loop.call_exception_handler({"message": self.source.logical_id, "exception": task.exception()})
         self._restart = loop.create_task(self._begin_again())
 
     async def _begin_again(self) -> None:
-        await self.pause(_RESTART_TIMEOUT_SECONDS)
-        await asyncio.sleep(_LOOK_SECONDS)
-        self.resume()
+        async with self._changing:
+            if self.state == "running":
+                await self._end(_RESTART_TIMEOUT_SECONDS)
+                # It may come again at once.
+                await asyncio.sleep(_LOOK_SECONDS)
+                self._begin()
 
 
 def _join(pollers: list[KafkaPoller], timeout_seconds: float) -> None:
