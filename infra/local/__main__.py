@@ -64,7 +64,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--lambda-port", type=int, default=3001)
     parser.add_argument("--admin-port", type=int, default=3002)
     parser.add_argument("--concurrency", type=int, default=8, help="limit of a function that reserves none")
-    parser.add_argument("--throttle", action="store_true", help="answer 429 beyond the limit, do not queue")
+    parser.add_argument(
+        "--throttle", action="store_true", help="answer 429 beyond --concurrency, too, do not queue"
+    )
     parser.add_argument("--no-prestart", action="store_true", help="start no environment before it is called")
     parser.add_argument("--no-sources", action="store_true", help="run neither schedules nor Kafka sources")
     parser.add_argument(
@@ -72,7 +74,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--msk-brokers", default="", metavar="HOST:PORT,…", help="stand for MSK clusters")
     parser.add_argument("--init-timeout", type=float, default=10.0, metavar="SECONDS")
-    parser.add_argument("--integration-timeout", type=float, default=29.0, metavar="SECONDS")
+    parser.add_argument(
+        "--integration-timeout",
+        type=float,
+        metavar="SECONDS",
+        help="what an API waits for a function at most",
+    )
     parser.add_argument(
         "--asynchronous-retry-delays",
         default="60,120",

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from .errors import BuildError
@@ -43,6 +44,9 @@ class Builder:
 
     def function(self, source: Source) -> tuple[Path, ...]:
         """Return a function's code folder and, when it has requirements, the folder they are in."""
+        if source.inline_code is not None:
+            return (self._inline(source.logical_id, source.inline_code),)
+        source = self._unpacked(source)
         _require_folder(source)
         if source.build_method == "makefile":
             return (self._make(source),)
@@ -50,6 +54,7 @@ class Builder:
 
     def layer(self, source: Source) -> tuple[Path, ...]:
         """Return the folders that a layer puts on Python's path."""
+        source = self._unpacked(source)
         _require_folder(source)
         if source.build_method is None:
             return self._python_folders(self._code(source))
@@ -57,6 +62,23 @@ class Builder:
             return self._python_folders(self._make(source))
         # `sam build` copies the folder into python/: used in place here, so that an edit is seen at once.
         return (self._code(source), *self._requirements(source))
+
+    def _inline(self, logical_id: str, code: str) -> Path:
+        # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-lambda-function-code.html
+        def write(target: Path) -> None:
+            (target / "index.py").write_text(code, encoding="utf-8")
+
+        return _once(self._folder / f"{logical_id}-{_digest(code)}", write)
+
+    def _unpacked(self, source: Source) -> Source:
+        """An archive is what `sam deploy` uploads as it is."""
+        if source.path.suffix != ".zip" or not source.path.is_file():
+            return source
+        key = hashlib.sha256(source.path.read_bytes()).hexdigest()[:16]
+        target = self._folder / f"{source.logical_id}-{key}"
+        return replace(
+            source, path=_once(target, lambda scratch: shutil.unpack_archive(source.path, scratch))
+        )
 
     def _python_folders(self, root: Path) -> tuple[Path, ...]:
         # The two places that Lambda's Python has on its path, in its order:

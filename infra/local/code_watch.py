@@ -76,8 +76,12 @@ class CodeWatch:
 
 
 def code_roots(function: Function) -> set[Path]:
-    """Return the folders whose files are a function's code: its own, its layers', and where links in them lead."""
-    return {root for source in (function.source, *function.layers) for root in _roots(source.path.resolve())}
+    """Return the folders whose files are a function's code: its own, its layers', and where links in them lead.
+
+    Inline code is the template's own business.
+    """
+    sources = [source for source in (function.source, *function.layers) if source.inline_code is None]
+    return {root for source in sources for root in _roots(source.path.resolve())}
 
 
 def _roots(folder: Path) -> Iterator[Path]:

@@ -27,7 +27,7 @@ class RunnerConfig:
     admin_port: int = 3002
     host: str = "127.0.0.1"
     default_concurrency: int = 8
-    # What comes beyond a function's limit is refused as on Lambda, instead of waiting for its turn.
+    # What comes beyond `default_concurrency` is refused, too, as beyond a reserved concurrency, instead of waiting.
     throttle: bool = False
     prestart: bool = True
     # Without, neither schedules nor event sources run: only what is called.
@@ -40,7 +40,8 @@ class RunnerConfig:
     # What Lambda gives an environment to come up:
     # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-ib
     init_timeout_seconds: float = 10.0
-    integration_timeout_seconds: float = 29.0
+    # What an API waits for its function at most; None is what API Gateway does: 29 s, an HTTP API 30 s.
+    integration_timeout_seconds: float | None = None
     asynchronous_retry_delays_seconds: tuple[float, ...] = (60.0, 120.0)
     stop_timeout_seconds: float = 10.0
 

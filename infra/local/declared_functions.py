@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .errors import TemplateError
-from .model import AsynchronousConfig, Function, Source, destination_of, function_arn, function_name_of
+from .model import AsynchronousConfig, Function, destination_of, function_arn, function_name_of
 from .resources import Resources
 
 
 def read_functions(resources: Resources) -> Iterator[Function]:
-    """Yield every function. Raises TemplateError for an unknown layer or a runtime not Python's."""
+    """Yield every function. Raises TemplateError for a runtime that is not Python's."""
     layers = {
         resources.reference(logical_id): resources.source(logical_id, resource, "Content")
         for logical_id, resource in resources.of("Lambda::LayerVersion")
@@ -34,8 +34,11 @@ def read_functions(resources: Resources) -> Iterator[Function]:
             handler=str(resources.get(resource, "Handler", "")),
             runtime=runtime,
             source=resources.source(logical_id, resource, "Code"),
+            # One from elsewhere is left out, and a notice says so.
             layers=tuple(
-                _layer(layers, name, reference) for reference in resources.get(resource, "Layers", [])
+                layers[reference]
+                for reference in resources.get(resource, "Layers", [])
+                if reference in layers
             ),
             environment={key: _variable(value) for key, value in environment.items()},
             memory_mb=int(resources.get(resource, "MemorySize", 128)),
@@ -57,13 +60,6 @@ def _asynchronous(
         on_failure=destination_of((destinations.get("OnFailure") or {}).get("Destination")),
         dead_letter_queue=destination_of(dead_letters.get("TargetArn")),
     )
-
-
-def _layer(layers: Mapping[str, Source], function_name: str, reference: str) -> Source:
-    try:
-        return layers[reference]
-    except KeyError as error:
-        raise TemplateError(f"{function_name}: layer {reference} is not in the template") from error
 
 
 def _variable(value: Any) -> str:

@@ -93,7 +93,8 @@ class Functions:
             launch,
             self._limit(function),
             self._config.init_timeout_seconds,
-            throttles=self._config.throttle,
+            # A limit that the template declares is Lambda's own; ours on the rest of them only spares the machine.
+            throttles=self._config.throttle or function.reserved_concurrency is not None,
             log=FunctionLog(self._journal, function.name, self._metrics.count),
             ledger=self._ledger,
             on_report=self._statistics.of(function.name).take,

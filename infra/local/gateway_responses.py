@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .http_server import Headers
 from .model import Api, GatewayResponse
-from .rest_event import Response
+from .rest_answer import Response
 
 _VARIABLE = re.compile(r"\$(?:context\.([A-Za-z.]+)|\{context\.([A-Za-z.]+)\})")
 
@@ -23,8 +23,10 @@ class GatewayError:
 
     response_type: str
     status: int
-    message: str
+    message: str | None
     error_type: str
+    # The word for the message in the body, which is not the same for every type.
+    key: str = "message"
 
 
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
@@ -39,10 +41,24 @@ REJECTED = GatewayError("INTEGRATION_FAILURE", 500, "Internal server error", "In
 TIMED_OUT = GatewayError(
     "INTEGRATION_TIMEOUT", 504, "Endpoint request timed out", "InternalServerErrorException"
 )
+UNDECODABLE = GatewayError(
+    "API_CONFIGURATION_ERROR", 500, "Internal server error", "InternalServerErrorException"
+)
+UNAUTHORIZED = GatewayError("UNAUTHORIZED", 401, "Unauthorized", "UnauthorizedException")
+DENIED = GatewayError(
+    "ACCESS_DENIED",
+    403,
+    "User is not authorized to access this resource",
+    "AccessDeniedException",
+    key="Message",
+)
+DENIED_EXPLICITLY = replace(DENIED, message=f"{DENIED.message} with an explicit deny")
+AUTHORIZER_FAILED = GatewayError("AUTHORIZER_FAILURE", 500, None, "AuthorizerFailureException")
+AUTHORIZER_MALFORMED = GatewayError(
+    "AUTHORIZER_CONFIGURATION_ERROR", 500, None, "AuthorizerConfigurationException"
+)
 
-
-_DEFAULT_TEMPLATES = {"application/json": '{"message":$context.error.messageString}'}
-_AS_IT_IS = GatewayResponse(None, {}, _DEFAULT_TEMPLATES)
+_AS_IT_IS = GatewayResponse(None, {}, {})
 
 
 class GatewayResponses:
@@ -57,11 +73,11 @@ class GatewayResponses:
         declared = self._declared.get(error.response_type, fallback)
         variables = {
             **context,
-            "error.message": error.message,
+            "error.message": error.message or "",
             "error.messageString": json.dumps(error.message),
             "error.responseType": error.response_type,
         }
-        content_type, template = _template_for(declared, request_headers)
+        content_type, template = _template_for(declared, error, request_headers)
         body = _VARIABLE.sub(lambda match: variables.get(match[1] or match[2], ""), template)
         headers: Headers = [
             (b"content-type", content_type.encode("latin-1")),
@@ -74,9 +90,11 @@ class GatewayResponses:
         return Response(declared.status or fallback.status or error.status, headers, body.encode())
 
 
-def _template_for(declared: GatewayResponse, request_headers: Headers) -> tuple[str, str]:
+def _template_for(
+    declared: GatewayResponse, error: GatewayError, request_headers: Headers
+) -> tuple[str, str]:
     """The template of the type that the client accepts, else JSON's, else the first."""
-    templates = declared.templates or _DEFAULT_TEMPLATES
+    templates = declared.templates or {"application/json": f'{{"{error.key}":$context.error.messageString}}'}
     accepted = _header(request_headers, "accept") or ""
     wanted = accepted.split(",")[0].split(";")[0].strip().lower()
     candidates = (wanted, "application/json", next(iter(templates)))

@@ -6,7 +6,7 @@ import asyncio
 import errno
 import socket
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -25,6 +25,22 @@ JSON_HEADERS: Headers = [(b"content-type", b"application/json")]
 
 class BodyTooLarge(Exception):
     """The request's body is longer than the limit."""
+
+
+class _Protocol(HttpToolsProtocol):
+    """uvicorn's, which also keeps header names as they were sent: `scope["header_names"]`.
+
+    A REST API hands them on like that, and ASGI wants them in small letters.
+    """
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._header_names: list[bytes] = []
+        cast(Scope, self.scope)["header_names"] = self._header_names
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._header_names.append(name)
+        super().on_header(name, value)
 
 
 class HttpServer:
@@ -65,7 +81,7 @@ class HttpServer:
         config.load()
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            lambda: HttpToolsProtocol(config, self._state, {}, loop), sock=listener, backlog=2048
+            lambda: _Protocol(config, self._state, {}, loop), sock=listener, backlog=2048
         )
 
     def replace(self, app: App) -> None:

@@ -24,11 +24,14 @@ _VERSION = (b"x-amz-executed-version", b"$LATEST")
 
 
 class _Refused(Exception):
-    def __init__(self, status: int, error_type: str, message: str) -> None:
+    """Lambda answers itself; `details` is what the error has beside its message."""
+
+    def __init__(self, status: int, error_type: str, message: str, **details: str) -> None:
         super().__init__(message)
         self.status = status
         self.error_type = error_type
         self.message = message
+        self.details = details
 
 
 class LambdaApi:
@@ -48,9 +51,13 @@ class LambdaApi:
                 (b"x-amzn-requestid", str(uuid.uuid4()).encode()),
                 (b"x-amzn-errortype", refusal.error_type.encode()),
             ]
-            body = json.dumps(
-                {"Type": "User", "Message": refusal.message, "message": refusal.message}
-            ).encode()
+            report = {
+                "Type": "User",
+                **refusal.details,
+                "Message": refusal.message,
+                "message": refusal.message,
+            }
+            body = json.dumps(report).encode()
         await respond(send, status, headers, body)
 
     async def _answer(self, scope: Scope, receive: Receive) -> tuple[int, Headers, bytes]:
@@ -76,7 +83,11 @@ class LambdaApi:
                 404, "ResourceNotFoundException", f"Function not found: {match['function']}"
             ) from error
         except FunctionThrottled as error:
-            raise _Refused(429, "TooManyRequestsException", "Rate Exceeded.") from error
+            # https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html#API_Invoke_Errors
+            limit = "ReservedFunctionConcurrentInvocationLimitExceeded"
+            if self._invoker.pool(match["function"]).function.reserved_concurrency is None:
+                limit = "ConcurrentInvocationLimitExceeded"
+            raise _Refused(429, "TooManyRequestsException", "Rate Exceeded.", Reason=limit) from error
         if kind != "DryRun":
             raise _Refused(400, "InvalidParameterValueException", f"{kind} is not an invocation type")
         return 204, [_request_id(str(uuid.uuid4())), _VERSION], b""

@@ -23,7 +23,7 @@ def function_name_of(reference: str) -> str:
     A version or alias at the end is dropped: there is one version of everything here.
     """
     if "/functions/" in reference:
-        reference = reference.split("/functions/", 1)[1].split("/invocations", 1)[0]
+        reference = reference.split("/functions/", 1)[1].split("/", 1)[0]
     if ":function:" in reference:
         reference = reference.split(":function:", 1)[1]
     return reference.split(":", 1)[0]
@@ -67,11 +67,15 @@ class AsynchronousConfig:
 
 @dataclass(frozen=True)
 class Source:
-    """The folder of a function or layer and how `sam build` would build it (None: used as it is)."""
+    """The folder of a function or layer and how `sam build` would build it (None: used as it is).
+
+    `inline_code` is a function's whole code where the template itself holds it; the folder is the template's then.
+    """
 
     logical_id: str
     path: Path
     build_method: str | None = None
+    inline_code: str | None = None
 
 
 @dataclass(frozen=True)
@@ -92,12 +96,53 @@ class Function:
 
 
 @dataclass(frozen=True)
+class IdentitySource:
+    """Where an authorizer finds who calls: `place` is header, querystring, stageVariables or context."""
+
+    place: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Authorizer:
+    """A Lambda authorizer; `type` is TOKEN or REQUEST. A TTL of 0 caches nothing."""
+
+    name: str
+    type: str
+    function_name: str
+    identity_sources: tuple[IdentitySource, ...]
+    ttl_seconds: float
+    # What a TOKEN must match before the function is asked at all.
+    token_pattern: str | None = None
+    # Of HTTP APIs only.
+    payload_version: str = "1.0"
+    simple_responses: bool = False
+
+
+@dataclass(frozen=True)
+class FixedResponse:
+    """What a mock integration answers, as the preflight of a REST API is one."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: str
+
+
+@dataclass(frozen=True)
 class HttpRoute:
-    """One method (or ANY) of one resource path, e.g. `/people/{id}` or `/{proxy+}`."""
+    """One method (or ANY) of one resource path, e.g. `/people/{id}` or `/{proxy+}`.
+
+    `integration` is a function's name, or an answer that needs none. `$default` is the path of an HTTP API's
+    catch-all.
+    """
 
     method: str
     path: str
-    function_name: str
+    integration: str | FixedResponse
+    authorizer: Authorizer | None = None
+    payload_version: str = "1.0"
+    # None is as long as the gateway allows.
+    timeout_seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -114,6 +159,8 @@ class GatewayResponse:
 
 @dataclass(frozen=True)
 class Api:
+    """An API Gateway REST API."""
+
     logical_id: str
     stage: str
     routes: tuple[HttpRoute, ...]
@@ -132,6 +179,29 @@ class DeliveryPolicy:
 
     maximum_retries: int = 185
     maximum_age_seconds: float = 86_400.0
+
+
+@dataclass(frozen=True)
+class Cors:
+    """An HTTP API's own answers to other origins; empty and None leave the header out."""
+
+    allow_origins: tuple[str, ...]
+    allow_methods: tuple[str, ...] = ()
+    allow_headers: tuple[str, ...] = ()
+    expose_headers: tuple[str, ...] = ()
+    allow_credentials: bool = False
+    max_age_seconds: int | None = None
+
+
+@dataclass(frozen=True)
+class HttpApi:
+    """An API Gateway HTTP API, the second version of the service."""
+
+    logical_id: str
+    stage: str
+    routes: tuple[HttpRoute, ...]
+    stage_variables: Mapping[str, str] | None = None
+    cors: Cors | None = None
 
 
 @dataclass(frozen=True)
@@ -198,5 +268,13 @@ class Application:
     region: str
     functions: tuple[Function, ...]
     apis: tuple[Api, ...]
+    http_apis: tuple[HttpApi, ...]
     schedules: tuple[Schedule, ...]
     kafka_sources: tuple[KafkaSource, ...]
+    # What the template asks for and the runner does without, a line each.
+    notices: tuple[str, ...] = ()
+
+    @property
+    def gateways(self) -> tuple[Api | HttpApi, ...]:
+        """Every API of both kinds, in the order of their ports."""
+        return (*self.apis, *self.http_apis)

@@ -13,7 +13,7 @@ from pathlib import Path
 from .code_watch import code_roots
 from .errors import BuildError, InitFailed, RunnerError, TemplateError
 from .functions import Functions
-from .model import Api, Application, Function
+from .model import Api, Application, Function, HttpApi
 
 # Compiles files without running them, by the interpreter that will run them.
 _COMPILE = (
@@ -30,7 +30,7 @@ class Reload:
         functions: Functions,
         *,
         read: Callable[[], Application],
-        serve: Callable[[Api], None],
+        serve: Callable[[Api | HttpApi], None],
         announce: Callable[[str], None],
     ) -> None:
         self.application = application
@@ -97,19 +97,23 @@ class Reload:
                 self._announce(f"{name}: reloaded in {time.perf_counter() - began:.2f} s")
 
     def _serve_again(self, before: Application, now: Application) -> None:
-        old = {api.logical_id: api for api in before.apis}
-        for api in now.apis:
+        old, new = _apis(before), _apis(now)
+        for api in new.values():
             if api.logical_id in old and api != old[api.logical_id]:
                 self._serve(api)
                 self._announce(f"{api.logical_id}: its routes are taken anew")
         unserved = {
-            "APIs that are new or gone": old.keys() != {api.logical_id for api in now.apis},
+            "APIs that are new or gone": old.keys() != new.keys(),
             "schedules": before.schedules != now.schedules,
             "event sources": before.kafka_sources != now.kafka_sources,
         }
         for what, has_changed in unserved.items():
             if has_changed:
                 self._announce(f"The template's {what} changed: start again to take that")
+
+
+def _apis(application: Application) -> dict[str, Api | HttpApi]:
+    return {api.logical_id: api for api in application.gateways}
 
 
 def _compile(interpreter: Path, saved: Iterable[Path]) -> None:

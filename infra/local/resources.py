@@ -52,12 +52,19 @@ class Resources:
         """Return what `!Ref` of it is."""
         return self.resolve({"Ref": logical_id})
 
+    def is_no_function(self, name: str) -> bool:
+        """Tell whether that is the name of something else in the template, such as a state machine."""
+        resource = self._resources.get(name)
+        return resource is not None and resource.get("Type") != "AWS::Lambda::Function"
+
     def source(self, logical_id: str, resource: Mapping[str, Any], property_name: str) -> Source:
         """Return the local folder of a function or layer. Raises TemplateError where there is none."""
         location = self.get(resource, property_name)
         if isinstance(location, Mapping) and location.get("S3Bucket") == PLACEHOLDER_BUCKET:
             logical_id = location["S3Key"]
             location = self.resolve(self._local_code[logical_id])
+        if isinstance(location, Mapping) and isinstance(location.get("ZipFile"), str):
+            return Source(logical_id, self._folder, inline_code=location["ZipFile"])
         if not isinstance(location, str) or location.startswith("s3://"):
             raise TemplateError(f"{logical_id}: the code is not in a local folder")
         metadata = self.resolve(resource.get("Metadata") or {})

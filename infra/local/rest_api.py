@@ -5,27 +5,32 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from urllib.parse import unquote
 
+from . import gateway_responses
+from .authorizers import NotAuthorized, Refusal
 from .errors import FunctionThrottled
-from .gateway_responses import (
-    BROKEN,
-    NO_ROUTE,
-    REJECTED,
-    TIMED_OUT,
-    TOO_LARGE,
-    GatewayError,
-    GatewayResponses,
-)
+from .gateway_responses import GatewayError, GatewayResponses
 from .http_server import BodyTooLarge, Receive, Scope, Send, read_body, respond
-from .invocation import MAXIMUM_PAYLOAD_BYTES
+from .invocation import MAXIMUM_PAYLOAD_BYTES, Answer
 from .invoker import Invoker
-from .model import ACCOUNT_ID, Api
-from .rest_event import MalformedAnswer, Request, Response, proxy_event, read_answer
+from .model import Api, HttpRoute
+from .request import Request
+from .rest_answer import MalformedAnswer, Response, UndecodableBody, fixed_response, read_rest_answer
+from .rest_authorization import RestAuthorization
+from .rest_event import ProxyEvents, context_variables
 from .routes import RouteTable
 
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html
 MAXIMUM_REQUEST_BYTES = 10 * 1024 * 1024
+_TIMEOUT_SECONDS = 29.0
+
+_REFUSALS = {
+    Refusal.UNAUTHENTICATED: gateway_responses.UNAUTHORIZED,
+    Refusal.DENIED: gateway_responses.DENIED,
+    Refusal.DENIED_EXPLICITLY: gateway_responses.DENIED_EXPLICITLY,
+    Refusal.FAILED: gateway_responses.AUTHORIZER_FAILED,
+    Refusal.MALFORMED: gateway_responses.AUTHORIZER_MALFORMED,
+}
 
 
 class _Refused(Exception):
@@ -37,13 +42,17 @@ class _Refused(Exception):
 
 
 class RestApi:
-    """The ASGI callable of one Api resource."""
+    """The ASGI callable of one Api resource; it waits for a function as long as its route says, at most
+    `timeout_seconds` (None: AWS's own limit).
+    """
 
-    def __init__(self, api: Api, invoker: Invoker, integration_timeout_seconds: float) -> None:
+    def __init__(self, api: Api, region: str, invoker: Invoker, timeout_seconds: float | None) -> None:
         self._api = api
         self._invoker = invoker
-        self._timeout_seconds = integration_timeout_seconds
+        self._timeout_seconds = timeout_seconds or _TIMEOUT_SECONDS
         self._routes = RouteTable(api.routes)
+        self._events = ProxyEvents(api.logical_id, api.stage, api.stage_variables, api.binary_media_types)
+        self._authorization = RestAuthorization(api, region, invoker)
         self._gateway_responses = GatewayResponses(api)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -51,65 +60,51 @@ class RestApi:
         try:
             response = await self._answer(scope, receive, request_id)
         except _Refused as refusal:
-            context = _context(self._api, scope, request_id)
+            context = context_variables(scope, self._api.logical_id, self._api.stage, request_id)
             response = self._gateway_responses.answer(refusal.error, context, scope["headers"])
         headers = [*response.headers, (b"x-amzn-requestid", request_id.encode())]
         await respond(send, response.status, headers, response.body)
 
     async def _answer(self, scope: Scope, receive: Receive, request_id: str) -> Response:
-        raw_path = scope["raw_path"].decode("latin-1")
-        found = self._routes.find(scope["method"], raw_path)
+        found = self._routes.find(scope["method"], scope["raw_path"].decode("latin-1"))
         if found is None:
-            raise _Refused(NO_ROUTE)
+            raise _Refused(gateway_responses.NO_ROUTE)
         route, path_parameters = found
         try:
             body = await read_body(receive, MAXIMUM_REQUEST_BYTES)
         except BodyTooLarge as error:
-            raise _Refused(TOO_LARGE) from error
-        request = Request(
-            method=scope["method"],
-            path=unquote(raw_path),
-            query=scope["query_string"],
-            headers=scope["headers"],
-            body=body,
-            client_ip=scope["client"][0],
-            resource=route.path,
-            path_parameters=path_parameters,
-            request_id=request_id,
-        )
-        payload = json.dumps(proxy_event(self._api, request)).encode()
-        if len(payload) > MAXIMUM_PAYLOAD_BYTES:
-            raise _Refused(TOO_LARGE)
+            raise _Refused(gateway_responses.TOO_LARGE) from error
+        request = Request.of(scope, body, route, path_parameters, request_id)
+        event = self._events.event(request)
+        if route.authorizer is not None:
+            try:
+                context = await self._authorization.authorize(route.authorizer, request, event)
+            except NotAuthorized as error:
+                raise _Refused(_REFUSALS[error.refusal]) from error
+            event["requestContext"]["authorizer"] = context
+        if not isinstance(route.integration, str):
+            return fixed_response(route.integration)
+        answer = await self._invoke(route, route.integration, json.dumps(event).encode())
         try:
-            future = self._invoker.invoke(route.function_name, payload)
+            return read_rest_answer(answer.payload, request.header(b"accept"), self._api.binary_media_types)
+        except MalformedAnswer as error:
+            raise _Refused(gateway_responses.BROKEN) from error
+        except UndecodableBody as error:
+            raise _Refused(gateway_responses.UNDECODABLE) from error
+
+    async def _invoke(self, route: HttpRoute, function_name: str, payload: bytes) -> Answer:
+        if len(payload) > MAXIMUM_PAYLOAD_BYTES:
+            raise _Refused(gateway_responses.TOO_LARGE)
+        try:
+            future = self._invoker.invoke(function_name, payload)
         except FunctionThrottled as error:
-            raise _Refused(REJECTED) from error
+            raise _Refused(gateway_responses.REJECTED) from error
         # Not wait_for: the function goes on after the gateway has given up, as on AWS.
-        await asyncio.wait((future,), timeout=self._timeout_seconds)
+        timeout_seconds = min(self._timeout_seconds, route.timeout_seconds or self._timeout_seconds)
+        await asyncio.wait((future,), timeout=timeout_seconds)
         if not future.done():
-            raise _Refused(TIMED_OUT)
+            raise _Refused(gateway_responses.TIMED_OUT)
         answer = future.result()
         if answer.error_type is not None:
-            raise _Refused(BROKEN)
-        accept = next(
-            (value.decode("latin-1") for name, value in scope["headers"] if name == b"accept"), None
-        )
-        try:
-            return read_answer(answer.payload, accept, self._api.binary_media_types)
-        except MalformedAnswer as error:
-            raise _Refused(BROKEN) from error
-
-
-def _context(api: Api, scope: Scope, request_id: str) -> dict[str, str]:
-    path = unquote(scope["raw_path"].decode("latin-1"))
-    return {
-        "accountId": ACCOUNT_ID,
-        "apiId": api.logical_id,
-        "extendedRequestId": request_id,
-        "httpMethod": scope["method"],
-        "identity.sourceIp": scope["client"][0],
-        "path": f"/{api.stage}{path}",
-        "protocol": "HTTP/1.1",
-        "requestId": request_id,
-        "stage": api.stage,
-    }
+            raise _Refused(gateway_responses.BROKEN)
+        return answer

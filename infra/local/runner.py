@@ -17,13 +17,14 @@ from .config import RunnerConfig
 from .emf import EmfSeries
 from .event_sources import EventSources
 from .functions import Functions
+from .http_api import HttpApiGateway
 from .http_server import App, HttpServer
 from .invoker import Invoker
 from .journal import Journal
 from .lambda_api import LambdaApi
 from .leftovers import Ledger, end_leftovers
 from .memory import MemoryWatch
-from .model import Api, Application
+from .model import Api, Application, HttpApi
 from .reload import Reload
 from .rest_api import RestApi
 from .statistics import Statistics
@@ -85,6 +86,8 @@ class Runner:
         try:
             if config.watch:
                 self._watch_code(application)
+            for notice in application.notices:
+                self._journal.announce(notice)
             await self._functions.open(application.functions)
             await self._listen(application)
             if config.prestart:
@@ -140,12 +143,15 @@ class Runner:
         await self._serve("lambda", LambdaApi(self._invoker, self._sources.queue), config.lambda_port)
         admin = AdminApi(self._registry, self._sources, self.status, self._stop_wanted.set)
         await self._serve("admin", admin, config.admin_port)
-        for index, api in enumerate(application.apis):
+        for index, api in enumerate(application.gateways):
             port = config.api_ports.get(api.logical_id, _FIRST_API_PORT + index)
             await self._serve(api.logical_id, self._app(api), port)
 
-    def _app(self, api: Api) -> App:
-        return RestApi(api, self._invoker, self._config.integration_timeout_seconds)
+    def _app(self, api: Api | HttpApi) -> App:
+        region, timeout_seconds = self._config.region, self._config.integration_timeout_seconds
+        if isinstance(api, Api):
+            return RestApi(api, region, self._invoker, timeout_seconds)
+        return HttpApiGateway(api, region, self._invoker, timeout_seconds)
 
     async def _serve(self, name: str, app: App, port: int) -> None:
         server = HttpServer(app, self._config.host, port, name)

@@ -11,10 +11,13 @@ from samtranslator.yaml_helper import yaml_parse
 
 from .declared_apis import read_apis
 from .declared_functions import read_functions
+from .declared_http_apis import read_http_apis
 from .declared_schedules import read_schedules
 from .declared_sources import read_kafka_sources
 from .errors import TemplateError
+from .includes import include_documents
 from .model import Application
+from .notices import find_notices
 from .resources import Resources
 from .translation import local_code, translate
 
@@ -37,14 +40,22 @@ def read_application(
     template: dict[str, Any], parameters: Mapping[str, str], region: str, folder: Path
 ) -> Application:
     """Return what a parsed template declares; `folder` is what its relative paths start from."""
+    template = include_documents(template, folder)
     translated = translate(template, parameters, region)
     resources = Resources(translated, parameters, region, folder, local_code(template))
     application = Application(
         region=region,
         functions=tuple(read_functions(resources)),
         apis=tuple(read_apis(resources)),
-        schedules=tuple(read_schedules(resources)),
+        http_apis=tuple(read_http_apis(resources)),
+        # A schedule of a state machine, say, has nothing to run here.
+        schedules=tuple(
+            schedule
+            for schedule in read_schedules(resources)
+            if not resources.is_no_function(schedule.function_name)
+        ),
         kafka_sources=tuple(read_kafka_sources(resources)),
+        notices=tuple(find_notices(resources)),
     )
     _require_known_functions(application)
     return application
@@ -53,14 +64,22 @@ def read_application(
 def _require_known_functions(application: Application) -> None:
     known = {function.name for function in application.functions}
     named = {
-        **{
-            f"{api.logical_id} {route.path}": route.function_name
-            for api in application.apis
-            for route in api.routes
-        },
+        **_functions_of_routes(application),
         **{schedule.logical_id: schedule.function_name for schedule in application.schedules},
         **{source.logical_id: source.function_name for source in application.kafka_sources},
     }
     for who, name in named.items():
         if name not in known:
             raise TemplateError(f"{who} invokes {name}, which is not in the template")
+
+
+def _functions_of_routes(application: Application) -> dict[str, str]:
+    """Every function that a request may reach, by who asks for it: a route or its authorizer."""
+    named = {}
+    for api in application.gateways:
+        for route in api.routes:
+            if isinstance(route.integration, str):
+                named[f"{api.logical_id} {route.path}"] = route.integration
+            if route.authorizer is not None:
+                named[f"{api.logical_id} {route.authorizer.name}"] = route.authorizer.function_name
+    return named

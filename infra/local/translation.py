@@ -18,7 +18,11 @@ PLACEHOLDER_BUCKET = "local"
 _CODE_PROPERTIES = {
     "AWS::Serverless::Function": "CodeUri",
     "AWS::Serverless::LayerVersion": "ContentUri",
+    # Not run here, but a function may be beside it.
+    "AWS::Serverless::StateMachine": "DefinitionUri",
 }
+# Globals may hold it, or SAM's default is the template's own folder.
+_ALWAYS_THERE = ("CodeUri", "ContentUri")
 
 
 def translate(template: Mapping[str, Any], parameters: Mapping[str, str], region: str) -> dict[str, Any]:
@@ -28,8 +32,11 @@ def translate(template: Mapping[str, Any], parameters: Mapping[str, str], region
     template = copy.deepcopy(dict(template))
     for logical_id, resource in template["Resources"].items():
         name = _CODE_PROPERTIES.get(resource.get("Type", ""))
-        if name is not None and "InlineCode" not in (resource.get("Properties") or {}):
-            resource.setdefault("Properties", {})[name] = f"s3://{PLACEHOLDER_BUCKET}/{logical_id}"
+        properties = resource.get("Properties") or {}
+        if properties.get("PackageType") == "Image":
+            raise TemplateError(f"{logical_id}: a container image cannot be run, only Python code can")
+        if name in properties or (name in _ALWAYS_THERE and "InlineCode" not in properties):
+            resource["Properties"] = {**properties, name: f"s3://{PLACEHOLDER_BUCKET}/{logical_id}"}
     # No managed policies by name: that would ask IAM, and permissions are not checked here.
     translator = Translator({}, Parser(), boto_session=boto3.Session(region_name=region))
     try:
@@ -51,7 +58,7 @@ def local_code(template: Mapping[str, Any]) -> dict[str, Any]:
     code: dict[str, Any] = {}
     for logical_id, resource in template["Resources"].items():
         name = _CODE_PROPERTIES.get(resource.get("Type", ""))
-        if name is not None:
+        if name in _ALWAYS_THERE:
             fallback = shared.get("CodeUri", ".") if name == "CodeUri" else "."
             code[logical_id] = (resource.get("Properties") or {}).get(name, fallback)
     return code

@@ -70,10 +70,14 @@ class Running:
 
 
 def running(
-    output: Path, *options: str, template: str = "template.yaml", **parameters: str
+    output: Path,
+    *options: str,
+    template: str = "template.yaml",
+    apis: str = "PublicApi",
+    **parameters: str,
 ) -> AbstractContextManager[Running]:
-    """Run a template of the application; `options` are the command line's."""
-    return running_as({}, output, options, template, parameters)
+    """Run a template of the application, or another one with its `apis`; `options` are the command line's."""
+    return running_as({}, output, options, template, parameters, apis=apis)
 
 
 @contextmanager
@@ -83,10 +87,14 @@ def running_as(
     options: Sequence[str],
     template: str,
     parameters: Mapping[str, str],
+    *,
+    apis: str = "PublicApi",
 ) -> Iterator[Running]:
     """Run a template with `aws` over the credentials that a runner is given otherwise."""
+    names = apis.split()
     command = [sys.executable, "-m", "infra.local", "--template", str(APPLICATION / template)]
-    command += ["--state-dir", str(STATE), "--lambda-port=0", "--admin-port=0", "--api-port=PublicApi=0"]
+    command += ["--state-dir", str(STATE), "--lambda-port=0", "--admin-port=0"]
+    command += [f"--api-port={api}=0" for api in names]
     command += ["--asynchronous-retry-delays=0.05,0.1", *options]
     for name, value in parameters.items():
         command += ["--parameter", f"{name}={value}"]
@@ -100,13 +108,13 @@ def running_as(
     with output.open("wb") as file:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=file, stderr=subprocess.STDOUT)
     try:
-        # The API's endpoint is the last line of them.
-        wait_until(lambda: "\nPublicApi " in output.read_text() or process.poll() is not None, 120)
+        # The last API's endpoint is the last line of them.
+        wait_until(lambda: f"\n{names[-1]} " in output.read_text() or process.poll() is not None, 120)
         lines = [line.split() for line in output.read_text().splitlines()]
         endpoints = {
             words[0]: words[1] for words in lines if len(words) == 2 and words[1].startswith("http:")
         }
-        assert "PublicApi" in endpoints, output.read_text()
+        assert names[-1] in endpoints, output.read_text()
         yield Running(endpoints, output, process)
     finally:
         process.send_signal(signal.SIGTERM)

@@ -5,6 +5,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import requests
+from botocore.exceptions import ClientError
 
 from tests.integration.local.running import Running, wait_until
 
@@ -31,12 +32,28 @@ def test_a_gateway_that_waits_too_long_answers_504_and_the_function_goes_on(edge
     assert edges.status()["functions"]["WaitingFunction"]["errors"] == 0
 
 
-def test_a_function_scales_out_to_its_limit_and_not_beyond(edges: Running) -> None:
+def test_a_function_scales_out_to_its_reserved_concurrency_and_refuses_what_is_beyond(edges: Running) -> None:
     with ThreadPoolExecutor(12) as threads:
-        answers = threads.map(lambda _: edges.result("ScaledFunction", {"seconds": 2}), range(12))
-        pids = {answer["pid"] for answer in answers}
+        pids = {pid for pid in threads.map(lambda _: pid_unless_throttled(edges), range(12)) if pid}
     assert len(pids) == 5
     assert edges.status()["functions"]["ScaledFunction"]["environments"] == 5
+
+
+def test_a_function_that_reserves_nothing_queues_beyond_the_runners_own_limit(edges: Running) -> None:
+    with ThreadPoolExecutor(6) as threads:
+        answers = threads.map(lambda _: edges.result("QueueingFunction", {"seconds": 0.2}), range(6))
+        pids = {answer["pid"] for answer in answers}
+    assert len(pids) == 2
+
+
+def pid_unless_throttled(edges: Running) -> int | None:
+    """The process that slept for a while; None where the invoke was refused."""
+    try:
+        pid: int = edges.result("ScaledFunction", {"seconds": 3})["pid"]
+    except ClientError as refusal:
+        assert refusal.response["Error"]["Code"] == "TooManyRequestsException"
+        return None
+    return pid
 
 
 def test_a_runtime_that_is_not_installed_is_named_once_with_what_stands_for_it(edges: Running) -> None:

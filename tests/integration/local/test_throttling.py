@@ -14,7 +14,8 @@ from tests.integration.local.running import Running, running, wait_until
 @pytest.fixture(scope="module")
 def throttling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     output: Path = tmp_path_factory.mktemp("throttling") / "output.txt"
-    with running(output, "--throttle", "--no-prestart", "--no-sources", template="edges.yaml") as started:
+    options = ("--throttle", "--concurrency=2", "--no-prestart", "--no-sources")
+    with running(output, *options, template="edges.yaml") as started:
         yield started
 
 
@@ -23,16 +24,18 @@ def busy(runner: Running, function: str, count: int) -> bool:
     return int(status["environments"]) - int(status["idle"]) == count
 
 
-def test_an_invoke_beyond_the_limit_is_refused_where_throttling_is_asked_for(throttling: Running) -> None:
-    with ThreadPoolExecutor(5) as threads:
-        sleeping = [threads.submit(throttling.result, "ScaledFunction", {"seconds": 4}) for _ in range(5)]
-        wait_until(lambda: busy(throttling, "ScaledFunction", 5))
+def test_an_invoke_beyond_the_runners_own_limit_is_refused_where_throttling_is_asked_for(
+    throttling: Running,
+) -> None:
+    with ThreadPoolExecutor(2) as threads:
+        sleeping = [threads.submit(throttling.result, "QueueingFunction", {"seconds": 3}) for _ in range(2)]
+        wait_until(lambda: busy(throttling, "QueueingFunction", 2))
         with pytest.raises(ClientError) as refusal:
-            throttling.invoke("ScaledFunction", {"seconds": 0})
+            throttling.invoke("QueueingFunction", {"seconds": 0})
         assert all(future.result()["pid"] for future in sleeping)
     assert refusal.value.response["Error"]["Code"] == "TooManyRequestsException"
-    assert refusal.value.response["ResponseMetadata"]["HTTPStatusCode"] == 429
-    assert throttling.result("ScaledFunction", {"seconds": 0})["pid"]
+    assert refusal.value.response["Reason"] == "ConcurrentInvocationLimitExceeded"
+    assert throttling.result("QueueingFunction", {"seconds": 0})["pid"]
 
 
 def test_an_asynchronous_invoke_beyond_the_limit_runs_later(throttling: Running) -> None:

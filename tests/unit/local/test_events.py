@@ -10,7 +10,7 @@ from prometheus_client.registry import CollectorRegistry
 from infra.local.emf import EmfSeries
 from infra.local.kafka_event import encode_event, encode_record, first_failed_offset
 from infra.local.model import HttpRoute, KafkaSource
-from infra.local.routes import RouteTable
+from infra.local.routes import HttpRouteTable, RouteTable
 
 
 @dataclass(frozen=True)
@@ -134,6 +134,39 @@ ROUTES = RouteTable(
 )
 def test_the_most_definite_route_is_taken(method: str, path: str, route: str | None) -> None:
     found = ROUTES.find(method, path)
+    assert (found and found[0].path) == route
+
+
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html
+HTTP_ROUTES = HttpRouteTable(
+    HttpRoute(method, path, path)
+    for method, path in [
+        ("GET", "/pets/dog/1"),
+        ("GET", "/pets/dog/{id}"),
+        ("GET", "/pets/{proxy+}"),
+        ("ANY", "/{proxy+}"),
+        ("GET", "/{kind}/cat/{id}"),
+        ("ANY", "$default"),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "route"),
+    [
+        ("GET", "/pets/dog/1", "/pets/dog/1"),
+        ("GET", "/pets/dog/2", "/pets/dog/{id}"),
+        ("GET", "/pets/cat/1", "/{kind}/cat/{id}"),
+        ("GET", "/pets/cow/1", "/pets/{proxy+}"),
+        ("POST", "/pets/dog/1", "/{proxy+}"),
+        ("POST", "/test/5", "/{proxy+}"),
+        ("GET", "/", "$default"),
+    ],
+)
+def test_an_http_api_takes_the_most_definite_route_that_has_the_method(
+    method: str, path: str, route: str
+) -> None:
+    found = HTTP_ROUTES.find(method, path)
     assert (found and found[0].path) == route
 
 

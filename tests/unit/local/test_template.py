@@ -138,3 +138,104 @@ def test_what_sam_would_refuse_is_a_template_error(tmp_path: Path, text: str) ->
 )
 def test_a_function_is_known_by_every_form_of_its_name(reference: str) -> None:
     assert function_name_of(reference) == "Name"
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "template.yaml"
+    path.write_text("Transform: AWS::Serverless-2016-10-31\nResources:\n" + text)
+    return path
+
+
+FUNCTION = """
+  Hello:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: python3.11
+      Handler: index.handler
+      Layers: ["arn:aws:lambda:us-east-1:017000801446:layer:AWSLambdaPowertoolsPythonV3:1"]
+      InlineCode: "def handler(event, context): return 1"
+      Events:
+        Get: {Type: Api, Properties: {Path: /hello, Method: get}}
+"""
+OPENAPI = """
+openapi: 3.0.1
+paths:
+  /hello:
+    get:
+      x-amazon-apigateway-integration:
+        type: aws_proxy
+        httpMethod: POST
+        uri: !Sub "arn:aws:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/${Hello.Arn}/invocations"
+    post:
+      x-amazon-apigateway-integration: {type: http_proxy, uri: "https://example.com", httpMethod: POST}
+"""
+
+
+def test_code_may_lie_in_the_template_and_a_layer_from_elsewhere_is_left_out_and_named(
+    tmp_path: Path,
+) -> None:
+    application = read_template(written(tmp_path, FUNCTION), {}, "us-east-1")
+    (function,) = application.functions
+    assert function.source.inline_code == "def handler(event, context): return 1"
+    assert function.layers == ()
+    assert [notice for notice in application.notices if "AWSLambdaPowertoolsPythonV3" in notice]
+    assert [api.logical_id for api in application.apis] == ["ServerlessRestApi"]
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        "DefinitionUri: openapi.yaml",
+        "DefinitionBody: {'Fn::Transform': {Name: AWS::Include, Parameters: {Location: openapi.yaml}}}",
+    ],
+)
+def test_an_openapi_document_beside_the_template_is_read_and_what_calls_no_function_is_named(
+    tmp_path: Path, definition: str
+) -> None:
+    (tmp_path / "openapi.yaml").write_text(OPENAPI)
+    api = f"""
+  Spec:
+    Type: AWS::Serverless::Api
+    Properties:
+      StageName: v1
+      {definition}
+"""
+    application = read_template(written(tmp_path, FUNCTION + api), {}, "us-east-1")
+    spec = next(item for item in application.apis if item.logical_id == "Spec")
+    assert spec.routes == (HttpRoute("GET", "/hello", "Hello"),)
+    assert "Spec: POST /hello is not served here, for it calls no function" in application.notices
+
+
+def test_an_authorizer_that_is_no_function_is_named_and_lets_everybody_in(tmp_path: Path) -> None:
+    api = """
+  Users:
+    Type: AWS::Serverless::Api
+    Properties:
+      StageName: v1
+      Auth:
+        DefaultAuthorizer: Pool
+        Authorizers: {Pool: {UserPoolArn: "arn:aws:cognito-idp:us-east-1:123456789012:userpool/us-east-1_a"}}
+"""
+    text = (FUNCTION + api).replace("Method: get}", "Method: get, RestApiId: !Ref Users}")
+    application = read_template(written(tmp_path, text), {}, "us-east-1")
+    (users,) = application.apis
+    assert users.routes == (HttpRoute("GET", "/hello", "Hello"),)
+    assert "Users: Pool is not checked here, its routes are open" in application.notices
+
+
+def test_a_schedule_of_a_state_machine_and_its_local_definition_are_passed_over(tmp_path: Path) -> None:
+    machine = """
+  Machine:
+    Type: AWS::Serverless::StateMachine
+    Properties:
+      DefinitionUri: machine.asl.json
+      Role: arn:aws:iam::123456789012:role/machine
+      Events: {Hourly: {Type: Schedule, Properties: {Schedule: rate(1 hour)}}}
+"""
+    assert read_template(written(tmp_path, FUNCTION + machine), {}, "us-east-1").schedules == ()
+
+
+def test_a_container_image_is_refused_by_name(tmp_path: Path) -> None:
+    image = "  Big: {Type: AWS::Serverless::Function, Properties: {PackageType: Image}}\n"
+    with pytest.raises(TemplateError, match="Big: a container image"):
+        read_template(written(tmp_path, image), {}, "us-east-1")

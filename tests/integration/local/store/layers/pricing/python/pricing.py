@@ -1,0 +1,5 @@
+import os
+
+
+def price(count):
+    return f"{count * 10} {os.environ['CURRENCY']}"
