@@ -75,7 +75,8 @@ class Functions:
 
     def _prepare(self, function: Function) -> Launch:
         config = self._config
-        folder = config.build_dir or config.state_dir / "build"
+        # A function's process has another working folder than we have.
+        folder = (config.build_dir or config.state_dir / "build").resolve()
         copies = self._ledger.folder.resolve() / "code" if config.watch else None
         return prepare_launch(function, folder, config.region, config.aws_environment, copies)
 

@@ -14,7 +14,7 @@ import pytest
 import requests
 from botocore.exceptions import BotoCoreError
 
-from tests.integration.local.running import STATE, Running, running, wait_until
+from tests.integration.local.running import ROOT, STATE, Running, running, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +94,12 @@ def test_the_next_runner_ends_what_a_killed_one_left_and_nobody_else(tmp_path: P
     finally:
         stranger.kill()
         stranger.wait()
+
+
+def test_folders_may_be_given_as_seen_from_here(tmp_path: Path) -> None:
+    state = f"--state-dir={STATE.relative_to(ROOT)}"
+    with running(tmp_path / "output.txt", state, template="supervised.yaml") as started:
+        assert started.result("HungryFunction", {"mb": 1})["statusCode"] == 200
 
 
 def _start(pids: Path, seconds: float) -> dict[str, Any]:
