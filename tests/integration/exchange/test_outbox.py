@@ -12,12 +12,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import psycopg2
+import psycopg2.extensions
 import pytest
 from kafka import KafkaConsumer, TopicPartition
 
 from exchange.errors import DependencyUnavailable
 from exchange.outbox.model import OutboxEvent
+from exchange.outbox.service import Publisher
 from exchange.platform.bus import Bus, Message
+from exchange.platform.db import Database
 from tests.integration.exchange.building import BusThatThen, Exchange
 
 PARTITIONS = 4
@@ -75,6 +78,29 @@ def unreachable_broker() -> str:
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         return f"127.0.0.1:{probe.getsockname()[1]}"
+
+
+def test_a_run_that_lingers_waits_for_a_database_that_is_away(
+    exchange: Exchange, topic_name: str, bus: Bus
+) -> None:
+    enqueue(exchange, numbered(topic_name, 5, keys=2))
+    refusals = iter(range(2))
+
+    def connect() -> psycopg2.extensions.connection:
+        if next(refusals, None) is not None:
+            raise psycopg2.OperationalError
+        return psycopg2.connect(exchange.dsn("exchange_outbox"))
+
+    report = Publisher(Database(connect), bus, retention_hours=168).run(5, REMAINING_SECONDS)
+    assert (report.published, report.backlog) == (5, 0)
+
+
+def test_a_run_does_not_wait_longer_than_it_lingers(bus: Bus) -> None:
+    def refuse() -> psycopg2.extensions.connection:
+        raise psycopg2.OperationalError
+
+    with pytest.raises(DependencyUnavailable):
+        Publisher(Database(refuse), bus, retention_hours=168).run(0.1, REMAINING_SECONDS)
 
 
 def test_every_event_is_published_once_and_in_the_order_of_its_key(

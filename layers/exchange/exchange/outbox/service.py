@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from functools import cache
 
+from exchange.errors import DependencyUnavailable
 from exchange.outbox import store
 from exchange.platform.bus import Bus, Message, bus
 from exchange.platform.db import Database, database
@@ -13,6 +14,8 @@ from exchange.platform.settings import load_settings
 
 PAGE_EVENTS = 1_000
 POLL_SECONDS = 0.02
+# Between two questions to a database that is away.
+OUTAGE_POLL_SECONDS = 0.5
 # A run ends this long before its time-out, so that a produce begun at the last moment still ends in a commit.
 RESERVE_SECONDS = 12.0
 PRUNE_PAGE = 5_000
@@ -41,14 +44,22 @@ class Publisher:
         """Publish what is there, then for `linger_seconds` whatever comes; prune; report.
 
         The only sleep in the exchange: an empty outbox is asked again every POLL_SECONDS. NOTIFY would take a
-        database-wide lock at every commit of an ingest. ADR 0003.
+        database-wide lock at every commit of an ingest. ADR 0003. A database that is away while the run lingers is
+        waited for: nobody calls this run again before the minute is over. Raises DependencyUnavailable when it is
+        still away at the end.
         """
         started = time.monotonic()
         last_moment = started + max(remaining_seconds - RESERVE_SECONDS, 0.0)
         deadline = min(started + linger_seconds, last_moment)
         published = failed = 0
         while True:
-            outcomes = self.publish_page()
+            try:
+                outcomes = self.publish_page()
+            except DependencyUnavailable:
+                if time.monotonic() + OUTAGE_POLL_SECONDS >= deadline:
+                    raise
+                time.sleep(OUTAGE_POLL_SECONDS)
+                continue
             page_failures = sum(outcome is not None for outcome in outcomes)
             published += len(outcomes) - page_failures
             failed += page_failures

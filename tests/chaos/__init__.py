@@ -1,0 +1,1 @@
+"""The exchange, broken on purpose while partners send to it."""

@@ -1,0 +1,237 @@
+"""One system behind its proxies, and faults done to it one after the other."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import psycopg2
+
+from infra.cli.addresses import BUCKET
+from infra.cli.admin import trigger_schedule
+from tests.chaos.clients import Answer, Clients
+from tests.chaos.faults import Fault
+from tests.chaos.injection import Injector
+from tests.chaos.kafka_wire import KafkaWire
+from tests.chaos.observation import Observation
+from tests.chaos.postgres_wire import PostgresWire
+from tests.chaos.proxy import Proxy
+from tests.chaos.records import Posting, compose
+from tests.chaos.redelivery import Redelivery
+from tests.chaos.s3_wire import S3Wire
+from tests.chaos.system import SystemUnderTest
+from tests.chaos.verdict import Tally, Verdict, judge
+from tests.chaos.witness import Witness
+
+CONNECTIONS = 6
+POLL_SECONDS = 0.1
+# What is accepted and has moved nowhere for this long is lost.
+STALLED_AFTER_SECONDS = 90.0
+REPEATED = 200
+SCHEDULE = "OutboxPublishFunctionPublishOutbox"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A fault, what it met, and what did not hold afterwards."""
+
+    fault: str
+    injected: int
+    requests: int
+    accepted: int
+    tried_again: int
+    server_errors: int
+    """Answers 500: not a word that a client may expect."""
+    recovery_seconds: float | None
+    """From the last time that something was done to the system until all that had been accepted by then was settled and
+    a record that came afterwards was, too. None where it never was."""
+    verdict: Verdict
+
+    @property
+    def holds(self) -> bool:
+        return not self.verdict.findings() and self.injected > 0 and self.server_errors == 0
+
+
+class Experiment:
+    """`async with`: the system runs inside."""
+
+    def __init__(
+        self, data_dir: Path, *, seed: int, in_memory: bool = False, is_impatient: bool = False
+    ) -> None:
+        """`is_impatient` fires the publisher's schedule after each fault, which the minute would do as well."""
+        self._is_impatient = is_impatient
+        self._load_is_over = asyncio.Event()
+        self._seed = seed
+        self._run_number = 0
+        self._accepted: frozenset[str] = frozenset()
+        self.system = SystemUnderTest(data_dir, in_memory=in_memory)
+        self._injector = Injector(self.system, seed)
+        ports = self.system.ports
+        assert ports.kafka and ports.postgres and ports.s3
+        self._proxies = {
+            "postgres": Proxy(ports.postgres, self._injector, lambda _: PostgresWire()),
+            "s3": Proxy(ports.s3, self._injector, lambda _: S3Wire(BUCKET)),
+            "kafka": Proxy(ports.kafka, self._injector, partial(KafkaWire, ports.kafka)),
+        }
+
+    async def __aenter__(self) -> Self:
+        ports = {name: await proxy.start() for name, proxy in self._proxies.items()}
+        try:
+            await self.system.start(
+                {
+                    "PostgresPort": str(ports["postgres"]),
+                    "S3Endpoint": f"http://127.0.0.1:{ports['s3']}",
+                    "KafkaBrokers": f"127.0.0.1:{ports['kafka']}",
+                }
+            )
+        except BaseException:
+            await self.__aexit__(None, None, None)
+            raise
+        self._observation = Observation(self.system.addresses)
+        await asyncio.to_thread(Witness.make_topic, self.system.addresses.kafka_brokers)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.system.stop()
+        for proxy in self._proxies.values():
+            await proxy.stop()
+
+    async def suffer(
+        self, fault: Fault, records: int, on_answer: Callable[[], None] = lambda: None
+    ) -> Outcome:
+        """Send so many records, break the system as the fault says, wait for it, and judge."""
+        self._run_number += 1
+        run = f"{self._seed}-{self._run_number:03}"
+        postings = [compose(run, number) for number in range(records)]
+        brokers = self.system.addresses.kafka_brokers
+        witness = Witness(self._observation, brokers, run)
+        tally = Tally()
+
+        def hear(posting: Posting, answer: Answer) -> None:
+            if posting not in tally.answers:
+                on_answer()
+            tally.add(posting, answer)
+
+        async with Clients(self.system.addresses.ingest, CONNECTIONS) as clients:
+            # A sixth before, so that the fault meets a system at work, a sixth when it is over.
+            sixth = records // 6
+            writing = asyncio.create_task(witness.write())
+            await clients.post_all(postings[:sixth], hear)
+            breaking = asyncio.create_task(self._break(fault))
+            await clients.post_all(postings[sixth:-sixth], hear)
+            self._load_is_over.set()
+            await breaking
+            await self._injector.settle()
+            await clients.post_all(postings[-sixth:], hear)
+            witness.stop()
+            await writing
+            accepted = tally.accepted_ids()
+            await self._wait_settled(accepted)
+            await self._wait(witness.is_published)
+            repeated = await self._repeat(clients, tally)
+        held = await asyncio.to_thread(self._observation.hold, accepted)
+        verdict = judge(
+            tally.told(),
+            held,
+            accepted_before=self._accepted,
+            repeated=repeated,
+            sequences=await asyncio.to_thread(witness.read),
+        )
+        self._accepted |= set(accepted)
+        return Outcome(
+            fault=fault.name,
+            injected=self._injector.injected if _breaks(fault) else 1,
+            requests=clients.statuses.total(),
+            accepted=len(accepted),
+            tried_again=clients.statuses.total() - clients.statuses[202],
+            server_errors=clients.statuses[500],
+            recovery_seconds=await asyncio.to_thread(self._recovery, fault, tally),
+            verdict=verdict,
+        )
+
+    async def _break(self, fault: Fault) -> None:
+        self._load_is_over.clear()
+        self._injector.arm(fault.rules)
+        redelivery = None
+        try:
+            if fault.redelivers:
+                brokers = self.system.addresses.kafka_brokers
+                redelivery = Redelivery(self._observation, brokers, self._seed, self._injector.note)
+                copying = asyncio.create_task(redelivery.run())
+            if fault.stroke is not None:
+                await fault.stroke.strike(self._injector)
+            if fault.lasts_seconds:
+                await asyncio.sleep(fault.lasts_seconds)
+            else:
+                # For as long as there is load, or until everything has been done.
+                while not self._load_is_over.is_set() and (fault.redelivers or not self._injector.is_spent):
+                    await asyncio.sleep(POLL_SECONDS)
+            if self._is_impatient:
+                await asyncio.to_thread(trigger_schedule, self.system.addresses, SCHEDULE)
+        finally:
+            self._injector.disarm()
+            if fault.lasts_seconds:
+                self._injector.lift()
+            if redelivery is not None:
+                redelivery.stop()
+                await copying
+
+    async def _wait_settled(self, record_ids: Sequence[str]) -> None:
+        """Return when all are canonical or dead, or when none has become so for a while: the verdict says which."""
+        settled, moved_at = -1, time.monotonic()
+        while settled < len(record_ids) and time.monotonic() - moved_at < STALLED_AFTER_SECONDS:
+            with suppress(psycopg2.Error):
+                count = await asyncio.to_thread(self._observation.count_settled, record_ids)
+                if count != settled:
+                    settled, moved_at = count, time.monotonic()
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def _wait(self, holds: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + STALLED_AFTER_SECONDS
+        while not await asyncio.to_thread(holds) and time.monotonic() < deadline:
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def _repeat(self, clients: Clients, tally: Tally) -> list[tuple[Answer, Answer]]:
+        """The same requests again: those first that had to be tried again, then whichever."""
+        told = sorted(tally.told(), key=lambda one: -max(answer.tries for answer in one.answers))
+        waiting = iter([one for one in told if one.answers[0].status == 202][:REPEATED])
+        pairs: list[tuple[Answer, Answer]] = []
+
+        async def work() -> None:
+            for one in waiting:
+                pairs.append((one.answers[0], await clients.post(one.posting)))
+
+        await asyncio.gather(*(work() for _ in range(CONNECTIONS)))
+        return pairs
+
+    def _recovery(self, fault: Fault, tally: Tally) -> float | None:
+        if not _breaks(fault):
+            return 0.0
+        last_at = self._injector.last_at
+        answers = {
+            answer.record_id: answer.at
+            for one in tally.told()
+            for answer in one.answers
+            if answer.record_id is not None
+        }
+        finished = self._observation.finish_times(list(answers))
+        before = [finished.get(record_id) for record_id, at in answers.items() if at <= last_at]
+        after = [
+            finished[record_id] for record_id, at in answers.items() if at > last_at and record_id in finished
+        ]
+        if None in before or not after:
+            return None
+        return max(min(after), *(at for at in before if at is not None), last_at) - last_at
+
+
+def _breaks(fault: Fault) -> bool:
+    return bool(fault.rules or fault.stroke or fault.redelivers)

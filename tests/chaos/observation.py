@@ -1,0 +1,101 @@
+"""What the stores hold, read past the proxies and past the functions."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import closing
+from typing import Any
+
+import obstore
+import psycopg2
+from obstore.store import S3Store
+
+from infra.cli.addresses import BUCKET, REGION, Addresses
+from tests.chaos.verdict import Held
+
+
+class Observation:
+    """Reads as the owner of the tables; opens a connection a question, since the server may just have died."""
+
+    def __init__(self, addresses: Addresses) -> None:
+        self._addresses = addresses
+
+    def rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        with (
+            closing(psycopg2.connect(self._addresses.postgres_dsn, connect_timeout=5)) as connection,
+            connection,
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(statement, values)
+            return cursor.fetchall() if cursor.description else []
+
+    def count_settled(self, record_ids: Sequence[str]) -> int:
+        """How many of these are canonical or dead."""
+        ((count,),) = self.rows(
+            "SELECT count(*) FROM processing_stage_state WHERE stage = 'canonicalize'"
+            " AND state IN ('succeeded', 'dlq') AND record_id = ANY (%s::uuid[])",
+            list(record_ids),
+        )
+        return int(count)
+
+    def finish_times(self, record_ids: Sequence[str]) -> dict[str, float]:
+        """Epoch seconds at which each of these became canonical or dead; this machine has one clock."""
+        return dict(
+            self.rows(
+                "SELECT record_id::text, extract(epoch FROM finished_at)::float8 FROM processing_stage_state"
+                " WHERE stage = 'canonicalize' AND state IN ('succeeded', 'dlq')"
+                " AND record_id = ANY (%s::uuid[])",
+                list(record_ids),
+            )
+        )
+
+    def hold(self, record_ids: Sequence[str]) -> Held:
+        """Everything that a verdict over these records needs."""
+        ids = list(record_ids)
+        return Held(
+            canonical=self._set("SELECT record_id::text FROM canonical_records"),
+            manifest=self._set("SELECT record_id::text FROM raw_object_manifest"),
+            raw_objects=self._raw_objects(),
+            dead_letters=dict(
+                self.rows(
+                    "SELECT record_id::text, count(*) FROM dead_letters WHERE record_id = ANY (%s::uuid[])"
+                    " GROUP BY record_id",
+                    ids,
+                )
+            ),
+            ingested_events=dict(
+                self.rows(
+                    "SELECT key, count(*) FROM outbox_events WHERE topic IN"
+                    " ('record.ingested.v1', 'record.ingested.v2') AND key = ANY (%s) GROUP BY key",
+                    ids,
+                )
+            ),
+            rows_by_number=Counter(
+                token
+                for (token,) in self.rows(
+                    "SELECT encounter_token FROM canonical_encounters UNION ALL"
+                    " SELECT claim_token FROM canonical_claims UNION ALL"
+                    " SELECT accession_token FROM canonical_lab_results"
+                )
+            ),
+        )
+
+    def _set(self, statement: str) -> frozenset[str]:
+        return frozenset(value for (value,) in self.rows(statement))
+
+    def _raw_objects(self) -> frozenset[str]:
+        store = S3Store(
+            BUCKET,
+            endpoint=self._addresses.s3,
+            region=REGION,
+            access_key_id=self._addresses.s3_access_key,
+            secret_access_key=self._addresses.s3_secret_key,
+            virtual_hosted_style_request=False,
+            client_options={"allow_http": True},
+        )
+        return frozenset(
+            item["path"].rpartition("/")[2].removesuffix(".json")
+            for page in obstore.list(store, chunk_size=1_000)
+            for item in page
+        )

@@ -1,0 +1,59 @@
+"""Every event a second time, out of order: some copies come after the first, some before it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from contextlib import closing
+
+from kafka import KafkaProducer
+
+from tests.chaos.observation import Observation
+
+TOPICS = ("record.ingested.v1", "record.ingested.v2")
+PAUSE_SECONDS = 0.02
+
+
+class Redelivery:
+    """Reads what ingest has decided to publish and produces it too, shuffled, beside the publisher."""
+
+    def __init__(self, observation: Observation, brokers: str, seed: int, note: Callable[[], None]) -> None:
+        self._observation = observation
+        self._brokers = brokers
+        self._chance = random.Random(seed)
+        self._note = note
+        self._last_id = self._newest_id()
+        self._is_stopping = False
+
+    def stop(self) -> None:
+        self._is_stopping = True
+
+    async def run(self) -> None:
+        """Return some time after `stop`, when every event has had its copy."""
+        with closing(KafkaProducer(bootstrap_servers=self._brokers, acks="all")) as producer:
+            while True:
+                is_last = self._is_stopping
+                await asyncio.to_thread(self._copy, producer)
+                if is_last:
+                    return
+                await asyncio.sleep(PAUSE_SECONDS)
+
+    def _newest_id(self) -> int:
+        ((newest,),) = self._observation.rows("SELECT coalesce(max(outbox_id), 0) FROM outbox_events")
+        return int(newest)
+
+    def _copy(self, producer: KafkaProducer) -> None:
+        rows = self._observation.rows(
+            "SELECT outbox_id, topic, key, value FROM outbox_events WHERE topic = ANY (%s) AND outbox_id > %s",
+            list(TOPICS),
+            self._last_id,
+        )
+        if not rows:
+            return
+        self._last_id = max(row[0] for row in rows)
+        self._chance.shuffle(rows)
+        for _, topic, key, value in rows:
+            producer.send(topic, key=key.encode(), value=bytes(value))
+            self._note()
+        producer.flush(timeout=10)

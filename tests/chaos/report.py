@@ -1,0 +1,49 @@
+"""The table of an experiment, and what did not hold below it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.chaos.experiment import Outcome
+
+SHOWN = 3
+
+
+def show(console: Console, outcomes: Sequence[Outcome]) -> None:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("fault", overflow="fold")
+    for name in ("requests", "accepted", "tried again", "lost", "doubled", "recovery"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("")
+    for outcome in outcomes:
+        recovery = outcome.recovery_seconds
+        table.add_row(
+            outcome.fault,
+            f"{outcome.requests:,}",
+            f"{outcome.accepted:,}",
+            f"{outcome.tried_again:,}",
+            f"{len(outcome.verdict.lost):,}",
+            f"{len(outcome.verdict.doubled):,}",
+            "never" if recovery is None else f"{recovery:.1f} s",
+            "" if outcome.holds else "✗",
+        )
+    console.print(table)
+    for outcome in outcomes:
+        for line in describe(outcome):
+            console.print(f"  {outcome.fault}: {line}", highlight=False)
+
+
+def describe(outcome: Outcome) -> list[str]:
+    """What did not hold, a line each; record ids and keys are no identifiers of people."""
+    lines = [
+        f"{len(found):,} {name}: {', '.join(found[:SHOWN])}{' …' if len(found) > SHOWN else ''}"
+        for name, found in outcome.verdict.findings().items()
+    ]
+    if outcome.injected == 0:
+        lines.append("it never happened: no traffic came to that step")
+    if outcome.server_errors:
+        lines.append(f"{outcome.server_errors:,} answers 500")
+    return lines

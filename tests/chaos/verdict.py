@@ -1,0 +1,143 @@
+"""What must hold after a fault, judged from what the clients were told and what the stores hold. No I/O."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from tests.chaos.clients import Answer
+from tests.chaos.records import Posting
+
+
+@dataclass(frozen=True)
+class Told:
+    """A posting and every final answer that its client got to it."""
+
+    posting: Posting
+    answers: Sequence[Answer]
+
+
+@dataclass(frozen=True)
+class Held:
+    """What the stores hold, by record id. The sets are of all time, the counts of the records of this fault."""
+
+    canonical: frozenset[str]
+    manifest: frozenset[str]
+    raw_objects: frozenset[str]
+    dead_letters: Mapping[str, int]
+    ingested_events: Mapping[str, int]
+    """How often ingest decided to publish each."""
+    rows_by_number: Mapping[str, int]
+    """How many canonical rows each encounter's, claim's or sample's own token has."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What did not hold, by record or key. A fault is survived when all of it is empty."""
+
+    lost: tuple[str, ...] = ()
+    """Accepted, and not canonical, not dead, or without its raw object."""
+    doubled: tuple[str, ...] = ()
+    """In more than one place or under more than one id."""
+    misjudged: tuple[str, ...] = ()
+    """Readable and dead, or unreadable and canonical."""
+    uninvited: tuple[str, ...] = ()
+    """Canonical, and nobody was ever told that it was accepted."""
+    orphaned: tuple[str, ...] = ()
+    """A raw object that no manifest row knows: what reconcile looks for."""
+    unanswered: tuple[str, ...] = ()
+    """Refused or not answered, though every record sent is a good one."""
+    changed: tuple[str, ...] = ()
+    """The same request again got other bytes."""
+    disordered: tuple[str, ...] = ()
+    """Keys whose events came out of order."""
+
+    def findings(self) -> Mapping[str, tuple[str, ...]]:
+        """Those that are not empty, by name."""
+        return {name: found for name, found in vars(self).items() if found}
+
+
+def judge(
+    told: Sequence[Told],
+    held: Held,
+    *,
+    accepted_before: frozenset[str] = frozenset(),
+    repeated: Iterable[tuple[Answer, Answer]] = (),
+    sequences: Mapping[str, Sequence[int]] | None = None,
+) -> Verdict:
+    """Hold the stores against the answers.
+
+    `repeated` are pairs of a first answer and the answer to the same request later; `sequences` what came out for
+    each key, in the order in which it came.
+    """
+    accepted: dict[str, Posting] = {}
+    lost, doubled, misjudged, unanswered, changed = [], [], [], [], []
+    for one in told:
+        bodies = {answer.body for answer in one.answers}
+        record_ids = {answer.record_id for answer in one.answers} - {None}
+        if len(record_ids) > 1:
+            doubled.append(one.posting.idempotency_key)
+        elif len(bodies) > 1:
+            changed.append(one.posting.idempotency_key)
+        if not record_ids or any(answer.status != 202 for answer in one.answers):
+            unanswered.append(one.posting.idempotency_key)
+        accepted |= {str(record_id): one.posting for record_id in record_ids}
+    for record_id, posting in accepted.items():
+        is_canonical, deaths = record_id in held.canonical, held.dead_letters.get(record_id, 0)
+        if (
+            not (is_canonical or deaths)
+            or record_id not in held.raw_objects
+            or record_id not in held.manifest
+        ):
+            lost.append(record_id)
+        elif is_canonical + deaths > 1 or held.ingested_events.get(record_id, 0) > 1:
+            doubled.append(record_id)
+        elif is_canonical != posting.is_readable:
+            misjudged.append(record_id)
+    doubled += [token for token, rows in held.rows_by_number.items() if rows > 1]
+    changed += [first.record_id or "" for first, again in repeated if first.body != again.body]
+    return Verdict(
+        lost=tuple(lost),
+        doubled=tuple(doubled),
+        misjudged=tuple(misjudged),
+        uninvited=tuple(held.canonical - accepted.keys() - accepted_before),
+        orphaned=tuple(held.raw_objects - held.manifest),
+        unanswered=tuple(unanswered),
+        changed=tuple(changed),
+        disordered=tuple(key for key, numbers in (sequences or {}).items() if not is_in_order(numbers)),
+    )
+
+
+def is_in_order(numbers: Sequence[int]) -> bool:
+    """Whether 0, 1, 2 … came in that order, where any stretch may come again from its beginning on.
+
+    At least once means that a page may be sent twice; its order within is kept then, too: each number follows the
+    one before it, or goes back to one that came already.
+    """
+    if not numbers or numbers[0] != 0:
+        return not numbers
+    return all(after <= before + 1 for before, after in pairwise(numbers))
+
+
+@dataclass
+class Tally:
+    """The answers to postings as they come."""
+
+    answers: dict[Posting, list[Answer]] = field(default_factory=dict)
+
+    def add(self, posting: Posting, answer: Answer) -> None:
+        self.answers.setdefault(posting, []).append(answer)
+
+    def told(self) -> list[Told]:
+        return [Told(posting, tuple(answers)) for posting, answers in self.answers.items()]
+
+    def accepted_ids(self) -> list[str]:
+        ids = Counter(
+            answer.record_id
+            for answers in self.answers.values()
+            for answer in answers
+            if answer.status == 202
+        )
+        return [record_id for record_id in ids if record_id is not None]
