@@ -32,9 +32,9 @@ from tests.chaos.witness import Witness
 
 CONNECTIONS = 6
 POLL_SECONDS = 0.1
-# What is accepted and has moved nowhere for this long is lost.
 STALLED_AFTER_SECONDS = 90.0
-REPEATED = 200
+# One in so many of the requests is sent again afterwards, those first that had to be tried again.
+ONE_IN_REPEATED = 5
 SCHEDULE = "OutboxPublishFunctionPublishOutbox"
 
 
@@ -106,9 +106,18 @@ class Experiment:
             await proxy.stop()
 
     async def suffer(
-        self, fault: Fault, records: int, on_answer: Callable[[], None] = lambda: None
+        self,
+        fault: Fault,
+        records: int,
+        on_answer: Callable[[], None] = lambda: None,
+        *,
+        stalled_after_seconds: float = STALLED_AFTER_SECONDS,
     ) -> Outcome:
-        """Send so many records, break the system as the fault says, wait for it, and judge."""
+        """Send so many records, break the system as the fault says, wait for it, and judge.
+
+        What is accepted and does not become canonical or dead within `stalled_after_seconds` of the last that did is
+        lost.
+        """
         self._run_number += 1
         run = f"{self._seed}-{self._run_number:03}"
         postings = [compose(run, number) for number in range(records)]
@@ -135,8 +144,8 @@ class Experiment:
             witness.stop()
             await writing
             accepted = tally.accepted_ids()
-            await self._wait_settled(accepted)
-            await self._wait(witness.is_published)
+            await self._wait_settled(accepted, stalled_after_seconds)
+            await self._wait(witness.is_published, stalled_after_seconds)
             repeated = await self._repeat(clients, tally)
         held = await asyncio.to_thread(self._observation.hold, accepted)
         verdict = judge(
@@ -185,25 +194,26 @@ class Experiment:
                 redelivery.stop()
                 await copying
 
-    async def _wait_settled(self, record_ids: Sequence[str]) -> None:
+    async def _wait_settled(self, record_ids: Sequence[str], stalled_after_seconds: float) -> None:
         """Return when all are canonical or dead, or when none has become so for a while: the verdict says which."""
         settled, moved_at = -1, time.monotonic()
-        while settled < len(record_ids) and time.monotonic() - moved_at < STALLED_AFTER_SECONDS:
+        while settled < len(record_ids) and time.monotonic() - moved_at < stalled_after_seconds:
             with suppress(psycopg2.Error):
                 count = await asyncio.to_thread(self._observation.count_settled, record_ids)
                 if count != settled:
                     settled, moved_at = count, time.monotonic()
             await asyncio.sleep(POLL_SECONDS)
 
-    async def _wait(self, holds: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + STALLED_AFTER_SECONDS
+    async def _wait(self, holds: Callable[[], bool], timeout_seconds: float) -> None:
+        deadline = time.monotonic() + timeout_seconds
         while not await asyncio.to_thread(holds) and time.monotonic() < deadline:
             await asyncio.sleep(POLL_SECONDS)
 
     async def _repeat(self, clients: Clients, tally: Tally) -> list[tuple[Answer, Answer]]:
         """The same requests again: those first that had to be tried again, then whichever."""
         told = sorted(tally.told(), key=lambda one: -max(answer.tries for answer in one.answers))
-        waiting = iter([one for one in told if one.answers[0].status == 202][:REPEATED])
+        accepted = [one for one in told if one.answers[0].status == 202]
+        waiting = iter(accepted[: len(accepted) // ONE_IN_REPEATED])
         pairs: list[tuple[Answer, Answer]] = []
 
         async def work() -> None:

@@ -53,13 +53,22 @@ class KafkaWire:
 
 def refuse_produce(frame: bytes) -> bytes:
     """The broker's answer to a produce that it did not append: too few replicas."""
+    return _answer_produce(frame, NOT_ENOUGH_REPLICAS, base_offset=-1)
+
+
+def acknowledge_produce(frame: bytes) -> bytes:
+    """The answer of a broker that lies: it has appended nothing."""
+    return _answer_produce(frame, error_code=0, base_offset=0)
+
+
+def _answer_produce(frame: bytes, error_code: int, base_offset: int) -> bytes:
     request, version, correlation_id = _read_produce(frame)
     partition_response = ProduceResponse.TopicProduceResponse.PartitionProduceResponse
     topics = [
         ProduceResponse.TopicProduceResponse(
             name=topic.name,
             partition_responses=[
-                partition_response(index=partition.index, error_code=NOT_ENOUGH_REPLICAS, base_offset=-1)
+                partition_response(index=partition.index, error_code=error_code, base_offset=base_offset)
                 for partition in topic.partition_data
             ],
         )
@@ -76,7 +85,7 @@ def _read_produce(frame: bytes) -> tuple[ProduceRequest, int, int]:
 def _encode_answer(answer: ProduceResponse, version: int, correlation_id: int) -> bytes:
     answer.API_VERSION = version
     answer.with_header(correlation_id=correlation_id)
-    encoded: bytes = answer.encode(version=version, header=True, framed=True)
+    encoded: bytes = answer.encode(header=True, framed=True)
     return encoded
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import os
+import signal
 import socket
 import threading
 import time
@@ -21,6 +23,7 @@ from exchange.outbox.model import OutboxEvent
 from exchange.outbox.service import Publisher
 from exchange.platform.bus import Bus, Message
 from exchange.platform.db import Database
+from infra.embedded import BackgroundStack
 from tests.integration.exchange.building import BusThatThen, Exchange
 
 PARTITIONS = 4
@@ -78,6 +81,25 @@ def unreachable_broker() -> str:
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         return f"127.0.0.1:{probe.getsockname()[1]}"
+
+
+def test_a_broker_that_stands_still_is_published_to_again_by_the_same_environment(
+    exchange: Exchange, topic_name: str, kafka_brokers: str, stack: BackgroundStack
+) -> None:
+    (broker,) = (status.pid for status in stack.status() if status.name == "kafka")
+    assert broker is not None
+    with closing(Bus([kafka_brokers], timeout_seconds=1.0)) as bus:
+        publisher = exchange.publisher(bus)
+        enqueue(exchange, numbered(topic_name, 4, keys=2))
+        assert publisher.publish_page() == [None] * 4
+        enqueue(exchange, numbered(topic_name, 8, keys=2)[4:])
+        os.kill(broker, signal.SIGSTOP)
+        try:
+            assert None not in publisher.publish_page()
+        finally:
+            os.kill(broker, signal.SIGCONT)
+        assert publisher.run(5, REMAINING_SECONDS).backlog == 0
+    assert set(consume(kafka_brokers, topic_name, at_least=8)) == {(f"key-{n % 2}", n) for n in range(8)}
 
 
 def test_a_run_that_lingers_waits_for_a_database_that_is_away(

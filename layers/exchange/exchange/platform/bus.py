@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -15,6 +16,8 @@ from exchange.platform.secrets import read_json_secret
 from exchange.platform.settings import load_settings
 
 PRODUCE_TIMEOUT_SECONDS = 10.0
+# What is pending has been aborted: nothing is left to wait for but the thread.
+CLOSE_TIMEOUT_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -30,17 +33,24 @@ class Bus:
     """A producer kept between invokes, thrown away after any failure: what it still holds may be sent later, out of
     turn, and the outbox will send it again anyway."""
 
-    def __init__(self, brokers: Sequence[str], secret_arn: str = "") -> None:
+    def __init__(
+        self,
+        brokers: Sequence[str],
+        secret_arn: str = "",
+        *,
+        timeout_seconds: float = PRODUCE_TIMEOUT_SECONDS,
+    ) -> None:
         self._brokers = list(brokers)
+        self._timeout_seconds = timeout_seconds
         self._secret_arn = secret_arn
         self._producer: KafkaProducer | None = None
 
     def produce(self, messages: Sequence[Message]) -> list[str | None]:
         """For each message None when all in-sync replicas have it, else the name of the error.
 
-        Takes PRODUCE_TIMEOUT_SECONDS at most; keeps the order of messages with one key.
+        Takes `timeout_seconds` at most; keeps the order of messages with one key.
         """
-        deadline = time.monotonic() + PRODUCE_TIMEOUT_SECONDS
+        deadline = time.monotonic() + self._timeout_seconds
         try:
             producer = self._live_producer()
             futures = [producer.send(m.topic, key=m.key, value=m.value) for m in messages]
@@ -79,9 +89,14 @@ class Bus:
         return self._producer
 
     def _discard(self) -> None:
-        if self._producer is not None:
-            self._producer.close(timeout=0)
-        self._producer = None
+        producer, self._producer = self._producer, None
+        if producer is None:
+            return
+        # close() alone flushes first and, while something is pending, raises before it ends the sender's thread, which
+        # would go on sending (kafka-python 3.0.12).
+        producer._sender.force_close()
+        with suppress(KafkaError):
+            producer.close(timeout=CLOSE_TIMEOUT_SECONDS)
 
 
 def _access(secret_arn: str) -> dict[str, Any]:
