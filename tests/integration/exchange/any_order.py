@@ -1,0 +1,340 @@
+"""The exchange in one process, driven in any order with crashes, beside the small model of what it promised."""
+
+from __future__ import annotations
+
+import json
+import time
+from base64 import b64encode
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from kafka import KafkaConsumer, TopicPartition
+
+from exchange.errors import DependencyUnavailable
+from exchange.intake.model import Receipt
+from exchange.intake.service import Intake
+from exchange.ledger.model import ATTEMPT_LIMIT
+from exchange.outbox.service import Publisher
+from exchange.partners.service import PartnerRegistry
+from exchange.platform.bus import Bus, Message
+from exchange.platform.db import Database
+from exchange.platform.environment import environment_id
+from exchange.platform.objects import ObjectOverLimit, Objects, StoredObject
+from exchange.platform.settings import Settings
+from exchange.records.canonicalizing import Canonicalizer
+from exchange.records.service import Normalizer
+from tests.integration.exchange.building import Context, Exchange, InProcessTokenizer, body_of, http_request
+
+KEYS = tuple(f"any-order-{number:04}" for number in range(6))
+ROUTES = ("/v1/ingest", "/v2/ingest")
+STALLED_AFTER_SECONDS = 5.0
+FETCH_MS = 40
+
+
+class Unbalanced(AssertionError):
+    """The stores do not hold what the clients were promised."""
+
+
+class Crash(BaseException):
+    """The environment is gone: no handler of an exception runs any more."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a client sends: under one key, always by the same route; every body differs from every other."""
+
+    key: str
+    variant: int
+
+    @property
+    def route(self) -> str:
+        return ROUTES[KEYS.index(self.key) % 2]
+
+    @property
+    def is_readable(self) -> bool:
+        """The last variant breaks the partner's contract: it is accepted, and a dead letter in the end."""
+        return self.variant < 2
+
+    @property
+    def body(self) -> bytes:
+        payload = {**_PAYLOAD, "encounter_id": f"{self.key}-{self.variant}"} if self.is_readable else {}
+        person = {"given_name": "Sam", "family_name": "Lee", "dob": f"199{self.variant}-01-01"}
+        return body_of(self.route[2], "encounter", "partnerB.v1", payload, person)
+
+
+_PAYLOAD = {
+    "encounter_id": "",
+    "member_id": "B1",
+    "billing_provider_npi": "1234567893",
+    "place_of_service": "21",
+    "admission_date": "20240305",
+    "admission_hour": "19",
+    "diagnosis_codes": ["E119"],
+}
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """A record of a topic, as the event source would hand it over."""
+
+    topic: str
+    offset: int
+    key: bytes
+    value: bytes
+
+
+class Interrupter:
+    """Raises once, at the point that was asked for."""
+
+    def __init__(self) -> None:
+        self._point: str | None = None
+        self._error: type[BaseException] = Crash
+
+    @contextmanager
+    def at(self, point: str | None, error: type[BaseException] = Crash) -> Iterator[None]:
+        self._point, self._error = point, error
+        try:
+            yield
+        finally:
+            self._point = None
+
+    def reach(self, point: str) -> None:
+        if self._point == point:
+            self._point = None
+            if self._error is DependencyUnavailable:
+                raise DependencyUnavailable("away for a moment")
+            raise self._error
+
+
+class InterruptedObjects(Objects):
+    def __init__(self, exchange: Exchange, interrupter: Interrupter) -> None:
+        super().__init__(exchange.store())
+        self._interrupter = interrupter
+
+    def put(self, key: str, body: bytes, metadata: Mapping[str, str]) -> None:
+        self._interrupter.reach("before the put")
+        super().put(key, body, metadata)
+        self._interrupter.reach("after the put")
+
+    def get_many(
+        self, keys: Sequence[str], *, limit_bytes: int
+    ) -> list[StoredObject | ObjectOverLimit | None]:
+        self._interrupter.reach("before the get")
+        return super().get_many(keys, limit_bytes=limit_bytes)
+
+
+class InterruptedBus(Bus):
+    def __init__(self, brokers: str, interrupter: Interrupter) -> None:
+        super().__init__([brokers])
+        self._interrupter = interrupter
+
+    def produce(self, messages: Sequence[Message]) -> list[str | None]:
+        self._interrupter.reach("before the produce")
+        outcomes = super().produce(messages)
+        self._interrupter.reach("after the produce")
+        return outcomes
+
+
+class InterruptedTokenizer(InProcessTokenizer):
+    def __init__(self, interrupter: Interrupter) -> None:
+        super().__init__()
+        self._interrupter = interrupter
+
+    def invoke(self, payload: dict[str, Any]) -> dict[str, Any]:
+        answer = super().invoke(payload)
+        self._interrupter.reach("before the commit")
+        return answer
+
+
+MakePublisher = Callable[[Database, Bus], Publisher]
+
+
+class Model:
+    """What the clients were told. The whole specification: one key, one record; one record, one end."""
+
+    def __init__(self) -> None:
+        self.promised: dict[Request, Receipt] = {}
+        self.attempted: set[Request] = set()
+        self.deaths_under_work = 0
+
+    def owner_of(self, key: str) -> Request | None:
+        return next((request for request in self.promised if request.key == key), None)
+
+
+class AnyOrder:
+    """Real database, bucket and broker; the environments of the functions are objects that a crash replaces."""
+
+    def __init__(
+        self, exchange: Exchange, topics: Mapping[str, str], brokers: str, make_publisher: MakePublisher
+    ) -> None:
+        """`topics` by event version, of one partition each and empty."""
+        self.exchange = exchange
+        self.model = Model()
+        self.interrupter = Interrupter()
+        self._topics = topics
+        self._brokers = brokers
+        self._make_publisher = make_publisher
+        self._consumer = KafkaConsumer(
+            bootstrap_servers=[brokers],
+            auto_offset_reset="earliest",
+            enable_auto_commit=False,
+            fetch_max_wait_ms=10,
+        )
+        self._consumer.assign([TopicPartition(topic, 0) for topic in topics.values()])
+        self._waiting: deque[Delivered] = deque()
+        self.delivered: list[Delivered] = []
+        self._databases: list[Database] = []
+        self._start_environments()
+
+    def close(self) -> None:
+        self._end_environments()
+        self._consumer.close()
+
+    def send(self, request: Request) -> Receipt:
+        """As a client does; raises what ingest raises."""
+        message = http_request(request.body, key=request.key, route=request.route)
+        return self._intake.submit(message, cast(LambdaContext, Context()))
+
+    def publish(self) -> None:
+        self._publisher.run(0, 60)
+
+    def deliver(self, limit: int) -> None:
+        """Up to `limit` events to normalize, as the event source does; the offsets are committed when it succeeds."""
+        self.fetch()
+        batch = self.next_batch(limit)
+        again = self.normalize(batch)
+        for _ in batch:
+            self._waiting.popleft()
+        self._waiting.extendleft(reversed(again))
+
+    def next_batch(self, limit: int) -> list[Delivered]:
+        """What the event source holds next, its offsets not committed yet."""
+        return [self._waiting[number] for number in range(min(limit, len(self._waiting)))]
+
+    def normalize(self, batch: Sequence[Delivered]) -> list[Delivered]:
+        """One invoke; those that the function asks for again."""
+        if not batch:
+            return []
+        report = self._normalizer.normalize(_event(batch))
+        asked = {(delivery.topic, delivery.offset) for delivery in report.retry}
+        return [delivered for delivered in batch if (delivered.topic, delivered.offset) in asked]
+
+    def crash(self, work: Callable[[], object], point: str | None) -> bool:
+        """Do it until the environment dies at `point`, or at its very end; whether it got to the end."""
+        with self.interrupter.at(point):
+            try:
+                work()
+            except Crash:
+                return False
+            finally:
+                self._end_environments()
+                self._start_environments()
+        return True
+
+    def drain(self) -> None:
+        """Publish and deliver until nothing is left to do. Raises Unbalanced when something never comes to an end."""
+        unsettled, moved_at = -1, time.monotonic()
+        while True:
+            self.publish()
+            self.deliver(50)
+            ((unpublished, left),) = self.exchange.rows(
+                "SELECT (SELECT count(*) FROM outbox_events WHERE published_at IS NULL),"
+                " (SELECT count(*) FROM raw_object_manifest LEFT JOIN processing_stage_state USING (record_id)"
+                "  WHERE state IS NULL OR state NOT IN ('succeeded', 'dlq'))"
+            )
+            if not unpublished and not left and not self._waiting:
+                return
+            if left != unsettled:
+                unsettled, moved_at = left, time.monotonic()
+            if time.monotonic() - moved_at > STALLED_AFTER_SECONDS:
+                raise Unbalanced(f"{left} accepted records are neither canonical nor dead")
+
+    def check(self) -> None:
+        """Hold the stores against the model; call it when everything is drained. Raises Unbalanced."""
+        promised = {receipt.record_id: request for request, receipt in self.model.promised.items()}
+        canonical, manifest = self._ids("canonical_records"), self._ids("raw_object_manifest")
+        letters = [
+            str(record_id) for (record_id,) in self.exchange.rows("SELECT record_id FROM dead_letters")
+        ]
+        dead = set(letters)
+        readable = {record_id for record_id, request in promised.items() if request.is_readable}
+        # The ledger cannot tell a record that kills from one that was killed so often.
+        may_die = readable if self.model.deaths_under_work >= ATTEMPT_LIMIT else set()
+        _expect(len(letters) == len(dead), "a record died twice")
+        _expect(not canonical & dead, "a record is canonical and dead")
+        _expect(canonical | dead == promised.keys(), "what was accepted is not what has ended")
+        _expect(manifest == promised.keys(), "what was accepted is not what the manifest holds")
+        _expect(canonical <= readable, "a record is canonical that no mapping reads")
+        _expect(readable - canonical <= may_die, "a good record is dead")
+        for request, receipt in self.model.promised.items():
+            _expect(self.send(request) == receipt, "the same request again got another answer")
+
+    def check_so_far(self) -> None:
+        """What holds at any moment. Raises Unbalanced."""
+        promised = {receipt.record_id for receipt in self.model.promised.values()}
+        _expect(self._ids("canonical_records") <= promised, "a record is canonical that nobody was promised")
+
+    def _ids(self, table: str) -> set[str]:
+        return {str(record_id) for (record_id,) in self.exchange.rows(f"SELECT record_id FROM {table}")}
+
+    def fetch(self) -> None:
+        """Take what has arrived on the topics."""
+        for records in self._consumer.poll(timeout_ms=FETCH_MS).values():
+            for record in records:
+                found = Delivered(record.topic, record.offset, record.key or b"", record.value or b"")
+                self._waiting.append(found)
+                self.delivered.append(found)
+
+    def _start_environments(self) -> None:
+        exchange, interrupter = self.exchange, self.interrupter
+        ingest, outbox, normalize = (
+            exchange.connect_as(role) for role in ("exchange_ingest", "exchange_outbox", "exchange_normalize")
+        )
+        self._databases = [ingest, outbox, normalize]
+        objects = InterruptedObjects(exchange, interrupter)
+        settings = Settings(
+            env="local",
+            raw_bucket=exchange.bucket,
+            topic_record_ingested_v1=self._topics["1"],
+            topic_record_ingested_v2=self._topics["2"],
+        )
+        self._intake = Intake(ingest, objects, settings)
+        self._bus = InterruptedBus(self._brokers, interrupter)
+        self._publisher = self._make_publisher(outbox, self._bus)
+        canonicalizer = Canonicalizer(
+            objects, InterruptedTokenizer(interrupter), PartnerRegistry(normalize), exchange.bucket
+        )
+        contracts = {topic: f"events/record.ingested.v{version}" for version, topic in self._topics.items()}
+        self._normalizer = Normalizer(normalize, canonicalizer, contracts)
+
+    def _end_environments(self) -> None:
+        # As a death does: connections go, and with them whatever was not committed.
+        for database in self._databases:
+            database.close()
+        with closing(self._bus):
+            environment_id.cache_clear()
+
+
+def _expect(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise Unbalanced(otherwise)
+
+
+def _event(batch: Sequence[Delivered]) -> dict[str, Any]:
+    records: dict[str, list[dict[str, Any]]] = {}
+    for delivered in batch:
+        records.setdefault(f"{delivered.topic}-0", []).append(
+            {
+                "topic": delivered.topic,
+                "partition": 0,
+                "offset": delivered.offset,
+                "key": b64encode(delivered.key).decode(),
+                "value": b64encode(delivered.value).decode(),
+            }
+        )
+    event: dict[str, Any] = json.loads(json.dumps({"records": records}))
+    return event

@@ -1,0 +1,156 @@
+"""Whatever is done in whatever order, and whoever dies on the way: one key, one record; one record, one end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from exchange.errors import DependencyUnavailable, IdempotencyConflict
+from exchange.outbox import store
+from exchange.outbox.service import PAGE_EVENTS, Publisher
+from exchange.platform.bus import Bus, Message
+from exchange.platform.db import Database
+from tests.integration.exchange.any_order import KEYS, AnyOrder, MakePublisher, Request, Unbalanced
+from tests.integration.exchange.building import Exchange
+
+REQUESTS = st.builds(Request, st.sampled_from(KEYS), st.integers(0, 2))
+SETTINGS = settings(
+    max_examples=8,
+    stateful_step_count=25,
+    deadline=None,
+    derandomize=True,
+    # A step costs tens of milliseconds on real services: what failed is read from its log, not made smaller.
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+    report_multiple_bugs=False,
+)
+
+
+class Books(RuleBasedStateMachine):
+    """Its `exchange` is emptied for each run."""
+
+    start: Callable[[], AnyOrder]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = self.start()
+        self.model = self.world.model
+
+    @rule(request=REQUESTS)
+    def send(self, request: Request) -> None:
+        self.model.attempted.add(request)
+        owner = self.model.owner_of(request.key)
+        if owner not in (None, request):
+            with pytest.raises(IdempotencyConflict):
+                self.world.send(request)
+            return
+        receipt = self.world.send(request)
+        assert self.model.promised.setdefault(request, receipt) == receipt
+
+    @rule(request=REQUESTS, point=st.sampled_from(["before the put", "after the put"]))
+    def die_while_ingesting(self, request: Request, point: str) -> None:
+        if self.model.owner_of(request.key) is None:
+            self.model.attempted.add(request)
+            assert not self.world.crash(lambda: self.world.send(request), point)
+
+    @rule()
+    def publish(self) -> None:
+        self.world.publish()
+
+    @rule(point=st.sampled_from(["before the produce", "after the produce"]))
+    def die_while_publishing(self, point: str) -> None:
+        self.world.crash(self.world.publish, point)
+
+    @rule(limit=st.integers(1, 8))
+    def deliver(self, limit: int) -> None:
+        self.world.deliver(limit)
+
+    @rule(limit=st.integers(1, 8), point=st.sampled_from(["before the get", "before the commit", None]))
+    def die_while_normalizing(self, limit: int, point: str | None) -> None:
+        """None: after the commit of the rows, before the commit of the offsets."""
+        if point is None:
+            self.world.fetch()
+            self.world.crash(lambda: self.world.normalize(self.world.next_batch(limit)), None)
+        elif not self.world.crash(lambda: self.world.deliver(limit), point):
+            self.model.deaths_under_work += 1
+
+    @rule(limit=st.integers(1, 8), point=st.sampled_from(["before the get", "before the commit"]))
+    def lose_a_dependency_while_normalizing(self, limit: int, point: str) -> None:
+        with self.world.interrupter.at(point, DependencyUnavailable):
+            try:
+                self.world.deliver(limit)
+            except DependencyUnavailable:
+                return
+
+    @precondition(lambda self: self.world.delivered)
+    @rule(data=st.data())
+    def deliver_again_and_out_of_order(self, data: st.DataObject) -> None:
+        batch = data.draw(st.lists(st.sampled_from(self.world.delivered), min_size=1, max_size=8))
+        # Whatever it asks for again stands at its own place in the topic, too.
+        self.world.normalize(batch)
+
+    @invariant()
+    def nothing_is_canonical_that_was_not_promised(self) -> None:
+        self.world.check_so_far()
+
+    def teardown(self) -> None:
+        try:
+            self.world.drain()
+            self.world.check()
+        finally:
+            self.world.close()
+
+
+Run = Callable[[MakePublisher], None]
+
+
+@pytest.fixture
+def run(exchange: Exchange, topic: Callable[..., str], kafka_brokers: str) -> Iterator[Run]:
+    """Run the machine with a publisher of one's choice."""
+
+    def start(make_publisher: MakePublisher) -> AnyOrder:
+        tables = "raw_object_manifest, outbox_events, idempotency_keys, canonical_records, dead_letters"
+        exchange.rows(f"TRUNCATE {tables}, processing_stage_state CASCADE")
+        topics = {version: topic(partitions=1) for version in ("1", "2")}
+        return AnyOrder(exchange, topics, kafka_brokers, make_publisher)
+
+    def run_with(make_publisher: MakePublisher) -> None:
+        machine = type("Books", (Books,), {"start": staticmethod(lambda: start(make_publisher))})
+        run_state_machine_as_test(machine, settings=SETTINGS)
+
+    yield run_with
+
+
+def test_the_books_balance_after_any_sequence(run: Run) -> None:
+    run(lambda database, bus: Publisher(database, bus, retention_hours=168))
+
+
+def test_a_publisher_that_marks_before_it_produces_is_found_out(run: Run) -> None:
+    with pytest.raises(Unbalanced, match="neither canonical nor dead"):
+        run(lambda database, bus: MarksFirst(database, bus, retention_hours=168))
+
+
+class MarksFirst(Publisher):
+    """The classic mistake: what dies in between is published by nobody."""
+
+    def __init__(self, database: Database, bus: Bus, *, retention_hours: int) -> None:
+        super().__init__(database, bus, retention_hours=retention_hours)
+        self._own_database, self._own_bus = database, bus
+
+    def publish_page(self) -> list[str | None]:
+        with self._own_database.transaction() as transaction:
+            events = store.take_pending(transaction, PAGE_EVENTS)
+            if not events:
+                return []
+            store.mark_outcomes(transaction, events, [None] * len(events))
+        return self._own_bus.produce([Message(e.topic, e.key.encode(), e.value) for e in events])
