@@ -12,10 +12,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import aiohttp
 import psycopg2
 
 from infra.cli.addresses import BUCKET
-from infra.cli.admin import trigger_schedule
 from tests.chaos.clients import Answer, Clients
 from tests.chaos.faults import Fault
 from tests.chaos.injection import Injector
@@ -35,6 +35,7 @@ POLL_SECONDS = 0.1
 STALLED_AFTER_SECONDS = 90.0
 # One in so many of the requests is sent again afterwards, those first that had to be tried again.
 ONE_IN_REPEATED = 5
+WITNESS_SECONDS = 60.0
 SCHEDULE = "OutboxPublishFunctionPublishOutbox"
 
 
@@ -73,6 +74,7 @@ class Experiment:
         self._accepted: frozenset[str] = frozenset()
         self.system = SystemUnderTest(data_dir, in_memory=in_memory)
         self._injector = Injector(self.system, seed)
+        self._witness: Witness | None = None
         ports = self.system.ports
         assert ports.kafka and ports.postgres and ports.s3
         self._proxies = {
@@ -95,12 +97,16 @@ class Experiment:
             await self.__aexit__(None, None, None)
             raise
         self._observation = Observation(self.system.addresses)
-        await asyncio.to_thread(Witness.make_topic, self.system.addresses.kafka_brokers)
+        self._witness = await asyncio.to_thread(
+            Witness, self._observation, self.system.addresses.kafka_brokers
+        )
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._witness is not None:
+            await asyncio.to_thread(self._witness.close)
         await self.system.stop()
         for proxy in self._proxies.values():
             await proxy.stop()
@@ -121,8 +127,8 @@ class Experiment:
         self._run_number += 1
         run = f"{self._seed}-{self._run_number:03}"
         postings = [compose(run, number) for number in range(records)]
-        brokers = self.system.addresses.kafka_brokers
-        witness = Witness(self._observation, brokers, run)
+        witness = self._witness
+        assert witness is not None, "the experiment was not entered"
         tally = Tally()
 
         def hear(posting: Posting, answer: Answer) -> None:
@@ -133,7 +139,7 @@ class Experiment:
         async with Clients(self.system.addresses.ingest, CONNECTIONS) as clients:
             # A sixth before, so that the fault meets a system at work, a sixth when it is over.
             sixth = records // 6
-            writing = asyncio.create_task(witness.write())
+            writing = asyncio.create_task(witness.write(run))
             await clients.post_all(postings[:sixth], hear)
             breaking = asyncio.create_task(self._break(fault))
             await clients.post_all(postings[sixth:-sixth], hear)
@@ -145,17 +151,16 @@ class Experiment:
             await writing
             accepted = tally.accepted_ids()
             await self._wait_settled(accepted, stalled_after_seconds)
-            await self._wait(witness.is_published, stalled_after_seconds)
             repeated = await self._repeat(clients, tally)
         held = await asyncio.to_thread(self._observation.hold, accepted)
+        accepted_before, self._accepted = self._accepted, self._accepted | set(accepted)
         verdict = judge(
             tally.told(),
             held,
-            accepted_before=self._accepted,
+            accepted_before=accepted_before,
             repeated=repeated,
-            sequences=await asyncio.to_thread(witness.read),
+            sequences=await asyncio.to_thread(witness.read, min(WITNESS_SECONDS, stalled_after_seconds)),
         )
-        self._accepted |= set(accepted)
         return Outcome(
             fault=fault.name,
             injected=self._injector.injected if _breaks(fault) else 1,
@@ -185,7 +190,7 @@ class Experiment:
                 while not self._load_is_over.is_set() and (fault.redelivers or not self._injector.is_spent):
                     await asyncio.sleep(POLL_SECONDS)
             if self._is_impatient:
-                await asyncio.to_thread(trigger_schedule, self.system.addresses, SCHEDULE)
+                await self._fire_schedule()
         finally:
             self._injector.disarm()
             if fault.lasts_seconds:
@@ -193,6 +198,15 @@ class Experiment:
             if redelivery is not None:
                 redelivery.stop()
                 await copying
+
+    async def _fire_schedule(self) -> None:
+        deadline = time.monotonic() + STALLED_AFTER_SECONDS
+        while time.monotonic() < deadline:
+            with suppress(aiohttp.ClientError, TimeoutError):
+                url = f"{self.system.addresses.admin}/schedules/{SCHEDULE}/trigger"
+                async with aiohttp.request("POST", url, raise_for_status=True):
+                    return
+            await asyncio.sleep(POLL_SECONDS)
 
     async def _wait_settled(self, record_ids: Sequence[str], stalled_after_seconds: float) -> None:
         """Return when all are canonical or dead, or when none has become so for a while: the verdict says which."""
@@ -202,11 +216,6 @@ class Experiment:
                 count = await asyncio.to_thread(self._observation.count_settled, record_ids)
                 if count != settled:
                     settled, moved_at = count, time.monotonic()
-            await asyncio.sleep(POLL_SECONDS)
-
-    async def _wait(self, holds: Callable[[], bool], timeout_seconds: float) -> None:
-        deadline = time.monotonic() + timeout_seconds
-        while not await asyncio.to_thread(holds) and time.monotonic() < deadline:
             await asyncio.sleep(POLL_SECONDS)
 
     async def _repeat(self, clients: Clients, tally: Tally) -> list[tuple[Answer, Answer]]:

@@ -64,13 +64,6 @@ class Observation:
                     ids,
                 )
             ),
-            ingested_events=dict(
-                self.rows(
-                    "SELECT key, count(*) FROM outbox_events WHERE topic IN"
-                    " ('record.ingested.v1', 'record.ingested.v2') AND key = ANY (%s) GROUP BY key",
-                    ids,
-                )
-            ),
             rows_by_number=Counter(
                 token
                 for (token,) in self.rows(

@@ -27,8 +27,6 @@ class Held:
     manifest: frozenset[str]
     raw_objects: frozenset[str]
     dead_letters: Mapping[str, int]
-    ingested_events: Mapping[str, int]
-    """How often ingest decided to publish each."""
     rows_by_number: Mapping[str, int]
     """How many canonical rows each encounter's, claim's or sample's own token has."""
 
@@ -92,7 +90,7 @@ def judge(
             or record_id not in held.manifest
         ):
             lost.append(record_id)
-        elif is_canonical + deaths > 1 or held.ingested_events.get(record_id, 0) > 1:
+        elif is_canonical + deaths > 1:
             doubled.append(record_id)
         elif is_canonical != posting.is_readable:
             misjudged.append(record_id)

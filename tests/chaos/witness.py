@@ -7,9 +7,10 @@ way: outbox, publisher, broker.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import defaultdict
-from collections.abc import Sequence
-from contextlib import closing, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 import psycopg2
 from kafka import KafkaConsumer, TopicPartition
@@ -20,25 +21,34 @@ from tests.chaos.observation import Observation
 
 TOPIC = "chaos.order"
 PARTITIONS = 3
-KEYS = 12
-PAUSE_SECONDS = 0.05
+KEYS = 8
+PAUSE_SECONDS = 0.2
 
 
 class Witness:
-    """Writes until it is stopped, then reads what came out."""
+    """One for an experiment. For each fault: `write` until `stop`, then `read`."""
 
-    def __init__(self, observation: Observation, brokers: str, run: str) -> None:
+    def __init__(self, observation: Observation, brokers: str) -> None:
+        create_topics(brokers, {TOPIC: PARTITIONS})
         self._observation = observation
-        self._brokers = brokers
+        self._consumer = KafkaConsumer(
+            bootstrap_servers=[brokers],
+            auto_offset_reset="earliest",
+            enable_auto_commit=False,
+            fetch_max_wait_ms=20,
+            reconnect_backoff_max_ms=1000,
+        )
+        self._consumer.assign([TopicPartition(TOPIC, number) for number in range(PARTITIONS)])
+        self._is_stopping = False
+        self._keys: list[str] = []
+
+    def close(self) -> None:
+        self._consumer.close(autocommit=False, timeout_ms=1000)
+
+    async def write(self, run: str) -> None:
+        """A round of keys of this run every PAUSE_SECONDS; a database that is away is asked again."""
         self._keys = [f"{run}-{number}" for number in range(KEYS)]
         self._is_stopping = False
-
-    @staticmethod
-    def make_topic(brokers: str) -> None:
-        create_topics(brokers, {TOPIC: PARTITIONS})
-
-    async def write(self) -> None:
-        """A round of all keys every PAUSE_SECONDS; a database that is away is asked again."""
         while not self._is_stopping:
             with suppress(psycopg2.Error):
                 await asyncio.to_thread(self._write_round)
@@ -47,14 +57,23 @@ class Witness:
     def stop(self) -> None:
         self._is_stopping = True
 
-    def is_published(self) -> bool:
-        """Whether everything that was written has left."""
-        ((count,),) = self._observation.rows(
-            "SELECT count(*) FROM outbox_events WHERE topic = %s AND published_at IS NULL", TOPIC
-        )
-        return bool(count == 0)
+    def read(self, timeout_seconds: float) -> Mapping[str, Sequence[int]]:
+        """What the topic holds of each key, in its order. A key whose last event does not come gets a gap."""
+        written = self._written()
+        sequences: defaultdict[str, list[int]] = defaultdict(list)
+        deadline = time.monotonic() + timeout_seconds
+        while time.monotonic() < deadline:
+            polled = self._consumer.poll(timeout_ms=200)
+            for records in polled.values():
+                for record in records:
+                    sequences[(record.key or b"").decode()].append(int(record.value or b"-1"))
+            missing = [key for key, count in written.items() if count - 1 not in sequences[key]]
+            # One quiet poll more shows what comes again.
+            if not missing and not polled:
+                break
+        return {key: [*sequences[key], *([written[key]] if key in missing else [])] for key in written}
 
-    def written(self) -> dict[str, int]:
+    def _written(self) -> dict[str, int]:
         """How many events each key has."""
         return dict(
             self._observation.rows(
@@ -64,33 +83,14 @@ class Witness:
             )
         )
 
-    def read(self) -> dict[str, Sequence[int]]:
-        """What the topic holds of each key, in its order. A key whose last event is missing gets a gap."""
-        sequences: defaultdict[str, list[int]] = defaultdict(list)
-        consumer = KafkaConsumer(
-            bootstrap_servers=[self._brokers], auto_offset_reset="earliest", enable_auto_commit=False
-        )
-        with closing(consumer):
-            consumer.assign([TopicPartition(TOPIC, number) for number in range(PARTITIONS)])
-            while polled := consumer.poll(timeout_ms=1_500):
-                for records in polled.values():
-                    for record in records:
-                        sequences[(record.key or b"").decode()].append(int(record.value or b"-1"))
-        for key, count in self.written().items():
-            if max(sequences[key], default=-1) != count - 1:
-                sequences[key] = [-1]
-        return {key: sequences[key] for key in self._keys}
-
     def _write_round(self) -> None:
         """The numbers follow from what is committed, so that a commit whose answer was lost is not repeated."""
-        counts = self.written()
-        for key in self._keys:
-            number = counts.get(key, 0)
-            event = OutboxEvent(TOPIC, key, str(number).encode())
-            self._observation.rows(
-                "INSERT INTO outbox_events (shard, topic, key, value) VALUES (%s, %s, %s, %s)",
-                event.shard,
-                event.topic,
-                event.key,
-                event.value,
-            )
+        counts = self._written()
+        events = [OutboxEvent(TOPIC, key, str(counts.get(key, 0)).encode()) for key in self._keys]
+        self._observation.rows(
+            "INSERT INTO outbox_events (shard, topic, key, value) SELECT * FROM unnest(%s::smallint[], %s, %s, %s)",
+            [event.shard for event in events],
+            [event.topic for event in events],
+            [event.key for event in events],
+            [event.value for event in events],
+        )
