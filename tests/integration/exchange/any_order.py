@@ -11,13 +11,15 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
+import obstore
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from kafka import KafkaConsumer, TopicPartition
 
 from exchange.errors import DependencyUnavailable
 from exchange.intake.model import Receipt
 from exchange.intake.service import Intake
-from exchange.ledger.model import ATTEMPT_LIMIT
+from exchange.ledger.dead_letters import DeadLetters
+from exchange.ledger.model import ATTEMPT_LIMIT, Selection
 from exchange.outbox.service import Publisher
 from exchange.partners.service import PartnerRegistry
 from exchange.platform.bus import Bus, Message
@@ -27,7 +29,11 @@ from exchange.platform.objects import ObjectOverLimit, Objects, StoredObject
 from exchange.platform.settings import Settings
 from exchange.records.canonicalizing import Canonicalizer
 from exchange.records.service import Normalizer
+from exchange.recovery.describing import Describer
+from exchange.recovery.reconciling import Reconciler
+from exchange.recovery.replaying import Replayer
 from tests.integration.exchange.building import Context, Exchange, InProcessTokenizer, body_of, http_request
+from tests.integration.exchange.recovering import LONG_SECONDS, listing
 
 KEYS = tuple(f"any-order-{number:04}" for number in range(6))
 ROUTES = ("/v1/ingest", "/v2/ingest")
@@ -158,7 +164,8 @@ class Model:
 
     def __init__(self) -> None:
         self.promised: dict[Request, Receipt] = {}
-        self.attempted: set[Request] = set()
+        self.begun: set[str] = set()
+        """Records whose ingest died between the PUT and the commit."""
         self.deaths_under_work = 0
 
     def owner_of(self, key: str) -> Request | None:
@@ -177,6 +184,7 @@ class AnyOrder:
         self.interrupter = Interrupter()
         self._topics = topics
         self._brokers = brokers
+        self._listing = listing(exchange)
         self._make_publisher = make_publisher
         self._consumer = KafkaConsumer(
             bootstrap_servers=[brokers],
@@ -201,6 +209,22 @@ class AnyOrder:
 
     def publish(self) -> None:
         self._publisher.run(0, 60)
+
+    def replay(self) -> None:
+        """Every event of the bucket once more."""
+        job_id = self._replayer.start({"mode": "emit"})
+        progress = self._replayer.run(job_id, 0, LONG_SECONDS)
+        _expect(progress.done, "a replay did not come to its end")
+
+    def reconcile(self, *, repair: bool) -> None:
+        """Everything looked at, and nothing taken for too young: whatever is under way is taken for stuck."""
+        asked = {"since": "2020-01-01T00:00:00Z", "grace_seconds": 0, "repair": repair}
+        progress = self._reconciler.run(self._reconciler.start(asked), 0, LONG_SECONDS)
+        _expect(progress.done, "a reconcile did not come to its end")
+
+    def redrive(self) -> None:
+        """Every dead letter once more."""
+        self._letters.redrive(Selection(self._letters.now()), limit=100, request_id="any-order")
 
     def deliver(self, limit: int) -> None:
         """Up to `limit` events to normalize, as the event source does; the offsets are committed when it succeeds."""
@@ -235,6 +259,11 @@ class AnyOrder:
                 self._start_environments()
         return True
 
+    def object_ids(self) -> set[str]:
+        """The records of all raw objects."""
+        pages = obstore.list(self.exchange.store())
+        return {item["path"].rpartition("/")[2].removesuffix(".json") for page in pages for item in page}
+
     def drain(self) -> None:
         """Publish and deliver until nothing is left to do. Raises Unbalanced when something never comes to an end."""
         unsettled, moved_at = -1, time.monotonic()
@@ -257,18 +286,18 @@ class AnyOrder:
         """Hold the stores against the model; call it when everything is drained. Raises Unbalanced."""
         promised = {receipt.record_id: request for request, receipt in self.model.promised.items()}
         canonical, manifest = self._ids("canonical_records"), self._ids("raw_object_manifest")
-        letters = [
-            str(record_id) for (record_id,) in self.exchange.rows("SELECT record_id FROM dead_letters")
-        ]
+        letters = self._column("SELECT record_id FROM dead_letters WHERE state = 'dead'")
         dead = set(letters)
+        # Begun and never answered: nothing but an object, or finished by replay or reconcile, and then whole.
+        invited = promised.keys() | (self.model.begun & manifest)
         readable = {record_id for record_id, request in promised.items() if request.is_readable}
         # The ledger cannot tell a record that kills from one that was killed so often.
         may_die = readable if self.model.deaths_under_work >= ATTEMPT_LIMIT else set()
         _expect(len(letters) == len(dead), "a record died twice")
         _expect(not canonical & dead, "a record is canonical and dead")
-        _expect(canonical | dead == promised.keys(), "what was accepted is not what has ended")
-        _expect(manifest == promised.keys(), "what was accepted is not what the manifest holds")
-        _expect(canonical <= readable, "a record is canonical that no mapping reads")
+        _expect(canonical | dead == invited, "what was accepted is not what has ended")
+        _expect(manifest == invited, "what was accepted is not what the manifest holds")
+        _expect(not canonical & (promised.keys() - readable), "a record is canonical that no mapping reads")
         _expect(readable - canonical <= may_die, "a good record is dead")
         for request, receipt in self.model.promised.items():
             _expect(self.send(request) == receipt, "the same request again got another answer")
@@ -276,10 +305,16 @@ class AnyOrder:
     def check_so_far(self) -> None:
         """What holds at any moment. Raises Unbalanced."""
         promised = {receipt.record_id for receipt in self.model.promised.values()}
-        _expect(self._ids("canonical_records") <= promised, "a record is canonical that nobody was promised")
+        _expect(
+            self._ids("canonical_records") <= promised | self.model.begun,
+            "a record is canonical that nobody was promised and nobody began",
+        )
 
     def _ids(self, table: str) -> set[str]:
-        return {str(record_id) for (record_id,) in self.exchange.rows(f"SELECT record_id FROM {table}")}
+        return set(self._column(f"SELECT record_id FROM {table}"))
+
+    def _column(self, statement: str) -> list[str]:
+        return [str(value) for (value,) in self.exchange.rows(statement)]
 
     def fetch(self) -> None:
         """Take what has arrived on the topics."""
@@ -291,10 +326,9 @@ class AnyOrder:
 
     def _start_environments(self) -> None:
         exchange, interrupter = self.exchange, self.interrupter
-        ingest, outbox, normalize = (
-            exchange.connect_as(role) for role in ("exchange_ingest", "exchange_outbox", "exchange_normalize")
-        )
-        self._databases = [ingest, outbox, normalize]
+        roles = ("ingest", "outbox", "normalize", "replay", "reconcile", "redrive")
+        self._databases = [exchange.connect_as(f"exchange_{role}") for role in roles]
+        ingest, outbox, normalize, replay, reconcile, redrive = self._databases
         objects = InterruptedObjects(exchange, interrupter)
         settings = Settings(
             env="local",
@@ -310,6 +344,20 @@ class AnyOrder:
         )
         contracts = {topic: f"events/record.ingested.v{version}" for version, topic in self._topics.items()}
         self._normalizer = Normalizer(normalize, canonicalizer, contracts)
+        self._replayer = Replayer(
+            replay,
+            self._listing,
+            Describer(objects, PartnerRegistry(replay), exchange.bucket),
+            self._topics,
+        )
+        self._reconciler = Reconciler(
+            reconcile,
+            self._listing,
+            Describer(objects, PartnerRegistry(reconcile), exchange.bucket),
+            exchange.bucket,
+            self._topics,
+        )
+        self._letters = DeadLetters(redrive)
 
     def _end_environments(self) -> None:
         # As a death does: connections go, and with them whatever was not committed.
