@@ -16,10 +16,12 @@ from rich.console import Console
 from infra.cli.demo.screen import Screen
 from tests.chaos.experiment import Experiment, Outcome
 from tests.chaos.faults import Fault, all_faults, brief_faults
-from tests.chaos.report import describe, show
+from tests.chaos.report import describe, markdown_line, show
 
 
-async def run(faults: Sequence[Fault], records: int, experiment: Experiment, screen: Screen) -> list[Outcome]:
+async def run(
+    faults: Sequence[Fault], records: int, experiment: Experiment, screen: Screen, table: Path | None
+) -> list[Outcome]:
     outcomes: list[Outcome] = []
     async with experiment:
         for fault in faults:
@@ -27,6 +29,9 @@ async def run(faults: Sequence[Fault], records: int, experiment: Experiment, scr
                 bars.add("answered", records)
                 outcome = await experiment.suffer(fault, records, lambda: bars.advance("answered"))
             outcomes.append(outcome)
+            if table is not None:
+                with table.open("a", encoding="utf-8") as lines:
+                    lines.write(markdown_line(outcome))
             for line in describe(outcome) or ["survived"]:
                 screen.console.print(f"   {line}")
     return outcomes
@@ -36,14 +41,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
     parser.add_argument("--records", type=int, default=5_000, help="records a fault")
     parser.add_argument("--brief", action="store_true", help="the faults of the short form only")
-    parser.add_argument("--only", default="", help="faults with this in their name")
+    parser.add_argument("--only", action="append", default=[], help="faults with this in their name")
+    parser.add_argument("--table", type=Path, help="add a line a fault to this Markdown table")
     parser.add_argument(
         "--seed", type=int, default=int(time.time()) % 1_000_000, help="the same chance again"
     )
     parser.add_argument("--keep", action="store_true", help="leave the data and the logs where they are")
     options = parser.parse_args()
     faults = [
-        fault for fault in (brief_faults() if options.brief else all_faults()) if options.only in fault.name
+        fault
+        for fault in (brief_faults() if options.brief else all_faults())
+        if not options.only or any(words in fault.name for words in options.only)
     ]
     screen = Screen(Console(highlight=False))
     data_dir = Path(tempfile.mkdtemp(prefix="chaos-"))
@@ -51,7 +59,7 @@ def main() -> int:
         f"{len(faults)} faults, {options.records:,} records each, seed {options.seed}, in {data_dir}"
     )
     experiment = Experiment(data_dir, seed=options.seed, is_impatient=options.brief)
-    outcomes = asyncio.run(run(faults, options.records, experiment, screen))
+    outcomes = asyncio.run(run(faults, options.records, experiment, screen, options.table))
     screen.console.print()
     show(screen.console, outcomes)
     failed = [outcome for outcome in outcomes if not outcome.holds]

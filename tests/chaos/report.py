@@ -36,6 +36,19 @@ def show(console: Console, outcomes: Sequence[Outcome]) -> None:
             console.print(f"  {outcome.fault}: {line}", highlight=False)
 
 
+def markdown_line(outcome: Outcome) -> str:
+    """The same line for docs/failure-tests.md."""
+    recovery = "never" if outcome.recovery_seconds is None else f"{outcome.recovery_seconds:.1f} s"
+    counts = (
+        outcome.requests,
+        outcome.accepted,
+        outcome.tried_again,
+        len(outcome.verdict.lost),
+        len(outcome.verdict.doubled),
+    )
+    return f"| {outcome.fault} | {' | '.join(f'{count:,}' for count in counts)} | {recovery} |\n"
+
+
 def describe(outcome: Outcome) -> list[str]:
     """What did not hold, a line each; record ids and keys are no identifiers of people."""
     lines = [
