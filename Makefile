@@ -12,7 +12,7 @@ COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose
 
 .DEFAULT_GOAL := help
 .PHONY: help install up down status up-docker down-docker demo test test-unit test-integration test-contract test-e2e test-sam check \
-        test-pythons check-security format validate-template sam-build bench bench-sam lock clean
+        test-pythons check-security format validate-template sam-build chaos bench bench-sam lock clean
 
 help:  ## This list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -101,6 +101,9 @@ sam-build: $(SAM)/.installed  ## sam build (ENVIRONMENT=prod for a deployment)
 
 bench-sam: install $(SAM)/.installed  ## The runner beside sam local start-api, as ratios; needs Docker
 	@PYTHONPATH=layers/exchange:. $(BIN)/python -m tests.bench.start_api
+
+chaos: install  ## Break everything under load; nothing may be lost or doubled (an hour; see docs/failure-tests.md)
+	@PYTHONPATH=layers/exchange:. $(BIN)/python -m tests.chaos $(CHAOS)
 
 bench: install  ## Figures as ratios against a bare limit measured beside them
 	@PYTHONPATH=layers/exchange:. $(BIN)/python -m tests.bench
