@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import aiohttp
-import psycopg2
 
 from infra.cli.addresses import BUCKET
+from tests.chaos.aftermath import POLL_SECONDS, post_again, reconcile, recovery_seconds, wait_settled
 from tests.chaos.clients import Answer, Clients
 from tests.chaos.faults import Fault
 from tests.chaos.injection import Injector
@@ -31,10 +32,9 @@ from tests.chaos.verdict import Tally, Verdict, judge
 from tests.chaos.witness import Witness
 
 CONNECTIONS = 6
-POLL_SECONDS = 0.1
 STALLED_AFTER_SECONDS = 90.0
-# One in so many of the requests is sent again afterwards, those first that had to be tried again.
-ONE_IN_REPEATED = 5
+# Where a broker has lost events nothing moves, however long one waits.
+LOST_AFTER_SECONDS = 5.0
 WITNESS_SECONDS = 60.0
 SCHEDULE = "OutboxPublishFunctionPublishOutbox"
 
@@ -50,9 +50,9 @@ class Outcome:
     tried_again: int
     server_errors: int
     """Answers 500: not a word that a client may expect."""
+    mended: int
+    """Records that reconcile found and finished: begun and never answered, or published and never kept."""
     recovery_seconds: float | None
-    """From the last time that something was done to the system until all that had been accepted by then was settled and
-    a record that came afterwards was, too. None where it never was."""
     verdict: Verdict
 
     @property
@@ -130,6 +130,7 @@ class Experiment:
         witness = self._witness
         assert witness is not None, "the experiment was not entered"
         tally = Tally()
+        began = datetime.now(UTC)
 
         def hear(posting: Posting, answer: Answer) -> None:
             if posting not in tally.answers:
@@ -149,17 +150,28 @@ class Experiment:
             await clients.post_all(postings[-sixth:], hear)
             witness.stop()
             await writing
-            accepted = tally.accepted_ids()
-            await self._wait_settled(accepted, stalled_after_seconds)
-            repeated = await self._repeat(clients, tally)
+            if fault.loses_events:
+                stalled_after_seconds = min(stalled_after_seconds, LOST_AFTER_SECONDS)
+            await wait_settled(self._observation, tally.accepted_ids(), stalled_after_seconds)
+            told = tally.told()
+            mended = await self._mend(
+                fault, tally, clients, hear, began=began, stalled_after_seconds=stalled_after_seconds
+            )
+            repeated = await post_again(clients, tally.told())
+            recovery = await asyncio.to_thread(
+                recovery_seconds, self._observation, told, self._injector.last_at
+            )
+        accepted = tally.accepted_ids()
         held = await asyncio.to_thread(self._observation.hold, accepted)
         accepted_before, self._accepted = self._accepted, self._accepted | set(accepted)
+        sequences = await asyncio.to_thread(witness.read, min(WITNESS_SECONDS, stalled_after_seconds))
         verdict = judge(
             tally.told(),
             held,
             accepted_before=accepted_before,
             repeated=repeated,
-            sequences=await asyncio.to_thread(witness.read, min(WITNESS_SECONDS, stalled_after_seconds)),
+            # Reconcile knows records; the witness's events stay lost where a broker loses them.
+            sequences=None if fault.loses_events else sequences,
         )
         return Outcome(
             fault=fault.name,
@@ -168,9 +180,31 @@ class Experiment:
             accepted=len(accepted),
             tried_again=clients.statuses.total() - clients.statuses[202],
             server_errors=clients.statuses[500],
-            recovery_seconds=await asyncio.to_thread(self._recovery, fault, tally),
+            mended=mended,
+            recovery_seconds=recovery if _breaks(fault) else 0.0,
             verdict=verdict,
         )
+
+    async def _mend(
+        self,
+        fault: Fault,
+        tally: Tally,
+        clients: Clients,
+        hear: Callable[[Posting, Answer], None],
+        *,
+        began: datetime,
+        stalled_after_seconds: float,
+    ) -> int:
+        """Have reconcile finish what it can explain, then let those clients come back that had given up."""
+        orphans = await asyncio.to_thread(self._observation.orphans)
+        mended = 0
+        if orphans or fault.loses_events:
+            report = await reconcile(self.system.data_dir, began)
+            mended = int(report["counts"].get("repaired", 0))
+            await wait_settled(self._observation, [*tally.accepted_ids(), *orphans], stalled_after_seconds)
+        await clients.post_all(tally.forget_unanswered(), hear)
+        await wait_settled(self._observation, tally.accepted_ids(), stalled_after_seconds)
+        return mended
 
     async def _break(self, fault: Fault) -> None:
         self._load_is_over.clear()
@@ -207,49 +241,6 @@ class Experiment:
                 async with aiohttp.request("POST", url, raise_for_status=True):
                     return
             await asyncio.sleep(POLL_SECONDS)
-
-    async def _wait_settled(self, record_ids: Sequence[str], stalled_after_seconds: float) -> None:
-        """Return when all are canonical or dead, or when none has become so for a while: the verdict says which."""
-        settled, moved_at = -1, time.monotonic()
-        while settled < len(record_ids) and time.monotonic() - moved_at < stalled_after_seconds:
-            with suppress(psycopg2.Error):
-                count = await asyncio.to_thread(self._observation.count_settled, record_ids)
-                if count != settled:
-                    settled, moved_at = count, time.monotonic()
-            await asyncio.sleep(POLL_SECONDS)
-
-    async def _repeat(self, clients: Clients, tally: Tally) -> list[tuple[Answer, Answer]]:
-        """The same requests again: those first that had to be tried again, then whichever."""
-        told = sorted(tally.told(), key=lambda one: -max(answer.tries for answer in one.answers))
-        accepted = [one for one in told if one.answers[0].status == 202]
-        waiting = iter(accepted[: len(accepted) // ONE_IN_REPEATED])
-        pairs: list[tuple[Answer, Answer]] = []
-
-        async def work() -> None:
-            for one in waiting:
-                pairs.append((one.answers[0], await clients.post(one.posting)))
-
-        await asyncio.gather(*(work() for _ in range(CONNECTIONS)))
-        return pairs
-
-    def _recovery(self, fault: Fault, tally: Tally) -> float | None:
-        if not _breaks(fault):
-            return 0.0
-        last_at = self._injector.last_at
-        answers = {
-            answer.record_id: answer.at
-            for one in tally.told()
-            for answer in one.answers
-            if answer.record_id is not None
-        }
-        finished = self._observation.finish_times(list(answers))
-        before = [finished.get(record_id) for record_id, at in answers.items() if at <= last_at]
-        after = [
-            finished[record_id] for record_id, at in answers.items() if at > last_at and record_id in finished
-        ]
-        if None in before or not after:
-            return None
-        return max(min(after), *(at for at in before if at is not None), last_at) - last_at
 
 
 def _breaks(fault: Fault) -> bool:

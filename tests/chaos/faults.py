@@ -8,7 +8,7 @@ from typing import Protocol
 
 from tests.chaos.disturbances import AnswerInstead, Delay, Freeze, Kill, KillFunction, Reset
 from tests.chaos.injection import Disturbance, Injector, Rule
-from tests.chaos.kafka_wire import refuse_produce
+from tests.chaos.kafka_wire import acknowledge_produce, refuse_produce
 from tests.chaos.s3_wire import slow_down
 from tests.chaos.steps import Moment, Step
 from tests.chaos.system import Victim
@@ -37,10 +37,18 @@ class Fault:
     stroke: Stroke | None = None
     lasts_seconds: float = 0.0
     redelivers: bool = False
+    loses_events: bool = False
+    """Whether the broker itself forgets: then reconcile has to find it."""
 
 
-def at(step: Step, moment: Moment, disturbance: Disturbance, times: int = TIMES) -> tuple[Rule, ...]:
-    return (Rule(step, moment, disturbance, times=times, gap_seconds=GAP_SECONDS),)
+def at(
+    step: Step,
+    moment: Moment,
+    disturbance: Disturbance,
+    times: int = TIMES,
+    gap_seconds: float = GAP_SECONDS,
+) -> tuple[Rule, ...]:
+    return (Rule(step, moment, disturbance, times=times, gap_seconds=gap_seconds),)
 
 
 def now_and_then(share: float, moment: Moment, disturbance: Disturbance, *steps: Step) -> tuple[Rule, ...]:
@@ -50,13 +58,14 @@ def now_and_then(share: float, moment: Moment, disturbance: Disturbance, *steps:
 _ENVIRONMENT = Kill(Victim.ENVIRONMENT)
 # Whose environment it is, and each step of its work.
 _STEPS = (
-    ("ingest", Step.RAW_PUT),
-    ("ingest", Step.INGEST_COMMIT),
-    ("outbox-publish", Step.PRODUCE),
-    ("outbox-publish", Step.MARK_COMMIT),
-    ("normalize", Step.ATTEMPT_COMMIT),
-    ("normalize", Step.RAW_GET),
-    ("normalize", Step.CANONICAL_COMMIT),
+    # One of several, and one request under it: the others hardly notice, so more of them die.
+    ("ingest", Step.RAW_PUT, 8, 0.5),
+    ("ingest", Step.INGEST_COMMIT, 8, 0.5),
+    ("outbox-publish", Step.PRODUCE, TIMES, GAP_SECONDS),
+    ("outbox-publish", Step.MARK_COMMIT, TIMES, GAP_SECONDS),
+    ("normalize", Step.ATTEMPT_COMMIT, TIMES, GAP_SECONDS),
+    ("normalize", Step.RAW_GET, TIMES, GAP_SECONDS),
+    ("normalize", Step.CANONICAL_COMMIT, TIMES, GAP_SECONDS),
 )
 _SERVICE_STEPS = (
     ("Postgres", Victim.POSTGRES, ((BEFORE, Step.INGEST_COMMIT), (AFTER, Step.INGEST_COMMIT))),
@@ -74,8 +83,8 @@ _SERVICE_STEPS = (
 
 def _kills() -> list[Fault]:
     faults = [
-        Fault(f"kill -9 of {who} {moment.value} {step.value}", at(step, moment, _ENVIRONMENT))
-        for who, step in _STEPS
+        Fault(f"kill -9 of {who} {moment.value} {step.value}", at(step, moment, _ENVIRONMENT, times, gap))
+        for who, step, times, gap in _STEPS
         for moment in (BEFORE, AFTER)
     ]
     faults += [
@@ -190,6 +199,11 @@ def all_faults() -> Sequence[Fault]:
         *_freezes(),
         *_bad_answers(),
         Fault("every event comes twice and out of order", redelivers=True),
+        Fault(
+            "the broker acknowledges what it does not keep, and reconcile finds it",
+            at(Step.PRODUCE, BEFORE, AnswerInstead(acknowledge_produce, last=False)),
+            loses_events=True,
+        ),
     ]
 
 

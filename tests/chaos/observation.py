@@ -50,6 +50,10 @@ class Observation:
             )
         )
 
+    def orphans(self) -> list[str]:
+        """Raw objects that no manifest row knows."""
+        return sorted(self._raw_objects() - self._set("SELECT record_id::text FROM raw_object_manifest"))
+
     def hold(self, record_ids: Sequence[str]) -> Held:
         """Everything that a verdict over these records needs."""
         ids = list(record_ids)

@@ -15,7 +15,7 @@ SHOWN = 3
 def show(console: Console, outcomes: Sequence[Outcome]) -> None:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("fault", overflow="fold")
-    for name in ("requests", "accepted", "tried again", "lost", "doubled", "recovery"):
+    for name in ("requests", "accepted", "tried again", "mended", "lost", "doubled", "recovery"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("")
     for outcome in outcomes:
@@ -25,6 +25,7 @@ def show(console: Console, outcomes: Sequence[Outcome]) -> None:
             f"{outcome.requests:,}",
             f"{outcome.accepted:,}",
             f"{outcome.tried_again:,}",
+            f"{outcome.mended:,}",
             f"{len(outcome.verdict.lost):,}",
             f"{len(outcome.verdict.doubled):,}",
             "never" if recovery is None else f"{recovery:.1f} s",
@@ -43,6 +44,7 @@ def markdown_line(outcome: Outcome) -> str:
         outcome.requests,
         outcome.accepted,
         outcome.tried_again,
+        outcome.mended,
         len(outcome.verdict.lost),
         len(outcome.verdict.doubled),
     )

@@ -128,6 +128,15 @@ class Tally:
     def add(self, posting: Posting, answer: Answer) -> None:
         self.answers.setdefault(posting, []).append(answer)
 
+    def forget_unanswered(self) -> list[Posting]:
+        """Those whose client gave up; they may be sent anew."""
+        given_up = [
+            posting for posting, answers in self.answers.items() if all(a.status != 202 for a in answers)
+        ]
+        for posting in given_up:
+            del self.answers[posting]
+        return given_up
+
     def told(self) -> list[Told]:
         return [Told(posting, tuple(answers)) for posting, answers in self.answers.items()]
 
