@@ -181,7 +181,7 @@ class Experiment:
             tried_again=clients.statuses.total() - clients.statuses[202],
             server_errors=clients.statuses[500],
             mended=mended,
-            recovery_seconds=recovery if _breaks(fault) else 0.0,
+            recovery_seconds=recovery,
             verdict=verdict,
         )
 
@@ -227,7 +227,7 @@ class Experiment:
                 await self._fire_schedule()
         finally:
             self._injector.disarm()
-            if fault.lasts_seconds:
+            if fault.lasts_seconds or not _breaks(fault):
                 self._injector.lift()
             if redelivery is not None:
                 redelivery.stop()
