@@ -13,6 +13,10 @@ def echo(event, context):
     return {"statusCode": 200, "headers": {"Content-Type": "application/json"}, "body": json.dumps(event)}
 
 
+def mirror(event, context):
+    return event
+
+
 def empty(event, context):
     return {"statusCode": 204}
 
