@@ -104,13 +104,14 @@ def _reading(source: Mapping[str, Any]) -> str | Text:
 
 def _schedules(state: State) -> _Rows:
     return (
-        ("SCHEDULE", "expression", "function", "fired"),
+        ("SCHEDULE", "expression", "function", "fired", "next, UTC"),
         [
             (
                 short_name(name.removeprefix(schedule["function"])),
                 schedule["expression"] if schedule["enabled"] else f"{schedule['expression']}, off",
                 short_name(schedule["function"]),
                 schedule["fired"],
+                schedule["next"] and f"{datetime.fromisoformat(schedule['next']):%d %b %H:%M:%S}",
             )
             for name, schedule in state["schedules"].items()
         ],

@@ -27,6 +27,13 @@ SOURCE = {
     "retries": 0,
     "lag": 7,
 }
+SCHEDULE = {
+    "expression": "cron(30 2 ? * MON-FRI *)",
+    "function": "OutboxPublishFunction",
+    "enabled": True,
+    "fired": 3,
+    "next": "2026-11-26T02:30:00Z",
+}
 SERVICE = {
     "name": "postgres",
     "state": "ready",
@@ -45,7 +52,10 @@ def state(**changes: Any) -> dict[str, Any]:
         "started_at": "2026-11-25T01:00:00+00:00",
         "functions": {"OutboxPublishFunction": FUNCTION},
         "event_sources": {"NormalizeFromV1": SOURCE},
-        "schedules": {},
+        "schedules": {
+            "OutboxPublishFunctionNightly": SCHEDULE,
+            "OutboxPublishFunctionOff": SCHEDULE | {"next": None},
+        },
         "services": [SERVICE],
     } | changes
 
@@ -62,8 +72,14 @@ def test_a_healthy_system_shows_its_figures_and_says_that_nothing_is_wrong() -> 
     text = shown(state())
     assert "up 2 h 5 min" in text
     assert "Nothing needs attention." in text
-    (function,) = (line.split() for line in text.splitlines() if "outbox-publish" in line)
+    function = next(line.split() for line in text.splitlines() if line.strip().startswith("outbox-publish"))
     assert function == ["outbox-publish", "2/4", "1", "0", "1,200", "-", "0", "4.2", "1,234"]
+
+
+def test_a_schedule_says_when_it_fires_next() -> None:
+    nightly, off = (line for line in shown(state()).splitlines() if "MON-FRI" in line)
+    assert nightly.rstrip().endswith("3  26 Nov 02:30:00")
+    assert off.rstrip().endswith("-")
 
 
 def test_rates_are_counted_from_the_look_before() -> None:
@@ -71,7 +87,8 @@ def test_rates_are_counted_from_the_look_before() -> None:
         at="2026-11-25T03:04:58.000+00:00",
         functions={"OutboxPublishFunction": FUNCTION | {"invocations": 1_000}},
     )
-    (function,) = (line.split() for line in shown(state(), before).splitlines() if "outbox-publish" in line)
+    lines = (line.strip() for line in shown(state(), before).splitlines())
+    function = next(line.split() for line in lines if line.startswith("outbox-publish"))
     assert function[5] == "100"
 
 
