@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import typer
 
+from infra.cli.commands.dead_letters import dead_letters
 from infra.cli.commands.demo import demo
 from infra.cli.commands.down import down
+from infra.cli.commands.erase import erase
 from infra.cli.commands.invoke import invoke
+from infra.cli.commands.lineage import lineage
 from infra.cli.commands.logs import logs
 from infra.cli.commands.pause import pause, resume
 from infra.cli.commands.reconcile import reconcile
@@ -40,6 +43,8 @@ for command in (
     pause,
     resume,
     token,
+    lineage,
+    erase,
     replay,
     reconcile,
     demo,
@@ -47,6 +52,7 @@ for command in (
     sources,
 ):
     app.command()(command)
+app.add_typer(dead_letters, name="dead-letters")
 
 if __name__ == "__main__":
     app()

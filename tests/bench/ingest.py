@@ -10,7 +10,7 @@ import uuid
 import uvloop
 
 from exchange.intake import idempotency, store
-from exchange.intake.model import record_ingested
+from exchange.intake.model import record_ingested, record_lock_id
 from exchange.outbox.model import OutboxEvent
 from exchange.platform.db import database
 from exchange.platform.objects import raw_objects
@@ -117,10 +117,18 @@ def run_bare_loop(count: int) -> None:
         key_hash = f"bench-{run}-{number}"
         with database().transaction() as transaction:
             transaction.execute(
-                idempotency.QUERIES["lock_and_read_answer"], {"lock_id": hash(key_hash), "key_hash": key_hash}
+                idempotency.QUERIES["lock_and_read_answer"],
+                {
+                    "lock_id": hash(key_hash),
+                    "record_lock_id": record_lock_id(submission.record_id),
+                    "key_hash": key_hash,
+                    "record_id": submission.record_id,
+                },
             )
             objects.put(submission.object_key, submission.body, metadata)
-            store.accept_submission(transaction, submission, event, settings.raw_bucket)
+            store.accept_submission(
+                transaction, submission, event, bucket=settings.raw_bucket, key_hash=key_hash
+            )
             transaction.execute_and_commit(
                 idempotency.QUERIES["keep_answer"],
                 {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -150,11 +151,52 @@ def searched(system: RunningSystem) -> Haystacks:
         lambda: system.rows("SELECT count(*) FROM outbox_events WHERE published_at IS NULL") == [(0,)],
         "all dead letters are published",
     )
+    operate(system, record_ids, haystacks)
     # The scheduled publisher still lingers and has not said anything yet; this one has.
     send(system.addresses.lambda_, "POST", f"{INVOKE}/OutboxPublishFunction/invocations", [], b"{}")
     wait_until(lambda: b"REPORT" in log_of(system, "OutboxPublishFunction"), "the log is written")
     collect(system, haystacks)
     return haystacks
+
+
+def operate(system: RunningSystem, record_ids: list[str], haystacks: Haystacks) -> None:
+    """What an operator does with these people's records: trace, redrive, erase; well and badly asked."""
+
+    numbered = count()
+
+    def ask(function: str, **event: object) -> Any:
+        answer = send(
+            system.addresses.lambda_,
+            "POST",
+            f"{INVOKE}/{function}/invocations",
+            [],
+            json.dumps(event).encode(),
+        )
+        haystacks.add(f"answer {next(numbered)} to an operator, of {function}", answer.everything)
+        return answer.json
+
+    for record_id in record_ids:
+        ask("LineageFunction", record_id=record_id)
+    ask("RedriveFunction", action="list")
+    letters = ask("RedriveFunction", action="list", by="letter", limit=500)["dead_letters"]
+    numbers = [letter["dead_letter_id"] for letter in letters]
+    for number in numbers:
+        ask("RedriveFunction", action="show", dead_letter_id=number)
+    assert ask("RedriveFunction", action="redrive", dead_letter_ids=numbers)["redriven"]
+    ask("RedriveFunction", action="redrive", reason="Xanthippezqv", Xanthippezqv=1)
+    found = ask("EraseFunction", partner_id="partnerA", person=PERSON, dry_run=True)["record_ids"]
+    assert set(found) & set(record_ids)
+    for bad in ({"dob": "1937-08-19T"}, {"given_name": "Xanthippezqv|"}, {"Xanthippezqv": 1}):
+        assert "errorMessage" in ask("EraseFunction", partner_id="partnerA", person=PERSON | bad)
+    assert "errorMessage" in ask("EraseFunction", partner_id="Xanthippezqv", person=PERSON)
+    assert "errorMessage" in ask("EraseFunction", record_ids=["Xanthippezqv"])
+    # One canonical record goes; the others stay, to be looked for.
+    assert ask("EraseFunction", record_ids=found[:1])["receipt"]["complete"]
+    wait_until(
+        lambda: system.rows("SELECT count(*) FROM dead_letters WHERE state = 'redriven'") == [(0,)],
+        "what was redriven is settled again",
+    )
+    ask("RetainFunction")
 
 
 def log_of(system: RunningSystem, function: str) -> bytes:
@@ -172,6 +214,9 @@ def collect(system: RunningSystem, haystacks: Haystacks) -> None:
         if table == "outbox_events":
             values = system.rows("SELECT value FROM outbox_events")
             haystacks.add("values of the outbox", b"\n".join(bytes(value) for (value,) in values))
+        if table == "dead_letters":
+            values = system.rows("SELECT event FROM dead_letters WHERE event IS NOT NULL")
+            haystacks.add("events of dead letters", b"\n".join(bytes(value) for (value,) in values))
     for topic in TOPICS:
         haystacks.add(f"topic {topic}", b"\n".join(read_all(system, topic)))
     for url in (system.addresses.ingest, system.addresses.admin):
@@ -204,13 +249,18 @@ def test_the_search_looked_everywhere(searched: Haystacks, system: RunningSystem
     places = searched.by_place
     assert {f"table {name}" for name in system.tables()} <= places.keys()
     assert {f"topic {name}" for name in TOPICS} <= places.keys()
-    for function in ("IngestFunction", "TokenizeFunction", "NormalizeFunction", "OutboxPublishFunction"):
+    for function in (
+        *("IngestFunction", "TokenizeFunction", "NormalizeFunction", "OutboxPublishFunction"),
+        *("LineageFunction", "RedriveFunction", "EraseFunction", "RetainFunction"),
+    ):
         assert b"REPORT" in places[f"log {function}.log"]
     for place in (
         "table canonical_encounters",
         "table dead_letters",
         "topic record.ingested.v2.dlq",
         "values of the outbox",
+        "events of dead letters",
+        "table tombstones",
     ):
         assert places[place], place
 

@@ -7,6 +7,7 @@ ExchangeError
 │   ├── Unauthenticated            401
 │   ├── Forbidden                  403
 │   ├── IdempotencyConflict        409
+│   ├── RecordErased               410
 │   ├── PayloadTooLarge            413
 │   └── UnsupportedContentType     415
 ├── RecordFailed                   one record's own failure: counts as an attempt, ends as a dead letter
@@ -69,6 +70,12 @@ class IdempotencyConflict(RequestRefused):
     """The Idempotency-Key was already used with another body."""
 
     code = "idempotency_conflict"
+
+
+class RecordErased(RequestRefused):
+    """The record that this request asks for was erased, and stays so."""
+
+    code = "record_erased"
 
 
 class PayloadTooLarge(RequestRefused):

@@ -13,10 +13,13 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
 
+import boto3
 import psycopg2
 import psycopg2.extras
+from botocore.config import Config
 from obstore.store import S3Store
 
+from exchange.erasure.service import Eraser
 from exchange.intake.model import Submission, record_ingested
 from exchange.intake.service import Intake
 from exchange.outbox.service import Publisher
@@ -26,6 +29,7 @@ from exchange.platform.db import Database
 from exchange.platform.http import HttpRequest
 from exchange.platform.objects import Objects
 from exchange.platform.settings import Settings
+from exchange.platform.versions import ObjectVersions
 from exchange.records.canonicalizing import Canonicalizer
 from exchange.records.service import Normalizer
 from exchange.records.tokenizing import Tokenizer
@@ -187,6 +191,22 @@ class Exchange:
             self.bucket,
         )
         return Normalizer(database, canonicalizer, CONTRACT_OF_TOPIC)
+
+    def versions(self, endpoint: str | None = None) -> ObjectVersions:
+        s3 = self.endpoints.s3
+        client = boto3.client(
+            "s3",
+            endpoint_url=endpoint or s3.url,
+            region_name=s3.region,
+            aws_access_key_id=s3.access_key,
+            aws_secret_access_key=s3.secret_key,
+            config=Config(connect_timeout=1, read_timeout=5, retries={"total_max_attempts": 1}),
+        )
+        return ObjectVersions(client, self.bucket)
+
+    def eraser(self, *, versions: ObjectVersions | None = None) -> Eraser:
+        database = self.connect_as("exchange_erase")
+        return Eraser(database, versions or self.versions(), InProcessTokenizer)
 
     def put(self, submission: Submission, *, body: bytes | None = None) -> None:
         self.objects().put(

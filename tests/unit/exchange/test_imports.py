@@ -31,7 +31,8 @@ assert settings.load_settings.cache_info().currsize == 0
 
 def test_every_function_is_looked_at() -> None:
     assert [
-        *("ingest", "lineage", "normalize", "outbox_publish", "reconcile", "redrive", "replay", "tokenize"),
+        *("erase", "ingest", "lineage", "normalize", "outbox_publish", "reconcile", "redrive", "replay"),
+        *("retain", "tokenize"),
     ] == FUNCTIONS
 
 

@@ -15,6 +15,8 @@ ROLE_OF = {
     "NormalizeFunction": "exchange_normalize",
     "LineageFunction": "exchange_lineage",
     "RedriveFunction": "exchange_redrive",
+    "EraseFunction": "exchange_erase",
+    "RetainFunction": "exchange_retain",
     "ReplayFunction": "exchange_replay",
     "ReconcileFunction": "exchange_reconcile",
 }
@@ -90,7 +92,11 @@ def test_only_ingest_writes_raw_objects_and_only_those_who_work_on_them_read_the
     assert {name for name in FUNCTIONS if "s3:PutObject" in policies(name)} == {"IngestFunction"}
     readers = {name for name in FUNCTIONS if "s3:GetObject" in policies(name)}
     assert readers == {"NormalizeFunction", "ReplayFunction", "ReconcileFunction"}
-    assert not any("s3:DeleteObject" in policies(name) for name in FUNCTIONS)
+
+
+def test_only_erase_and_retain_delete_raw_objects() -> None:
+    deleting = {name for name in FUNCTIONS if "s3:DeleteObject" in policies(name)}
+    assert deleting == {"EraseFunction", "RetainFunction"}
 
 
 def test_only_outbox_publish_knows_the_brokers() -> None:

@@ -14,6 +14,7 @@ from tests.unit.infra.deployed import LOCAL, MSK, ROOT, SELF_MANAGED, Deployed
 FUNCTIONS = (
     *("IngestFunction", "TokenizeFunction", "OutboxPublishFunction", "NormalizeFunction"),
     *("LineageFunction", "RedriveFunction", "ReplayFunction", "ReconcileFunction"),
+    *("EraseFunction", "RetainFunction"),
 )
 
 

@@ -66,6 +66,19 @@ CALLS: dict[str, set[tuple[str, str]]] = {
         ("secretsmanager:GetSecretValue", SECRET + "exchange/postgres/exchange_reconcile-*"),  # platform.db
         ("kms:Decrypt", KEY),
     },
+    "EraseFunction": {
+        ("secretsmanager:GetSecretValue", SECRET + "exchange/postgres/exchange_erase-*"),  # platform.db
+        ("kms:Decrypt", KEY),
+        ("lambda:InvokeFunction", ACCOUNT.format(service="lambda", name="function:TokenizeFunction:live")),
+        ("s3:ListBucketVersions", "arn:aws:s3:::exchange-raw"),  # platform.versions.find
+        ("s3:DeleteObjectVersion", "arn:aws:s3:::exchange-raw/*"),  # platform.versions.delete
+    },
+    "RetainFunction": {
+        ("secretsmanager:GetSecretValue", SECRET + "exchange/postgres/exchange_retain-*"),  # platform.db
+        ("kms:Decrypt", KEY),
+        ("s3:ListBucketVersions", "arn:aws:s3:::exchange-raw"),  # platform.versions.find
+        ("s3:DeleteObjectVersion", "arn:aws:s3:::exchange-raw/*"),  # platform.versions.delete
+    },
 }
 # "*" as the resource, and why.
 UNAVOIDABLE = {
@@ -113,10 +126,10 @@ def test_no_action_is_a_wildcard_and_no_resource_without_a_reason(function: str)
         assert resource != "*" or action in UNAVOIDABLE
 
 
-def test_only_tokenize_reads_the_token_keys_and_only_normalize_invokes_it() -> None:
+def test_only_tokenize_reads_the_token_keys_and_only_normalize_and_erase_invoke_it() -> None:
     readers = {f for f in CALLS if ("secretsmanager:GetSecretValue", MSK["TokenizerSecretArn"]) in granted(f)}
     callers = {f for f in CALLS if any(action == "lambda:InvokeFunction" for action, _ in granted(f))}
-    assert (readers, callers) == ({"TokenizeFunction"}, {"NormalizeFunction"})
+    assert (readers, callers) == ({"TokenizeFunction"}, {"NormalizeFunction", "EraseFunction"})
 
 
 @pytest.mark.parametrize("function", CALLS)

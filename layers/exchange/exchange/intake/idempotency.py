@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from functools import cache
 from typing import NoReturn
+from uuid import UUID
 
 from aws_lambda_powertools.utilities.idempotency import IdempotencyConfig
 from aws_lambda_powertools.utilities.idempotency.exceptions import (
@@ -18,6 +19,8 @@ from aws_lambda_powertools.utilities.idempotency.exceptions import (
 from aws_lambda_powertools.utilities.idempotency.persistence.base import BasePersistenceLayer
 from aws_lambda_powertools.utilities.idempotency.persistence.datarecord import STATUS_CONSTANTS, DataRecord
 
+from exchange.errors import RecordErased
+from exchange.intake.model import record_lock_id
 from exchange.platform.db import Database, Transaction
 from exchange.platform.queries import load_queries
 
@@ -45,7 +48,12 @@ class PostgresPersistence(BasePersistenceLayer):
         super().__init__()  # type: ignore[no-untyped-call]
         self._database = database
         self._transaction: Transaction | None = None
+        self._record_id = UUID(int=0)
         self._scope: dict[str, str] = {}
+        self.key_hash = ""
+        """The name of the key's row."""
+        self.first_correlation_id: str | None = None
+        """Of the record in hand when it was stored before and only the key's row is gone."""
 
     @property
     def transaction(self) -> Transaction:
@@ -54,23 +62,32 @@ class PostgresPersistence(BasePersistenceLayer):
             raise LookupError("no request is in hand")
         return self._transaction
 
-    def open_for(self, *, partner_id: str, route: str) -> None:
-        """Say whose row the next one is. Rolls back what a killed request (a BaseException calls no hook) left."""
+    def open_for(self, *, partner_id: str, route: str, record_id: UUID) -> None:
+        """Say whose row the next one is, and which record it answers for.
+
+        Rolls back what a killed request (a BaseException calls no hook) left.
+        """
         self._rollback()
+        self._record_id = record_id
         self._scope = {"partner_id": partner_id, "route": route}
 
     def _put_record(self, data_record: DataRecord) -> None:
         self._transaction = self._database.begin()
         try:
-            rows = self._transaction.execute(
+            self.key_hash = data_record.idempotency_key
+            ((erased, self.first_correlation_id, *answer),) = self._transaction.execute(
                 QUERIES["lock_and_read_answer"],
                 {
-                    "lock_id": _lock_id(data_record.idempotency_key),
-                    "key_hash": data_record.idempotency_key,
+                    "lock_id": _lock_id(self.key_hash),
+                    "record_lock_id": record_lock_id(self._record_id),
+                    "key_hash": self.key_hash,
+                    "record_id": self._record_id,
                 },
             )
-            if rows:
-                self._answer_again(data_record, *rows[0])
+            if erased:
+                raise RecordErased("was used for a record that has been erased", field="Idempotency-Key")
+            if answer[0] is not None:
+                self._answer_again(data_record, *answer)
         except BaseException:
             self._rollback()
             raise

@@ -126,6 +126,11 @@ class Refusal:
     partner_id: str | None
 
 
+def record_lock_id(record_id: UUID) -> int:
+    """The advisory lock that ingest and erase take on a record, so that neither acts on what the other undoes."""
+    return int.from_bytes(record_id.bytes[:8], "big", signed=True)
+
+
 def format_time(at: datetime) -> str:
     """RFC 3339 in UTC with milliseconds, the one form that events and metadata carry."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,8 +1,13 @@
 -- name: lock_and_read_answer
--- Two statements: in one, the snapshot would be older than the lock and miss the answer of whoever held it before.
-SELECT pg_advisory_xact_lock(%(lock_id)s);
-SELECT body_hash, response, expires_at <= clock_timestamp() AS expired
-FROM idempotency_keys WHERE key_hash = %(key_hash)s;
+-- Two statements: in one, the snapshot would be older than the locks and miss what whoever held them before wrote. The
+-- second lock is the record's, which erase takes. An erased record is gone by its key and by itself; the manifest knows
+-- the first answer to a key whose row has been pruned.
+SELECT pg_advisory_xact_lock(%(lock_id)s), pg_advisory_xact_lock(%(record_lock_id)s);
+SELECT EXISTS (SELECT FROM tombstones WHERE key_hash = %(key_hash)s)
+           OR EXISTS (SELECT FROM tombstones WHERE record_id = %(record_id)s) AS erased,
+       correlation_id, body_hash, response, expires_at <= clock_timestamp() AS expired
+FROM (SELECT %(record_id)s::uuid AS record_id, %(key_hash)s AS key_hash) AS asked
+LEFT JOIN idempotency_keys USING (key_hash) LEFT JOIN raw_object_manifest USING (record_id);
 
 -- name: keep_answer
 -- An expired key may be used for another body; until then the lock keeps this row ours alone.
@@ -16,10 +21,10 @@ ON CONFLICT (key_hash) DO UPDATE SET body_hash = excluded.body_hash, response = 
 -- One statement, one round trip: the record, its event, its audit row and its count appear together or not at all.
 WITH manifest AS (
     INSERT INTO raw_object_manifest (record_id, partner_id, source, route, record_kind, schema_hint, bucket,
-                                     object_key, sha256, size_bytes, correlation_id, occurred_at)
+                                     object_key, sha256, size_bytes, correlation_id, occurred_at, key_hash)
     VALUES (%(record_id)s, %(partner_id)s, %(source)s, %(route)s, %(record_kind)s, %(schema_hint)s, %(bucket)s,
-            %(object_key)s, %(sha256)s, %(size_bytes)s, %(correlation_id)s, %(occurred_at)s)
-    -- the record is there already when its idempotency row was lost or pruned: its event went out then
+            %(object_key)s, %(sha256)s, %(size_bytes)s, %(correlation_id)s, %(occurred_at)s, %(key_hash)s)
+    -- nobody else can have stored it since we looked: the lock is ours
     ON CONFLICT (record_id) DO NOTHING
     RETURNING record_id
 ), event AS (

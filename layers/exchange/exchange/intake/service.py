@@ -76,7 +76,9 @@ class Intake:
             "body_sha256": submission.body_sha256,
         }
         idempotency_config().register_lambda_context(context)
-        self._persistence.open_for(partner_id=submission.partner_id, route=submission.route)
+        self._persistence.open_for(
+            partner_id=submission.partner_id, route=submission.route, record_id=submission.record_id
+        )
         accepted: list[Submission] = []
         try:
             answer = self._accept_once(scope=scope, submission=submission, accepted=accepted)
@@ -95,6 +97,10 @@ class Intake:
     def _accept(
         self, *, scope: dict[str, str], submission: Submission, accepted: list[Submission]
     ) -> dict[str, str]:
+        first_correlation_id = self._persistence.first_correlation_id
+        if first_correlation_id is not None:
+            # Retention took the key's row; the record is there, and another object would belong to nobody.
+            return {"record_id": str(submission.record_id), "correlation_id": first_correlation_id}
         # The scope is Powertools' to read. The object goes first: a row without an object would be a lie, an
         # object without a row is found by reconcile and by the client's retry.
         self._objects.put(submission.object_key, submission.body, submission.object_metadata)
@@ -104,7 +110,13 @@ class Intake:
             key=str(submission.record_id),
             value=record_ingested(submission, bucket),
         )
-        store.accept_submission(self._persistence.transaction, submission, event, bucket)
+        store.accept_submission(
+            self._persistence.transaction,
+            submission,
+            event,
+            bucket=bucket,
+            key_hash=self._persistence.key_hash,
+        )
         accepted.append(submission)
         return {"record_id": event.key, "correlation_id": submission.correlation_id}
 

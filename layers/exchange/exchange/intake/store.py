@@ -12,9 +12,9 @@ QUERIES = load_queries(__file__)
 
 
 def accept_submission(
-    transaction: Transaction, submission: Submission, event: OutboxEvent, bucket: str
+    transaction: Transaction, submission: Submission, event: OutboxEvent, *, bucket: str, key_hash: str
 ) -> None:
-    """Write the record, its event, its audit row and its count."""
+    """Write the record, its event, its audit row and its count; `key_hash` names its key's row."""
     transaction.execute(
         QUERIES["accept_submission"],
         {
@@ -30,6 +30,7 @@ def accept_submission(
             "size_bytes": len(submission.body),
             "correlation_id": submission.correlation_id,
             "occurred_at": submission.occurred_at,
+            "key_hash": key_hash,
             "shard": event.shard,
             "topic": event.topic,
             "key": event.key,

@@ -73,7 +73,7 @@ class DeadLetters:
 
 
 def operate(letters: DeadLetters, event: Mapping[str, Any], request_id: str) -> dict[str, Any]:
-    """Do what an operator asks; raises ContractViolation, naming the field. Contract: docs/operating.md."""
+    """Do what an operator asks; raises ContractViolation, naming the field."""
     action = event.get("action", "list")
     if action == "list" and event.get("by", "reason") == "reason":
         return {"reasons": letters.list_reasons()}

@@ -107,7 +107,9 @@ FROM processing_stage_state AS s LEFT JOIN tombstones USING (record_id)
 WHERE s.record_id = ANY (%(record_ids)s::uuid[]) AND s.stage = 'canonicalize';
 
 -- name: mark_erased
--- Attempts whose record was erased while they ran: their effect was not written.
+-- Attempts whose record was erased while they ran, or before, by a tombstone that outlived the record's state.
+UPDATE processing_stage_state SET state = 'erased', error_code = 'erased'
+WHERE record_id = ANY (%(record_ids)s::uuid[]) AND stage = 'canonicalize';
 UPDATE processing_attempts AS a SET state = 'erased', error_code = 'erased'
 FROM unnest(%(record_ids)s::uuid[], %(started_at)s::timestamptz[]) AS erased (record_id, started_at)
 WHERE (a.record_id, a.stage, a.started_at) = (erased.record_id, 'canonicalize', erased.started_at);

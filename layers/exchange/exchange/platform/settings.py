@@ -37,6 +37,7 @@ class Settings:
     tokenizer_secret_arn: str = ""
     tokenize_function_name: str = ""
     outbox_retention_hours: str = "168"
+    ledger_retention_days: str = "400"
     aws_region: str = "us-east-1"
     aws_endpoint_url_s3: str = ""
 

@@ -1,0 +1,37 @@
+"""Scheduled: deletes what its retention has passed. Event: {}."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from exchange.platform.faults import contain_faults
+from exchange.platform.log import logger
+from exchange.platform.metrics import record_counts
+from exchange.retention.service import retention
+
+SERVICE = "retain"
+# A page's statement and deletion end within this.
+RESERVE_SECONDS = 30.0
+
+
+@contain_faults(SERVICE)
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    seconds = max(context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS, 1.0)
+    report = retention().run(deadline=time.monotonic() + seconds, request_id=context.aws_request_id)
+    record_counts(
+        SERVICE,
+        {
+            "RawObjectVersionsDeleted": report.raw_object_versions,
+            "IdempotencyKeysDeleted": report.idempotency_keys,
+            "AttemptsDeleted": report.attempts,
+            "DeadLettersDeleted": report.dead_letters,
+            "ErasuresCompleted": report.erasures_completed,
+            "RunsCutShort": 0 if report.complete else 1,
+        },
+    )
+    logger(SERVICE).info("retention applied", request_id=context.aws_request_id)
+    return asdict(report)

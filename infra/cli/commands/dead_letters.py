@@ -1,0 +1,145 @@
+"""`exchange dead-letters`"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from infra.cli.failure import fail
+from infra.cli.lambda_client import FunctionFailed, call, lambda_client
+from infra.cli.recovery.screen import console, table
+from infra.cli.target import DEFAULT, DataDir, running_system
+
+PAGE = 500
+AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
+Reason = Annotated[str, typer.Option(help="The class: its REASON in the list.")]
+
+dead_letters = typer.Typer(
+    no_args_is_help=True, help="Records that could not be made canonical: list, show, send again."
+)
+
+
+@dead_letters.command("list")
+def list_dead_letters(
+    *,
+    letters: Annotated[bool, typer.Option("--letters", help="One by one instead of by reason.")] = False,
+    reason: Reason = "",
+    limit: Annotated[int, typer.Option(min=1, max=PAGE, help="How many letters at most.")] = 50,
+    after: Annotated[int, typer.Option(min=0, help="Letters past this number.")] = 0,
+    as_json: AsJson = False,
+    data_dir: DataDir = DEFAULT,
+) -> None:
+    """List what waits, by reason, the largest class first; with --letters or --reason one by one.
+
+    Example: exchange dead-letters list --reason 1f3a09bc
+    """
+    if letters or reason:
+        asked: dict[str, Any] = {"action": "list", "by": "letter", "limit": limit, "after": after}
+        found = _ask(data_dir, asked | ({"reason": reason} if reason else {}))["dead_letters"]
+        columns: tuple[str, ...] = (
+            *("dead_letter_id", "reason", "state", "record_id", "partner_id", "record_kind", "stage"),
+            *("attempts", "redrives", "failed_at", "error_message"),
+        )
+    else:
+        found = _ask(data_dir, {"action": "list"})["reasons"]
+        columns = (
+            "reason",
+            "dead_letters",
+            "redriven",
+            "most_redrives",
+            "stage",
+            "error_message",
+            "last_failed_at",
+        )
+    if as_json:
+        print(json.dumps(found, indent=2))
+    elif found:
+        heads = [column.removesuffix("_id").replace("_", " ") for column in columns]
+        console().print(table(heads, [[row[column] for column in columns] for row in found]))
+    else:
+        print("No dead letter waits.")
+
+
+@dead_letters.command("show")
+def show_dead_letter(
+    dead_letter_id: Annotated[int, typer.Argument(help="Its number in the list.")],
+    as_json: AsJson = False,
+    data_dir: DataDir = DEFAULT,
+) -> None:
+    """Show one letter: what failed, where, how often. Never whose record it is.
+
+    Example: exchange dead-letters show 17
+    """
+    letter = _ask(data_dir, {"action": "show", "dead_letter_id": dead_letter_id})
+    if as_json:
+        print(json.dumps(letter, indent=2))
+        return
+    console().print(table(("", ""), [(name.replace("_", " "), value) for name, value in letter.items()]))
+    print(f"\nIts record's way: exchange lineage {letter['record_id']}" if letter["record_id"] else "")
+
+
+@dead_letters.command("redrive")
+def redrive_dead_letters(
+    dead_letter_ids: Annotated[list[int] | None, typer.Argument(help="Numbers in the list.")] = None,
+    *,
+    reason: Reason = "",
+    everything: Annotated[bool, typer.Option("--all", help="All that wait.")] = False,
+    rate_per_sec: Annotated[float, typer.Option(min=0.1, help="Events a second at most.")] = 100,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
+    as_json: AsJson = False,
+    data_dir: DataDir = DEFAULT,
+) -> None:
+    """Send events again once what made them fail is mended: some, a class or all.
+
+    The same bytes go out, each record gets five attempts anew, and an audit row says so. A record that fails again is
+    dead again and stays so until asked for again. What could not be read cannot be sent; exchange replay finds it.
+
+    Example: exchange dead-letters redrive --reason 1f3a09bc --rate-per-sec 20
+    """
+    chosen: dict[str, Any] = {
+        **({"dead_letter_ids": dead_letter_ids} if dead_letter_ids else {}),
+        **({"reason": reason} if reason else {}),
+        **({"all": True} if everything else {}),
+    }
+    if len(chosen) != 1:
+        fail("say which: numbers, --reason or --all")
+    asked = {"action": "redrive", **chosen}
+    report = _ask(data_dir, asked | {"dry_run": True})
+    if not dry_run:
+        report = _redrive(data_dir, asked, report, rate_per_sec)
+    if as_json:
+        print(json.dumps(report, indent=2))
+    elif dry_run:
+        print(f"{report['remaining']:,} would be sent again.")
+    else:
+        print(f"{len(report['redriven']):,} sent again, {report['remaining']:,} could not be taken.")
+
+
+def _redrive(
+    data_dir: Any, asked: dict[str, Any], found: dict[str, Any], rate_per_sec: float
+) -> dict[str, Any]:
+    """Page by page, no page before its time; ends when a page takes nothing."""
+    limit = max(1, min(PAGE, int(rate_per_sec)))
+    redriven: list[int] = []
+    with Progress(console=Console(stderr=True), disable=not Console(stderr=True).is_terminal) as progress:
+        task = progress.add_task("redrive", total=found["remaining"])
+        while True:
+            began = time.monotonic()
+            page = _ask(data_dir, asked | {"as_of": found["as_of"], "limit": limit})
+            redriven += page["redriven"]
+            progress.update(task, completed=len(redriven))
+            if not page["redriven"] or not page["remaining"]:
+                return {"redriven": redriven, "remaining": page["remaining"]}
+            time.sleep(max(0.0, len(page["redriven"]) / rate_per_sec - (time.monotonic() - began)))
+
+
+def _ask(data_dir: Any, event: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return call(lambda_client(running_system(data_dir)), "RedriveFunction", event)
+    except FunctionFailed as failed:
+        fail(str(failed))

@@ -1,0 +1,140 @@
+"""`exchange erase`"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import uuid4
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from infra.cli.failure import fail
+from infra.cli.lambda_client import FunctionFailed, call, lambda_client
+from infra.cli.recovery.screen import console, table
+from infra.cli.target import DEFAULT, DataDir, running_system
+
+FUNCTION = "EraseFunction"
+PAGE = 50
+
+
+def erase(
+    record_ids: Annotated[list[str] | None, typer.Argument(help="Records by their record_id.")] = None,
+    *,
+    partner: Annotated[str, typer.Option(help="Instead: a person's records at this partner.")] = "",
+    person: Annotated[
+        str,
+        typer.Option(
+            help="File with {given_name, family_name, dob, ssn} as JSON; - reads standard input. Asked for when absent."
+        ),
+    ] = "",
+    receipt: Annotated[str, typer.Option(help="Finish an erasure of before, and print its receipt.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say which records.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs: the receipt.")] = False,
+    data_dir: DataDir = DEFAULT,
+) -> None:
+    """Erase records for good: every version of the raw object, canonical rows, tokens, answers.
+
+    It cannot be undone: a tombstone keeps the record away, and its Idempotency-Key is answered with 410. A person is
+    found by token, so as the partner wrote the name and with the same ssn or none; records that never became canonical
+    have no token. Identifiers are no arguments, since those stay in the shell's history. Prints a receipt; exit code 1
+    when a record is unknown or the erasure is not complete.
+
+    Example: exchange erase --partner partnerA --person person.json --dry-run
+    """
+    if (bool(record_ids) + bool(partner) + bool(receipt)) != 1:
+        fail("say what: record ids, --partner or --receipt")
+    client = lambda_client(running_system(data_dir))
+    try:
+        if receipt:
+            erasure = call(client, FUNCTION, {"erasure_id": receipt})
+        else:
+            chosen = list(record_ids or []) or _find(client, partner, _read_person(person))
+            if dry_run or not chosen:
+                print("\n".join(chosen) if chosen else "No record is found.")
+                raise typer.Exit(0)
+            if not yes:
+                typer.confirm(f"Erase {len(chosen):,} records for good?", abort=True, err=True)
+            erasure = _erase(client, chosen)
+    except FunctionFailed as failed:
+        fail(str(failed))
+    if as_json:
+        print(json.dumps(erasure["receipt"], indent=2))
+    else:
+        _show(erasure)
+    if erasure["unknown"]:
+        fail(f"{len(erasure['unknown'])} records are unknown: {', '.join(erasure['unknown'])}")
+    if not erasure["receipt"]["complete"]:
+        fail(f"not complete; go on with: exchange erase --receipt {erasure['erasure_id']}")
+
+
+def _find(client: Any, partner: str, person: dict[str, Any]) -> list[str]:
+    found = call(client, FUNCTION, {"partner_id": partner, "person": person, "dry_run": True})
+    return list(found["record_ids"])
+
+
+def _erase(client: Any, record_ids: list[str]) -> dict[str, Any]:
+    """A call a page; what a function did not reach in its time is asked for again."""
+    event = {"erasure_id": str(uuid4())}
+    already, unknown = set[str](), set[str]()
+    screen = Console(stderr=True)
+    with Progress(console=screen, disable=not screen.is_terminal) as progress:
+        task = progress.add_task("erase", total=len(record_ids))
+        for begin in range(0, len(record_ids), PAGE):
+            page = record_ids[begin : begin + PAGE]
+            while True:
+                erasure = call(client, FUNCTION, event | {"record_ids": page})
+                already |= set(erasure["already_erased"])
+                unknown |= set(erasure["unknown"])
+                if not erasure["remaining"]:
+                    break
+            progress.advance(task, len(page))
+    return erasure | {"already_erased": sorted(already), "unknown": sorted(unknown)}
+
+
+def _read_person(source: str) -> dict[str, Any]:
+    """From a file, standard input or a prompt, and never from an argument."""
+    if not source:
+        person = {name: typer.prompt(name, err=True) for name in ("given_name", "family_name", "dob")}
+        ssn = typer.prompt("ssn (empty for none)", default="", hide_input=True, show_default=False, err=True)
+        return person | ({"ssn": ssn} if ssn else {})
+    try:
+        read: Any = json.loads(sys.stdin.read() if source == "-" else Path(source).read_text())
+    except OSError as error:
+        fail(f"{source} cannot be read: {error.strerror}")
+    except ValueError:
+        # the parser's own words quote the text
+        fail("--person is not JSON")
+    if not isinstance(read, dict):
+        fail("--person is not an object")
+    return read
+
+
+def _show(erasure: dict[str, Any]) -> None:
+    receipt = erasure["receipt"]
+    totals = receipt["totals"]
+    screen = console()
+    screen.print(
+        table(
+            ("RECORD", "erased", "raw object gone", "versions", "rows"),
+            [
+                (
+                    record["record_id"],
+                    record["erased_at"],
+                    record["raw_deleted_at"],
+                    record["deleted_object_versions"],
+                    sum(record["deleted_rows"].values()),
+                )
+                for record in receipt["records"]
+            ],
+        )
+    )
+    screen.print(f"\nErasure {receipt['erasure_id']}: {totals['records']:,} records")
+    for record_id in erasure["already_erased"]:
+        screen.print(f"erased before: {record_id}")
+    screen.print(receipt["statement"])
+    screen.print(f"sha256 {receipt['sha256']}")

@@ -1,0 +1,84 @@
+"""`exchange lineage`"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from infra.cli.failure import fail
+from infra.cli.lambda_client import FunctionFailed, call, lambda_client
+from infra.cli.recovery.screen import console, table
+from infra.cli.target import DEFAULT, DataDir, running_system
+
+
+def lineage(
+    record_id: Annotated[str, typer.Argument(help="The record_id of the 202.")],
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    data_dir: DataDir = DEFAULT,
+) -> None:
+    """Trace a record: raw object, events, attempts, canonical row, derived rows.
+
+    Exit code 1 when nobody knows the record.
+
+    Example: exchange lineage 5573a23f-05d6-4b02-9aff-4998ee4f6ac3
+    """
+    try:
+        found = call(lambda_client(running_system(data_dir)), "LineageFunction", {"record_id": record_id})
+    except FunctionFailed as failed:
+        fail(str(failed))
+    known = any(found[part] for part in ("raw_object", "stages", "attempts", "dead_letters", "erased"))
+    if as_json:
+        print(json.dumps(found, indent=2))
+    elif known:
+        _show(found)
+    if not known:
+        fail("nobody knows this record")
+
+
+def _show(found: dict[str, Any]) -> None:
+    screen = console()
+    raw, canonical, erased = found["raw_object"], found["canonical"], found["erased"]
+    derived = ", ".join(f"{count} {name}" for name, count in found["derived"].items() if count)
+    stages = ", ".join(f"{stage['stage']} {stage['state']}" for stage in found["stages"])
+    facts = [
+        ("record", found["record_id"]),
+        ("raw object", raw and f"{raw['bucket']}/{raw['object_key']}, {raw['size_bytes']:,} bytes"),
+        ("accepted", raw and f"{raw['occurred_at']} from {raw['source']}, {raw['record_kind']}"),
+        ("state", stages or None),
+        ("canonical", canonical and f"{canonical['record_kind']} of {canonical['partner_id']}"),
+        ("derived", derived or None),
+        ("erased", erased and f"{erased['erased_at']}, erasure {erased['erasure_id']}"),
+    ]
+    screen.print(table(("", ""), facts))
+    for event in found["waiting_events"]:
+        screen.print(
+            f"\nwaits for {event['topic']} since {event['created_at']}, tried {event['attempts']} times"
+        )
+    if found["attempts"]:
+        heads = ("ATTEMPT", "state", "error", "started", "finished", "topic", "offset")
+        screen.print()
+        screen.print(
+            table(
+                heads,
+                [
+                    (
+                        number,
+                        *(attempt[name] for name in ("state", "error_code", "started_at", "finished_at")),
+                        attempt["topic"],
+                        f"{attempt['partition']}/{attempt['offset']}",
+                    )
+                    for number, attempt in enumerate(found["attempts"], start=1)
+                ],
+            )
+        )
+    if found["dead_letters"]:
+        columns = ("dead_letter_id", "state", "redrives", "stage", "error_message", "failed_at")
+        screen.print()
+        screen.print(
+            table(
+                ("DEAD LETTER", *columns[1:]),
+                [[letter[name] for name in columns] for letter in found["dead_letters"]],
+            )
+        )

@@ -1,0 +1,97 @@
+"""What an erasure is, and the receipt that proves it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from exchange.platform.strict_json import canonical_json
+
+TOPIC_HORIZON_DAYS = 7
+# A client that got no answer sends again within a day: its first object may lie under an earlier hour.
+RETRY_HORIZON = timedelta(hours=24)
+STATEMENT = (
+    "Every stored version of these records' raw objects, their canonical rows, tokens, answers and waiting events are "
+    f"deleted. Kafka's topics keep events for {TOPIC_HORIZON_DAYS} days at most: record ids, object keys and hashes, "
+    "no name and no other identifier of a person. The audit log and the ledger of attempts keep record ids."
+)
+
+
+@dataclass(frozen=True)
+class ErasableRecord:
+    """A record that is ours to erase, its lock held; `erasure_id` is set when it was erased before."""
+
+    record_id: UUID
+    partner_id: str
+    route: str | None
+    bucket: str
+    object_key: str
+    key_hash: str | None
+    erasure_id: UUID | None
+
+
+@dataclass(frozen=True)
+class ErasedRecord:
+    """A tombstone, as a receipt shows it."""
+
+    record_id: UUID
+    partner_id: str
+    deleted_rows: dict[str, int]
+    deleted_object_versions: int
+    erased_at: datetime
+    raw_deleted_at: datetime | None
+
+
+@dataclass(frozen=True)
+class PendingErasure:
+    """A tombstone whose raw object may still be there."""
+
+    record_id: UUID
+    bucket: str
+    object_key: str
+
+    def object_keys(self) -> list[str]:
+        """Where the record's object may lie: under its own key, and under those of an attempt that crashed before."""
+        source, _, rest = self.object_key.partition("/")
+        hour, separator, name = rest.partition("/")
+        if not separator:
+            # An object of the old system, which knew no hours.
+            return [self.object_key]
+        began = datetime.strptime(hour, "%Y-%m-%dT%H")  # noqa: DTZ007 - the key's hours are UTC
+        hours = int(RETRY_HORIZON / timedelta(hours=1))
+        return [f"{source}/{began - timedelta(hours=n):%Y-%m-%dT%H}/{name}" for n in range(hours + 1)]
+
+
+def receipt_of(erasure_id: UUID, records: Sequence[ErasedRecord]) -> dict[str, Any]:
+    """The receipt as JSON; `sha256` is over its canonical JSON without that field."""
+    rows: Counter[str] = Counter()
+    for record in records:
+        rows.update(record.deleted_rows)
+    receipt: dict[str, Any] = {
+        "erasure_id": str(erasure_id),
+        "complete": all(record.raw_deleted_at for record in records),
+        "partners": sorted({record.partner_id for record in records}),
+        "records": [
+            {
+                "record_id": str(record.record_id),
+                "erased_at": record.erased_at.isoformat(),
+                "raw_deleted_at": record.raw_deleted_at and record.raw_deleted_at.isoformat(),
+                "deleted_object_versions": record.deleted_object_versions,
+                "deleted_rows": {table: count for table, count in record.deleted_rows.items() if count},
+            }
+            for record in records
+        ],
+        "totals": {
+            "records": len(records),
+            "object_versions": sum(record.deleted_object_versions for record in records),
+            "rows": {table: count for table, count in sorted(rows.items()) if count},
+        },
+        "topic_horizon_days": TOPIC_HORIZON_DAYS,
+        "statement": STATEMENT,
+    }
+    return receipt | {"sha256": hashlib.sha256(canonical_json(receipt)).hexdigest()}

@@ -1,0 +1,84 @@
+-- name: lock_record
+-- The lock that ingest takes before it looks for the record: nobody stores it again between our look and our commit.
+-- Two statements: in one, the snapshot would be older than the lock.
+SELECT pg_advisory_xact_lock(%(lock_id)s);
+SELECT coalesce(m.partner_id, t.partner_id), m.route, coalesce(m.bucket, t.bucket),
+       coalesce(m.object_key, t.object_key), m.key_hash, t.erasure_id
+FROM (SELECT %(record_id)s::uuid AS record_id) AS asked
+LEFT JOIN raw_object_manifest AS m USING (record_id) LEFT JOIN tombstones AS t USING (record_id);
+
+-- name: stop_processing
+-- Takes the lock that normalize's outcome takes: its rows are there by now and go, or never come.
+INSERT INTO processing_stage_state (record_id, stage, state, attempts, event_id, environment_id, error_code, finished_at)
+VALUES (%(record_id)s, 'canonicalize', 'erased', 0, %(event_id)s, %(environment_id)s, 'erased', clock_timestamp())
+ON CONFLICT (record_id, stage) DO UPDATE
+SET state = 'erased', error_code = 'erased', finished_at = excluded.finished_at;
+
+-- name: erase
+-- Every row that holds something of the record, and the tombstone that keeps them away. A statement of its own: the
+-- snapshot has to be younger than the locks. Children go by cascade, so they are counted before.
+WITH children AS (
+    SELECT jsonb_build_object(
+        'patient_tokens', (SELECT count(*) FROM patient_tokens WHERE record_id = %(record_id)s),
+        'canonical_encounters', (SELECT count(*) FROM canonical_encounters WHERE record_id = %(record_id)s),
+        'canonical_claims', (SELECT count(*) FROM canonical_claims WHERE record_id = %(record_id)s),
+        'canonical_claim_lines', (SELECT count(*) FROM canonical_claim_lines WHERE record_id = %(record_id)s),
+        'canonical_lab_results', (SELECT count(*) FROM canonical_lab_results WHERE record_id = %(record_id)s),
+        'canonical_lab_observations', (
+            SELECT count(*) FROM canonical_lab_observations WHERE record_id = %(record_id)s)) AS counted
+), canonical AS (
+    DELETE FROM canonical_records WHERE record_id = %(record_id)s RETURNING 1
+), manifest AS (
+    DELETE FROM raw_object_manifest WHERE record_id = %(record_id)s RETURNING 1
+), answers AS (
+    -- the key's row, unless the key had expired and is another record's now
+    DELETE FROM idempotency_keys
+    WHERE key_hash = %(key_hash)s AND response::jsonb ->> 'record_id' = %(record_id)s::text
+    RETURNING key_hash
+), events AS (
+    DELETE FROM outbox_events
+    WHERE shard = %(shard)s AND published_at IS NULL AND key = %(record_id)s::text RETURNING 1
+), letters AS (
+    UPDATE dead_letters
+    SET event = NULL, state = 'erased', closed_at = coalesce(closed_at, clock_timestamp())
+    WHERE record_id = %(record_id)s RETURNING 1
+), audit AS (
+    INSERT INTO audit_log (action, outcome, status, route, partner_id, record_id, correlation_id)
+    VALUES ('erase', 'erased', 200, 'erase', %(partner_id)s, %(record_id)s, %(request_id)s)
+)
+INSERT INTO tombstones (record_id, erasure_id, partner_id, key_hash, bucket, object_key, deleted_rows)
+SELECT %(record_id)s, %(erasure_id)s, %(partner_id)s, (SELECT key_hash FROM answers), %(bucket)s, %(object_key)s,
+       counted || jsonb_build_object(
+           'canonical_records', (SELECT count(*) FROM canonical),
+           'raw_object_manifest', (SELECT count(*) FROM manifest),
+           'idempotency_keys', (SELECT count(*) FROM answers),
+           'outbox_events', (SELECT count(*) FROM events),
+           'dead_letters', (SELECT count(*) FROM letters))
+FROM children;
+
+-- name: mark_raw_deleted
+-- The bucket has been asked for every version; the erasure of this record is complete.
+UPDATE tombstones
+SET raw_deleted_at = clock_timestamp(), deleted_object_versions = deleted_object_versions + %(versions)s
+WHERE record_id = %(record_id)s;
+
+-- name: read_pending
+-- Erased in the database, not yet in the bucket: somebody died or the bucket was away.
+SELECT record_id, bucket, object_key FROM tombstones
+WHERE raw_deleted_at IS NULL AND (%(erasure_id)s::uuid IS NULL OR erasure_id = %(erasure_id)s::uuid)
+ORDER BY erased_at LIMIT %(limit)s;
+
+-- name: find_records
+-- A person's records at a partner, by the tokens that the person has.
+SELECT record_id FROM patient_tokens JOIN canonical_records USING (record_id)
+WHERE partner_id = %(partner_id)s AND profile = %(profile)s AND token = ANY (%(tokens)s)
+GROUP BY record_id ORDER BY record_id;
+
+-- name: read_erasure
+-- What a receipt is computed from: stored, not remembered.
+SELECT record_id, partner_id, deleted_rows, deleted_object_versions, erased_at, raw_deleted_at
+FROM tombstones WHERE erasure_id = %(erasure_id)s::uuid ORDER BY record_id;
+
+-- name: partner_exists
+-- A partner that is misspelt has no records, which must not look like success.
+SELECT count(*) FROM partners WHERE partner_id = %(partner_id)s;

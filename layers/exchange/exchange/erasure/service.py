@@ -1,0 +1,142 @@
+"""Erasing records: first the rows and the tombstone, in one transaction a record, then the raw object's versions.
+
+From the tombstone's commit on nothing brings the record back: normalize, redrive and replay look for it in the
+transaction they write in, ingest answers 410. What dies between commit and bucket is taken up again by the same erasure
+or, at the latest, by retain. ADR 0012.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Protocol
+from uuid import UUID
+
+from exchange.erasure import store
+from exchange.erasure.model import PendingErasure, receipt_of
+from exchange.errors import ContractViolation
+from exchange.platform.db import Database, database
+from exchange.platform.functions import tokenize_function
+from exchange.platform.versions import ObjectVersions, raw_object_versions
+
+PROFILE = "v1"
+PAGE = 100
+
+
+class Tokenizer(Protocol):
+    """The tokenize function, invoked directly."""
+
+    def invoke(self, payload: dict[str, Any]) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """How far an erasure is: `unknown` are in no manifest, `remaining` were not reached in time."""
+
+    erasure_id: UUID
+    erased: int
+    already_erased: tuple[UUID, ...]
+    unknown: tuple[UUID, ...]
+    remaining: int
+    receipt: dict[str, Any]
+
+
+class Eraser:
+    """The eraser of one environment."""
+
+    def __init__(
+        self, database: Database, versions: ObjectVersions, tokenizer: Callable[[], Tokenizer]
+    ) -> None:
+        self._database = database
+        self._versions = versions
+        self._tokenizer = tokenizer
+
+    def find_person(self, partner_id: str, person: dict[str, Any]) -> list[UUID]:
+        """The partner's records of a person; raises ContractViolation, naming the field that tokenize refuses.
+
+        The person goes to tokenize and nowhere else. Only canonical records carry tokens: what was sent before it
+        became canonical, or never did, is not found this way.
+        """
+        with self._database.transaction() as transaction:
+            if not store.partner_exists(transaction, partner_id):
+                raise ContractViolation("is no partner of the exchange", field="partner_id")
+        answer = self._tokenizer().invoke({"profile": PROFILE, "people": [person], "identifiers": []})
+        (found,) = answer["people"]
+        if "error" in found:
+            raise ContractViolation("is not what tokenize takes", field=_field_of(found["error"]["field"]))
+        tokens = [token["token"] for token in found["tokens"]]
+        with self._database.transaction() as transaction:
+            return store.find_records(transaction, partner_id, answer["profile"], tokens)
+
+    def erase(
+        self, record_ids: Sequence[UUID], erasure_id: UUID, *, request_id: str, deadline: float = float("inf")
+    ) -> Erasure:
+        """Erase until `deadline` (time.monotonic). Safe to repeat, with the same `erasure_id` or another.
+
+        A record that was erased before keeps its tombstone; its raw object is looked for again, as it may have come
+        back by hand.
+        """
+        outcomes: dict[str, list[UUID]] = {"erased": [], "repeated": [], "already_erased": [], "unknown": []}
+        for record_id in record_ids:
+            if time.monotonic() > deadline:
+                break
+            outcomes[self._erase_record(record_id, erasure_id, request_id)].append(record_id)
+        self.delete_raw(erasure_id, deadline=deadline)
+        return Erasure(
+            erasure_id,
+            len(outcomes["erased"]),
+            tuple(outcomes["already_erased"]),
+            tuple(outcomes["unknown"]),
+            len(record_ids) - sum(map(len, outcomes.values())),
+            self.read_receipt(erasure_id),
+        )
+
+    def delete_raw(self, erasure_id: UUID | None, *, deadline: float) -> int:
+        """Delete the raw objects of tombstones, one erasure's or all, that still may have one; how many records."""
+        deleted = 0
+        while time.monotonic() < deadline:
+            with self._database.transaction() as transaction:
+                pending = store.read_pending(transaction, erasure_id, PAGE)
+            if not pending:
+                break
+            for tombstone in pending:
+                if time.monotonic() > deadline:
+                    break
+                self._delete_raw(tombstone)
+                deleted += 1
+        return deleted
+
+    def read_receipt(self, erasure_id: UUID) -> dict[str, Any]:
+        """The receipt, computed from the tombstones; one without records says that nothing was erased."""
+        with self._database.transaction() as transaction:
+            return receipt_of(erasure_id, store.read_erasure(transaction, erasure_id))
+
+    def _erase_record(self, record_id: UUID, erasure_id: UUID, request_id: str) -> str:
+        """One transaction a record: two at once could wait for each other across normalize's batch."""
+        with self._database.transaction() as transaction:
+            record = store.lock_record(transaction, record_id)
+            if record is None:
+                return "unknown"
+            if record.erasure_id is None:
+                store.erase(transaction, record, erasure_id, request_id)
+        if record.erasure_id in (None, erasure_id):
+            return "erased" if record.erasure_id is None else "repeated"
+        self._delete_raw(PendingErasure(record_id, record.bucket, record.object_key))
+        return "already_erased"
+
+    def _delete_raw(self, tombstone: PendingErasure) -> None:
+        versions = sum(map(self._versions.delete_all, tombstone.object_keys()))
+        with self._database.transaction() as transaction:
+            store.mark_raw_deleted(transaction, tombstone.record_id, versions)
+
+
+def _field_of(field: str) -> str:
+    return "person" if field == "$" else f"person.{field}"
+
+
+@cache
+def eraser() -> Eraser:
+    """This environment's eraser."""
+    return Eraser(database(), raw_object_versions(), tokenize_function)

@@ -1,0 +1,81 @@
+"""Rows of an erasure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID, uuid5
+
+from exchange.erasure.model import ErasableRecord, ErasedRecord, PendingErasure
+from exchange.intake.model import record_lock_id
+from exchange.outbox.model import shard_of
+from exchange.platform.db import Transaction
+from exchange.platform.environment import environment_id
+from exchange.platform.queries import load_queries
+
+QUERIES = load_queries(__file__)
+
+
+def lock_record(transaction: Transaction, record_id: UUID) -> ErasableRecord | None:
+    """The record, kept from everybody else until the end of `transaction`; None when nobody knows it."""
+    asked = {"record_id": record_id, "lock_id": record_lock_id(record_id)}
+    (found,) = transaction.execute(QUERIES["lock_record"], asked)
+    partner_id = found[0]
+    return None if partner_id is None else ErasableRecord(record_id, *found)
+
+
+def erase(transaction: Transaction, record: ErasableRecord, erasure_id: UUID, request_id: str) -> None:
+    """Delete every row of the record and leave its tombstone."""
+    version = "1" if record.route == "/v1/ingest" else "2"
+    transaction.execute(
+        QUERIES["stop_processing"],
+        {
+            "record_id": record.record_id,
+            "event_id": uuid5(record.record_id, version),
+            "environment_id": environment_id(),
+        },
+    )
+    transaction.execute(
+        QUERIES["erase"],
+        {
+            "record_id": record.record_id,
+            "erasure_id": erasure_id,
+            "partner_id": record.partner_id,
+            "key_hash": record.key_hash,
+            "bucket": record.bucket,
+            "object_key": record.object_key,
+            "shard": shard_of(str(record.record_id)),
+            "request_id": request_id,
+        },
+    )
+
+
+def mark_raw_deleted(transaction: Transaction, record_id: UUID, versions: int) -> None:
+    """The record's raw object is gone, in so many versions."""
+    transaction.execute(QUERIES["mark_raw_deleted"], {"record_id": record_id, "versions": versions})
+
+
+def read_pending(transaction: Transaction, erasure_id: UUID | None, limit: int) -> list[PendingErasure]:
+    """Up to `limit` tombstones, of one erasure or of all, whose raw objects are not known to be gone."""
+    rows = transaction.execute(QUERIES["read_pending"], {"erasure_id": erasure_id, "limit": limit})
+    return [PendingErasure(*row) for row in rows]
+
+
+def find_records(
+    transaction: Transaction, partner_id: str, profile: str, tokens: Sequence[str]
+) -> list[UUID]:
+    """The records of a partner that carry one of the tokens."""
+    asked = {"partner_id": partner_id, "profile": profile, "tokens": list(tokens)}
+    return [record_id for (record_id,) in transaction.execute(QUERIES["find_records"], asked)]
+
+
+def partner_exists(transaction: Transaction, partner_id: str) -> bool:
+    """Whether there is such a partner."""
+    ((count,),) = transaction.execute(QUERIES["partner_exists"], {"partner_id": partner_id})
+    return bool(count)
+
+
+def read_erasure(transaction: Transaction, erasure_id: UUID) -> list[ErasedRecord]:
+    """The tombstones of one erasure."""
+    return [
+        ErasedRecord(*row) for row in transaction.execute(QUERIES["read_erasure"], {"erasure_id": erasure_id})
+    ]

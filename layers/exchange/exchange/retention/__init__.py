@@ -1,0 +1,1 @@
+"""What the exchange keeps no longer than was agreed."""

@@ -1,0 +1,36 @@
+-- name: read_retention
+-- Which source's raw objects are kept how long.
+SELECT source, partner_id, raw_retention_days FROM partner_sources JOIN partners USING (partner_id) ORDER BY source;
+
+-- name: retire_raw_objects
+-- Before the objects go: a run that dies in between finds them again, a row that says "gone" too late would be a lie.
+WITH retired AS (
+    UPDATE raw_object_manifest SET raw_deleted_at = clock_timestamp()
+    WHERE record_id = ANY (%(record_ids)s::uuid[]) AND raw_deleted_at IS NULL
+    RETURNING record_id
+)
+INSERT INTO audit_log (action, outcome, status, route, partner_id, record_id, correlation_id)
+SELECT 'retain', 'raw_deleted', 200, 'retain', %(partner_id)s, record_id, %(request_id)s FROM retired;
+
+-- name: prune_idempotency_keys
+-- In bites, so that no run holds locks for long. Asked again outside: an expired key may be in use anew by now.
+DELETE FROM idempotency_keys
+WHERE key_hash IN (SELECT key_hash FROM idempotency_keys WHERE expires_at < clock_timestamp()
+                   ORDER BY expires_at LIMIT %(limit)s)
+  AND expires_at < clock_timestamp()
+RETURNING 1;
+
+-- name: prune_attempts
+-- The oldest first, by their index; where a record stands is in processing_stage_state and stays.
+DELETE FROM processing_attempts
+WHERE (record_id, stage, started_at) IN (
+    SELECT record_id, stage, started_at FROM processing_attempts
+    WHERE started_at < clock_timestamp() - make_interval(days => %(days)s) ORDER BY started_at LIMIT %(limit)s)
+RETURNING 1;
+
+-- name: prune_dead_letters
+-- Closed ones; an open one waits for somebody, however long.
+DELETE FROM dead_letters
+WHERE dead_letter_id IN (SELECT dead_letter_id FROM dead_letters
+                         WHERE closed_at < clock_timestamp() - make_interval(days => %(days)s) LIMIT %(limit)s)
+RETURNING 1;

@@ -1,0 +1,133 @@
+"""Deleting what has been kept as long as was agreed, in pages, until nothing is left or the time is up.
+
+What is deleted is gone from what the next run looks at, so a run that was cut short goes on where it stopped. Raw
+objects are found in the bucket, not in the tables: also those that no row knows hold names. The audit log is kept.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from uuid import UUID
+
+from exchange.erasure.service import Eraser, eraser
+from exchange.platform.db import Database, Transaction, database
+from exchange.platform.queries import load_queries
+from exchange.platform.settings import load_settings
+from exchange.platform.versions import DELETE_PAGE, ObjectVersion, ObjectVersions, raw_object_versions
+
+PAGE = 5_000
+QUERIES = load_queries(__file__)
+
+
+@dataclass(frozen=True)
+class RetentionReport:
+    """What one run deleted; `complete` is False when its time was up first."""
+
+    raw_object_versions: int
+    idempotency_keys: int
+    attempts: int
+    dead_letters: int
+    erasures_completed: int
+    complete: bool
+
+
+class Retention:
+    """The retention of one environment."""
+
+    def __init__(
+        self,
+        database: Database,
+        versions: ObjectVersions,
+        eraser: Eraser,
+        *,
+        ledger_days: int,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._database = database
+        self._versions = versions
+        self._eraser = eraser
+        self._ledger_days = ledger_days
+        self._now = now
+
+    def run(self, *, deadline: float, request_id: str) -> RetentionReport:
+        """Delete until `deadline` (time.monotonic); people's wishes first, then what is cheap, then the bucket."""
+        erasures = self._eraser.delete_raw(None, deadline=deadline)
+        keys = self._prune("prune_idempotency_keys", deadline)
+        attempts = self._prune("prune_attempts", deadline)
+        letters = self._prune("prune_dead_letters", deadline)
+        raw = self._delete_raw_objects(deadline, request_id)
+        return RetentionReport(raw, keys, attempts, letters, erasures, time.monotonic() < deadline)
+
+    def _prune(self, statement: str, deadline: float) -> int:
+        pruned = 0
+        while time.monotonic() < deadline:
+            with self._database.transaction() as transaction:
+                page = len(
+                    transaction.execute(QUERIES[statement], {"limit": PAGE, "days": self._ledger_days})
+                )
+            pruned += page
+            if page < PAGE:
+                break
+        return pruned
+
+    def _delete_raw_objects(self, deadline: float, request_id: str) -> int:
+        with self._database.transaction() as transaction:
+            retention = transaction.execute(QUERIES["read_retention"])
+        deleted = 0
+        for source, partner_id, days in retention:
+            cutoff = self._now() - timedelta(days=days)
+            for page in self._expired(f"{source}/", cutoff):
+                if time.monotonic() > deadline:
+                    return deleted
+                with self._database.transaction() as transaction:
+                    _retire(transaction, page, partner_id, request_id)
+                deleted += self._versions.delete(page)
+        return deleted
+
+    def _expired(self, folder: str, cutoff: datetime) -> Iterator[list[ObjectVersion]]:
+        """Pages of versions below `folder` that are older than `cutoff`: whole hours, and old keys without one."""
+        loose: list[ObjectVersion] = []
+        for found in self._versions.browse(folder):
+            if isinstance(found, ObjectVersion):
+                if found.modified_at < cutoff:
+                    loose.append(found)
+            elif (hour := _hour_of(found)) is not None and hour + timedelta(hours=1) < cutoff:
+                # Each page is deleted before the next is asked for.
+                while page := self._versions.find(found):
+                    yield page
+        for begin in range(0, len(loose), DELETE_PAGE):
+            yield loose[begin : begin + DELETE_PAGE]
+
+
+def _retire(transaction: Transaction, page: list[ObjectVersion], partner_id: str, request_id: str) -> None:
+    record_ids = {record_id for version in page if (record_id := _record_of(version.key)) is not None}
+    asked = {"record_ids": list(record_ids), "partner_id": partner_id, "request_id": request_id}
+    transaction.execute(QUERIES["retire_raw_objects"], asked)
+
+
+def _hour_of(folder: str) -> datetime | None:
+    """The hour of a folder such as hospital-a/2026-11-25T01/; None for a folder that is not ours."""
+    try:
+        return datetime.strptime(folder.split("/")[1], "%Y-%m-%dT%H").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def _record_of(key: str) -> UUID | None:
+    try:
+        return UUID(key.rpartition("/")[2].removesuffix(".json"))
+    except ValueError:
+        return None
+
+
+@cache
+def retention() -> Retention:
+    """This environment's retention."""
+    settings = load_settings()
+    return Retention(
+        database(), raw_object_versions(), eraser(), ledger_days=int(settings.ledger_retention_days)
+    )

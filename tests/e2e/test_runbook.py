@@ -1,0 +1,213 @@
+"""Every command and query of docs/runbook.md, run as it stands against a running exchange."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import psycopg2
+import pytest
+
+from infra.cli.addresses import ROOT, Addresses
+from tests.e2e.exchange_command import run_exchange
+from tests.e2e.running_system import send, wait_until
+
+RUNBOOK = ROOT / "docs" / "runbook.md"
+_BLOCK = re.compile(r"^```(bash|sql)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PERSON = {"given_name": "Ruth", "family_name": "Runbook", "dob": "1980-02-03", "ssn": None}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the runbook says under one heading."""
+
+    title: str
+    blocks: tuple[tuple[str, str], ...]
+
+
+def entries() -> list[Entry]:
+    _, *sections = re.split(r"^## ", RUNBOOK.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return [
+        Entry(section.splitlines()[0], tuple((kind, text) for kind, text in _BLOCK.findall(section)))
+        for section in sections
+    ]
+
+
+@dataclass(frozen=True)
+class Running:
+    """An exchange that somebody operates, and what the runbook's variables stand for in it."""
+
+    data_dir: Path
+    addresses: Addresses
+    variables: dict[str, str]
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        with (
+            closing(psycopg2.connect(self.addresses.postgres_dsn)) as connection,
+            connection,
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(sql)
+            return cursor.fetchall()
+
+    def run(self, kind: str, text: str) -> None:
+        """Run a block of the runbook as it stands; every line of it has to succeed."""
+        if kind == "sql":
+            self.rows(text)
+            return
+        environment = {
+            **os.environ,
+            **self.variables,
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "EXCHANGE_DATA_DIR": str(self.data_dir),
+        }
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", text],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("runbook")
+    started = run_exchange("up", "--detach", "--any-ports", "--broker-storage=memory", "--data-dir", folder)
+    assert started.returncode == 0, started.stderr
+    addresses = Addresses.load(folder)
+    assert addresses is not None
+    try:
+        yield _operated(folder, addresses)
+    finally:
+        run_exchange("down", "--data-dir", folder)
+
+
+def _operated(folder: Path, addresses: Addresses) -> Running:
+    """An exchange with canonical records, one of them the person's, one that is erased, and a dead letter."""
+    schema = json.loads((ROOT / "contracts/partners/partnerA.v2/encounter.json").read_bytes())
+    payload = schema["examples"][0]
+    ids = {
+        name: _send(addresses, name, payload | changes)
+        for name, changes in {
+            "canonical": {},
+            "erasable": {},
+            "erased": {},
+            "Ruth": {},
+            "dead": {"unknown": 1},
+        }.items()
+    }
+    running = Running(folder, addresses, {})
+    settled = "SELECT count(*) FROM processing_stage_state WHERE state IN ('succeeded', 'dlq')"
+    wait_until(lambda: running.rows(settled) == [(5,)], "all records are settled")
+    erased = run_exchange("erase", ids["erased"], "--yes", "--json", "--data-dir", folder)
+    assert erased.returncode == 0, erased.stderr
+    person = folder / "person.json"
+    person.write_text(json.dumps(PERSON))
+    ((number, reason),) = running.rows("SELECT dead_letter_id, reason FROM dead_letters")
+    running.variables.update(
+        RECORD_ID=ids["canonical"],
+        ERASABLE_RECORD_ID=ids["erasable"],
+        ERASED_RECORD_ID=ids["erased"],
+        ERASURE_ID=json.loads(erased.stdout)["erasure_id"],
+        PARTNER_ID="partnerA",
+        PERSON_FILE=str(person),
+        DEAD_LETTER_ID=str(number),
+        REASON=reason,
+    )
+    return running
+
+
+def _send(addresses: Addresses, name: str, payload: dict[str, Any]) -> str:
+    body = {
+        "source": "hospital-a",
+        "record_kind": "encounter",
+        "schema_hint": "partnerA.v2",
+        "patient": PERSON | {"given_name": name},
+        "payload": payload,
+    }
+    headers = [
+        ("Authorization", "Bearer dev"),
+        ("Content-Type", "application/json"),
+        ("Idempotency-Key", f"key-of-the-{name}-record"),
+    ]
+    answer = send(addresses.ingest, "POST", "/v2/ingest", headers, json.dumps(body).encode())
+    assert answer.status == 202, answer
+    return str(answer.json["record_id"])
+
+
+def test_every_entry_says_what_to_run() -> None:
+    found = entries()
+    assert len(found) >= 10
+    assert [entry.title for entry in found if not entry.blocks] == []
+    fences = len(re.findall(r"^```\w", RUNBOOK.read_text(encoding="utf-8"), re.MULTILINE))
+    assert sum(len(entry.blocks) for entry in found) == fences
+
+
+@pytest.mark.parametrize("entry", entries(), ids=lambda entry: entry.title)
+def test_an_entry_s_commands_and_queries_run_as_they_stand(running: Running, entry: Entry) -> None:
+    for kind, text in entry.blocks:
+        running.run(kind, text)
+
+
+def test_lineage_shows_a_record_s_way_and_says_when_nobody_knows_it(running: Running) -> None:
+    record_id = running.variables["RECORD_ID"]
+    shown = run_exchange("lineage", record_id, "--data-dir", running.data_dir).stdout
+    for word in ("hospital-a", "canonicalize succeeded", "encounter of partnerA", "1 patient_tokens"):
+        assert word in shown
+    found = json.loads(run_exchange("lineage", record_id, "--json", "--data-dir", running.data_dir).stdout)
+    assert [attempt["state"] for attempt in found["attempts"]] == ["succeeded"]
+    stranger = run_exchange("lineage", str(uuid4()), "--data-dir", running.data_dir)
+    assert (stranger.returncode, "nobody knows" in stranger.stderr) == (1, True)
+
+
+def test_dead_letters_line_up_by_reason_and_need_to_be_told_which(running: Running) -> None:
+    listed = run_exchange("dead-letters", "list", "--data-dir", running.data_dir).stdout
+    head, *rows = listed.splitlines()
+    assert head.split()[0] == "reason"
+    assert [row.split()[0] for row in rows] == [running.variables["REASON"]]
+    untold = run_exchange("dead-letters", "redrive", "--data-dir", running.data_dir)
+    assert (untold.returncode, "say which" in untold.stderr) == (1, True)
+
+
+def test_an_erased_record_s_key_is_answered_with_410_and_an_unknown_record_is_said_to_be_one(
+    running: Running,
+) -> None:
+    headers = [
+        ("Authorization", "Bearer dev"),
+        ("Content-Type", "application/json"),
+        ("Idempotency-Key", "key-of-the-erased-record"),
+    ]
+    body = {
+        "source": "hospital-a",
+        "record_kind": "encounter",
+        "schema_hint": "partnerA.v2",
+        "patient": PERSON,
+        "payload": {},
+    }
+    answer = send(running.addresses.ingest, "POST", "/v2/ingest", headers, json.dumps(body).encode())
+    assert (answer.status, answer.json["code"]) == (410, "record_erased")
+    unknown = run_exchange("erase", str(uuid4()), "--yes", "--data-dir", running.data_dir)
+    assert (unknown.returncode, "unknown" in unknown.stderr) == (1, True)
+
+
+def test_a_person_comes_by_standard_input_and_a_bad_one_is_refused_by_field(running: Running) -> None:
+    asked = ("erase", "--partner=partnerA", "--person=-", "--dry-run", "--data-dir", running.data_dir)
+    nobody = run_exchange(*asked, asked=json.dumps(PERSON | {"given_name": "Nobody"}))
+    assert (nobody.returncode, nobody.stdout.strip()) == (0, "No record is found.")
+    bad = run_exchange(*asked, asked=json.dumps(PERSON | {"dob": "Quetzalcoatl"}))
+    assert (bad.returncode, "person.dob" in bad.stderr, "Quetzalcoatl" in bad.stderr) == (1, True, False)
+    not_json = run_exchange(*asked, asked="Quetzalcoatl")
+    assert (not_json.returncode, "Quetzalcoatl" in not_json.stderr) == (1, False)

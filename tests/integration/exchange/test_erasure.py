@@ -1,0 +1,428 @@
+"""What was erased is gone everywhere, and nothing that is still under way brings it back."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from exchange.erasure.operating import operate
+from exchange.erasure.service import Eraser
+from exchange.errors import ContractViolation, DependencyUnavailable, RecordErased
+from exchange.intake.model import Submission
+from exchange.ledger import service as ledger
+from exchange.ledger.dead_letters import DeadLetters
+from exchange.ledger.model import Delivery, Selection, Subject
+from exchange.ledger.service import Settlement
+from exchange.partners.service import PartnerRegistry
+from exchange.records.canonicalizing import Canonicalizer
+from exchange.records.deliveries import read_event
+from exchange.records.store import CanonicalEntry, write_canonical
+from tests.integration.exchange.building import (
+    CONTRACT_OF_TOPIC,
+    SAM,
+    TOPICS,
+    Context,
+    Exchange,
+    InProcessTokenizer,
+    ObjectsThatThen,
+    body_of,
+    event_id_of,
+    example,
+    http_request,
+    kafka_event,
+    submission,
+)
+
+PERSON = SAM | {"family_name": "Zqerased"}
+BODY = body_of("2", "claim", "partnerA.v2", example("partnerA.v2", "claim"), PERSON)
+ROUTE = "/v2/ingest"
+
+
+class TokenizerThatThen(InProcessTokenizer):
+    def __init__(self, then: Any) -> None:
+        super().__init__()
+        self._then = then
+
+    def invoke(self, payload: dict[str, Any]) -> dict[str, Any]:
+        answer = super().invoke(payload)
+        self._then()
+        return answer
+
+
+def submit(exchange: Exchange, key: str = "key-00000001", body: bytes = BODY, **parts: Any) -> UUID:
+    intake = exchange.intake(**parts)
+    receipt = intake.submit(http_request(body, key=key, route=ROUTE), Context())  # type: ignore[arg-type]
+    return UUID(receipt.record_id)
+
+
+def events_of(exchange: Exchange, record_id: UUID) -> list[bytes]:
+    rows = exchange.rows(
+        "SELECT value FROM outbox_events WHERE key = %s AND topic NOT LIKE '%%.dlq' ORDER BY outbox_id",
+        str(record_id),
+    )
+    return [bytes(value) for (value,) in rows]
+
+
+def submitted_and_canonical(exchange: Exchange, key: str = "key-00000001", body: bytes = BODY) -> UUID:
+    record_id = submit(exchange, key, body)
+    assert exchange.normalizer().normalize(kafka_event(*events_of(exchange, record_id))).canonical == 1
+    return record_id
+
+
+def erase(
+    exchange: Exchange, *record_ids: UUID, eraser: Eraser | None = None, **event: Any
+) -> dict[str, Any]:
+    asked = {"record_ids": [str(record_id) for record_id in record_ids], **event}
+    return operate(
+        eraser or exchange.eraser(), asked, request_id="the-request-id", deadline=time.monotonic() + 60
+    )
+
+
+def objects(exchange: Exchange) -> list[str]:
+    return [version.key for version in exchange.versions().find("")]
+
+
+def rows_about(exchange: Exchange, record_id: UUID) -> set[str]:
+    """Every table that still speaks of the record."""
+    tables = exchange.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    return {
+        table
+        for (table,) in tables
+        if exchange.rows(f"SELECT 1 FROM {table} AS t WHERE t::text LIKE %s", f"%{record_id}%")
+    }
+
+
+# The state says "erased", the attempts say which run did what, the audit log that it was; none of them says of whom.
+MAY_REMAIN = {"tombstones", "processing_stage_state", "processing_attempts", "audit_log"}
+
+
+@pytest.mark.parametrize("versioned", [False, True], ids=["a plain bucket", "a versioned bucket"])
+def test_an_erased_record_is_gone_everywhere_and_the_receipt_says_so(
+    exchange: Exchange, s3_client: Any, versioned: bool
+) -> None:
+    if versioned:
+        s3_client.put_bucket_versioning(Bucket=exchange.bucket, VersioningConfiguration={"Status": "Enabled"})
+    record_id = submitted_and_canonical(exchange)
+    neighbour = submitted_and_canonical(exchange, "key-00000002")
+    (key,) = (key for key in objects(exchange) if str(record_id) in key)
+    if versioned:
+        s3_client.put_object(Bucket=exchange.bucket, Key=key, Body=BODY)
+        s3_client.delete_object(Bucket=exchange.bucket, Key=key)
+
+    receipt = erase(exchange, record_id)["receipt"]
+    assert [key for key in objects(exchange) if str(record_id) in key] == []
+    assert rows_about(exchange, record_id) == MAY_REMAIN
+    assert receipt["complete"]
+    assert receipt["totals"] == {
+        "records": 1,
+        "object_versions": 3 if versioned else 1,
+        "rows": {
+            "canonical_claim_lines": len(example("partnerA.v2", "claim")["item"]),
+            "canonical_claims": 1,
+            "canonical_records": 1,
+            "idempotency_keys": 1,
+            "outbox_events": 1,
+            "patient_tokens": 1,
+            "raw_object_manifest": 1,
+        },
+    }
+    assert "7 days" in receipt["statement"]
+    assert "Zq" not in json.dumps(receipt)
+    # from stored state: asked again, the same to the last byte
+    again = erase(exchange, record_id, erasure_id=receipt["erasure_id"])
+    assert (again["receipt"], again["already_erased"], again["erased"]) == (receipt, [], 0)
+    another = erase(exchange, record_id)
+    assert (another["already_erased"], another["receipt"]["totals"]["records"]) == ([str(record_id)], 0)
+    assert exchange.rows("SELECT outcome, correlation_id FROM audit_log WHERE action = 'erase'") == [
+        ("erased", "the-request-id")
+    ]
+    # and nobody else is touched
+    assert [key for key in objects(exchange) if str(neighbour) in key]
+    assert "canonical_records" in rows_about(exchange, neighbour)
+
+
+def test_the_receipt_s_hash_is_over_what_it_says(exchange: Exchange) -> None:
+    import hashlib
+
+    receipt = erase(exchange, submitted_and_canonical(exchange))["receipt"]
+    said = {name: value for name, value in receipt.items() if name != "sha256"}
+    text = json.dumps(said, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    assert receipt["sha256"] == hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_the_key_of_an_erased_record_is_gone_with_any_body(exchange: Exchange) -> None:
+    erase(exchange, submitted_and_canonical(exchange))
+    for body in (BODY, BODY.replace(b"Zqerased", b"Zqother")):
+        with pytest.raises(RecordErased) as refused:
+            submit(exchange, body=body)
+        assert refused.value.field == "Idempotency-Key"
+    assert objects(exchange) == []
+    assert exchange.count("idempotency_keys") == exchange.count("raw_object_manifest") == 0
+    assert (
+        exchange.rows("SELECT outcome, status FROM audit_log WHERE status > 400")
+        == [("record_erased", 410)] * 2
+    )
+    # another key is another record
+    assert submit(exchange, "key-00000002")
+
+
+def test_an_expired_key_that_became_another_record_s_is_that_record_s(exchange: Exchange) -> None:
+    first = submitted_and_canonical(exchange)
+    exchange.rows("UPDATE idempotency_keys SET expires_at = now() - interval '1 day'")
+    other = BODY.replace(b"Zqerased", b"Zqother")
+    second = submit(exchange, body=other)
+    erase(exchange, first)
+    assert submit(exchange, body=other) == second
+    with pytest.raises(RecordErased):
+        submit(exchange, body=BODY)
+
+
+def test_an_event_that_comes_after_the_erasure_writes_nothing(exchange: Exchange) -> None:
+    record_id = submit(exchange)
+    (value,) = events_of(exchange, record_id)
+    erase(exchange, record_id)
+    report = exchange.normalizer().normalize(kafka_event(value))
+    assert (report.canonical, report.repeated, report.dead_letters) == (0, 1, 0)
+    assert rows_about(exchange, record_id) == MAY_REMAIN - {"processing_attempts"}
+
+
+def test_a_tombstone_alone_keeps_the_record_away(exchange: Exchange) -> None:
+    """The ledger was lost, or is older than the tombstone."""
+    record_id = submit(exchange)
+    (value,) = events_of(exchange, record_id)
+    erase(exchange, record_id)
+    exchange.rows("DELETE FROM processing_stage_state")
+    exchange.objects().put(f"hospital-a/2026-11-24T12/{record_id}.json", BODY, {})
+    report = exchange.normalizer().normalize(kafka_event(value))
+    assert report.canonical == 0
+    for _ in range(5):
+        exchange.normalizer().normalize(kafka_event(value))
+    assert exchange.count("canonical_records") == exchange.count("dead_letters") == 0
+    assert exchange.rows("SELECT state FROM processing_stage_state") == [("erased",)]
+
+
+def test_a_record_erased_while_it_is_normalized_is_not_written(exchange: Exchange) -> None:
+    record_id = submit(exchange)
+    neighbour = submit(exchange, "key-00000002")
+    values = [*events_of(exchange, record_id), *events_of(exchange, neighbour)]
+    normalizer = exchange.normalizer(tokenizer=TokenizerThatThen(lambda: erase(exchange, record_id)))
+    report = normalizer.normalize(kafka_event(*values))
+    assert (report.erased, report.canonical, report.retry) == (1, 1, [])
+    assert rows_about(exchange, record_id) == MAY_REMAIN
+    assert exchange.rows("SELECT state FROM processing_attempts WHERE record_id = %s", record_id) == [
+        ("erased",)
+    ]
+
+
+def test_an_erasure_waits_for_the_outcome_that_is_being_written_and_takes_it(exchange: Exchange) -> None:
+    record_id = submit(exchange)
+    (value,) = events_of(exchange, record_id)
+    database = exchange.connect_as("exchange_normalize")
+    delivery = Delivery(TOPICS["2"], 0, 0, value)
+    ingested = read_event(delivery, CONTRACT_OF_TOPIC)
+    canonicalizer = Canonicalizer(
+        exchange.objects(), InProcessTokenizer(), PartnerRegistry(database), exchange.bucket
+    )
+    attempts = ledger.start_attempts(database, [Subject(record_id, ingested.event_id, delivery)])
+    (entry,) = canonicalizer.canonicalize([ingested])
+    assert isinstance(entry, CanonicalEntry)
+    with ThreadPoolExecutor(1) as thread:
+        with database.transaction() as transaction:
+            settlement = Settlement(delivery, ingested.event, attempts[record_id], failure=None)
+            assert ledger.settle(transaction, [settlement]) == frozenset()
+            erasing = thread.submit(erase, exchange, record_id)
+            wait_for_a_lock(exchange, "exchange_erase")
+            write_canonical(transaction, [entry])
+        assert erasing.result(timeout=30)["receipt"]["totals"]["rows"]["canonical_records"] == 1
+    assert rows_about(exchange, record_id) == MAY_REMAIN
+
+
+def wait_for_a_lock(exchange: Exchange, role: str) -> None:
+    deadline = time.monotonic() + 4
+    waiting = (
+        "SELECT 1 FROM pg_locks JOIN pg_stat_activity USING (pid)"
+        " WHERE NOT granted AND usename = %s AND datname = %s"
+    )
+    while not exchange.rows(waiting, role, exchange.database):
+        assert time.monotonic() < deadline, f"{role} does not wait"
+        time.sleep(0.01)
+
+
+def test_an_erasure_waits_for_the_request_that_stores_the_record_again_and_takes_it(
+    exchange: Exchange,
+) -> None:
+    """The key's row is gone, so the retry stores the record once more while somebody erases it."""
+    record_id = submitted_and_canonical(exchange)
+    exchange.rows("DELETE FROM idempotency_keys")
+    exchange.rows("DELETE FROM raw_object_manifest")
+    with ThreadPoolExecutor(1) as thread:
+        erasing = []
+
+        def meanwhile() -> None:
+            erasing.append(thread.submit(erase, exchange, record_id))
+            wait_for_a_lock(exchange, "exchange_erase")
+
+        submit(exchange, objects=ObjectsThatThen(exchange.store(), meanwhile))
+        assert erasing[0].result(timeout=30)["erased"] == 1
+    assert rows_about(exchange, record_id) == MAY_REMAIN
+    assert objects(exchange) == []
+
+
+def test_many_records_erased_and_normalized_at_once_are_gone(exchange: Exchange) -> None:
+    record_ids = [submit(exchange, f"key-{number:08}") for number in range(40)]
+    values = [value for record_id in record_ids for value in events_of(exchange, record_id)]
+    started = threading.Barrier(3)
+
+    def normalize(first_offset: int) -> None:
+        normalizer = exchange.normalizer()
+        started.wait()
+        for begin in range(0, 40, 8):
+            batch = values[begin : begin + 8]
+            normalizer.normalize(kafka_event(*batch, first_offset=first_offset + begin))
+
+    def erase_all() -> dict[str, Any]:
+        eraser = exchange.eraser()
+        started.wait()
+        return erase(exchange, *record_ids, eraser=eraser)
+
+    with ThreadPoolExecutor(3) as threads:
+        normalizing = [threads.submit(normalize, first_offset) for first_offset in (0, 100)]
+        report = threads.submit(erase_all).result(timeout=60)
+        for done in normalizing:
+            done.result(timeout=60)
+    assert (report["erased"], report["receipt"]["complete"]) == (40, True)
+    assert exchange.count("canonical_records") == exchange.count("patient_tokens") == 0
+    assert exchange.rows("SELECT DISTINCT state FROM processing_stage_state") == [("erased",)]
+    assert objects(exchange) == []
+
+
+def test_a_bucket_that_is_away_leaves_an_erasure_that_is_finished_later(exchange: Exchange) -> None:
+    record_id = submitted_and_canonical(exchange)
+    erasure_id = str(uuid4())
+    away = exchange.eraser(versions=exchange.versions("http://127.0.0.1:9"))
+    with pytest.raises(DependencyUnavailable):
+        erase(exchange, record_id, eraser=away, erasure_id=erasure_id)
+    # the rows are gone already, and nothing brings them back
+    assert rows_about(exchange, record_id) == MAY_REMAIN
+    assert not exchange.eraser().read_receipt(UUID(erasure_id))["complete"]
+    rest = operate(
+        exchange.eraser(), {"erasure_id": erasure_id}, request_id="r", deadline=time.monotonic() + 60
+    )
+    assert rest["receipt"]["complete"]
+    assert objects(exchange) == []
+
+
+def test_an_object_that_a_crashed_attempt_left_under_an_earlier_hour_goes_too(exchange: Exchange) -> None:
+    record_id = submitted_and_canonical(exchange)
+    ((key,),) = exchange.rows("SELECT object_key FROM raw_object_manifest")
+    source, hour, name = key.split("/")
+    number = int(hour[-2:])
+    earlier = f"{hour[:-2]}{number - 1:02}" if number else hour
+    exchange.objects().put(f"{source}/{earlier}/{name}", BODY, {})
+    receipt = erase(exchange, record_id)["receipt"]
+    assert receipt["totals"]["object_versions"] == (2 if number else 1)
+    assert objects(exchange) == []
+
+
+def test_a_dead_letter_of_an_erased_record_is_closed_empty_and_cannot_be_redriven(exchange: Exchange) -> None:
+    record_id = submit(exchange)
+    (value,) = events_of(exchange, record_id)
+    (version,) = exchange.versions().find("")
+    exchange.versions().delete([version])
+    for _ in range(5):
+        exchange.normalizer().normalize(kafka_event(value))
+    letters = DeadLetters(exchange.connect_as("exchange_redrive"))
+    assert letters.count(Selection(letters.now())).remaining == 1
+    receipt = erase(exchange, record_id)["receipt"]
+    assert receipt["totals"]["rows"]["dead_letters"] == 1
+    assert exchange.rows("SELECT state, event FROM dead_letters") == [("erased", None)]
+    assert letters.redrive(Selection(letters.now()), limit=10, request_id="r").redriven == ()
+    assert rows_about(exchange, record_id) == MAY_REMAIN | {"dead_letters"}
+
+
+def test_a_redrive_that_began_before_the_erasure_brings_nothing_back(exchange: Exchange) -> None:
+    record = submission("key-of-a-late-one")
+    for _ in range(5):
+        exchange.normalizer().normalize(kafka_event(exchange.event(record)))
+    in_manifest(exchange, record)
+    letters = DeadLetters(exchange.connect_as("exchange_redrive"))
+    assert len(letters.redrive(Selection(letters.now()), limit=10, request_id="r").redriven) == 1
+    (value,) = events_of(exchange, record.record_id)
+    exchange.put(record)
+    erase(exchange, record.record_id)
+    # not even the event waits any more, and one that had left already writes nothing
+    assert events_of(exchange, record.record_id) == []
+    assert exchange.normalizer().normalize(kafka_event(value, first_offset=9)).repeated == 1
+    assert exchange.count("canonical_records") == 0
+    assert event_id_of(record)
+
+
+def in_manifest(exchange: Exchange, record: Submission) -> None:
+    exchange.rows(
+        "INSERT INTO raw_object_manifest VALUES (%s, 'partnerA', %s, %s, %s, %s, %s, %s, %s, 1, 'c', now())",
+        *(record.record_id, record.source, record.route, record.record_kind, record.schema_hint),
+        *(exchange.bucket, record.object_key, record.body_sha256),
+    )
+
+
+def test_a_person_s_records_at_one_partner_are_found_by_token_and_erased(exchange: Exchange) -> None:
+    mine = {submitted_and_canonical(exchange, f"key-{number:08}") for number in range(2)}
+    elsewhere = body_of("2", "encounter", "partnerB.v1", example("partnerB.v1", "encounter"), PERSON)
+    theirs = submitted_and_canonical(exchange, "key-of-partner-b", elsewhere)
+    somebody = submitted_and_canonical(exchange, "key-of-somebody", BODY.replace(b"Zqerased", b"Zqother"))
+    asked = {"partner_id": "partnerA", "person": dict(PERSON)}
+
+    def ask(**more: Any) -> dict[str, Any]:
+        deadline = time.monotonic() + 60
+        return operate(exchange.eraser(), asked | more, request_id="r", deadline=deadline)
+
+    assert {UUID(found) for found in ask(dry_run=True)["record_ids"]} == mine
+    assert exchange.count("canonical_records") == 4
+    answer = ask()
+    assert (answer["erased"], answer["receipt"]["partners"]) == (2, ["partnerA"])
+    assert {record_id for (record_id,) in exchange.rows("SELECT record_id FROM canonical_records")} == {
+        theirs,
+        somebody,
+    }
+    assert ask()["erased"] == 0
+    tables = [
+        table for (table,) in exchange.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    ]
+    for table in tables:
+        assert exchange.rows(f"SELECT 1 FROM {table} AS t WHERE t::text ILIKE '%%zqerased%%'") == [], table
+
+
+@pytest.mark.parametrize(
+    ("event", "field"),
+    [
+        ({}, "record_ids"),
+        ({"record_ids": []}, "record_ids"),
+        ({"record_ids": ["Zqerased"]}, "record_ids"),
+        ({"record_ids": [str(uuid4())], "person": {}}, "$"),
+        ({"person": dict(SAM)}, "partner_id"),
+        ({"partner_id": "partnerZ", "person": dict(SAM)}, "partner_id"),
+        ({"partner_id": "partnerA", "person": dict(SAM) | {"dob": "Zqerased"}}, "person.dob"),
+        ({"partner_id": "partnerA", "person": {"Zqerased": 1}}, "person.given_name"),
+        ({"record_ids": [str(uuid4())], "dry_run": "yes"}, "dry_run"),
+        ({"Zqerased": 1}, "$"),
+    ],
+)
+def test_a_request_that_cannot_be_followed_is_refused_by_field_and_without_a_value(
+    exchange: Exchange, event: dict[str, Any], field: str
+) -> None:
+    with pytest.raises(ContractViolation) as refused:
+        operate(exchange.eraser(), event, request_id="r", deadline=time.monotonic() + 60)
+    assert refused.value.field == field
+    assert "Zq" not in str(refused.value)
+
+
+def test_a_record_that_nobody_knows_is_said_to_be_unknown(exchange: Exchange) -> None:
+    stranger, known = uuid4(), submitted_and_canonical(exchange)
+    answer = erase(exchange, stranger, known)
+    assert (answer["unknown"], answer["erased"]) == ([str(stranger)], 1)
