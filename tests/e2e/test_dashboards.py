@@ -43,6 +43,7 @@ def exposed(system: RunningSystem) -> Series:
     answer = send(system.addresses.ingest, "POST", "/v1/ingest", headers, EXAMPLE_BODY.encode())
     assert answer.status == 202
     wait_until(lambda: "exchange_canonical_total{" in pages(system), "normalize has told of its batch")
+    wait_until(lambda: "exchange_open_findings{" in pages(system), "reconcile's schedule has run")
     series: Series = defaultdict(set)
     for family in text_string_to_metric_families(pages(system)):
         # A family without a series yet is exposed all the same: lambda_errors before the first error.
