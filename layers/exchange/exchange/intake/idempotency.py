@@ -6,7 +6,6 @@ requests with one key meet at the lock: the second waits, then reads the first o
 
 from __future__ import annotations
 
-from datetime import timedelta
 from functools import cache
 from typing import NoReturn
 from uuid import UUID
@@ -20,12 +19,10 @@ from aws_lambda_powertools.utilities.idempotency.persistence.base import BasePer
 from aws_lambda_powertools.utilities.idempotency.persistence.datarecord import STATUS_CONSTANTS, DataRecord
 
 from exchange.errors import RecordErased
-from exchange.intake.model import record_lock_id
+from exchange.intake.model import KEY_EXPIRES_AFTER, record_lock_id
 from exchange.platform.db import Database, Transaction
 from exchange.platform.queries import load_queries
 
-KEY_PREFIX = "ingest"
-EXPIRES_AFTER = timedelta(days=30)
 QUERIES = load_queries(__file__)
 
 
@@ -37,7 +34,7 @@ def idempotency_config() -> IdempotencyConfig:
         payload_validation_jmespath="body_sha256",
         hash_function="sha256",
         raise_on_no_idempotency_key=True,
-        expires_after_seconds=int(EXPIRES_AFTER.total_seconds()),
+        expires_after_seconds=int(KEY_EXPIRES_AFTER.total_seconds()),
     )
 
 

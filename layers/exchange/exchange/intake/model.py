@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from uuid import UUID, uuid5
 
 from exchange.platform.strict_json import canonical_json
 
+KEY_PREFIX = "ingest"
+KEY_EXPIRES_AFTER = timedelta(days=30)
 # Lambda takes 6 MB, and base64 makes four bytes of three.
 BODY_LIMIT_BYTES = 4 * 1024 * 1024
 RECORD_NAMESPACE = UUID("6f1d6f0e-58c1-5c0f-8d6c-3a5a6f3c2b71")
@@ -46,6 +49,12 @@ class Submission:
         return uuid5(RECORD_NAMESPACE, "\n".join((self.partner_id, self.route, key_sha256, self.body_sha256)))
 
     @cached_property
+    def key_hash(self) -> str:
+        """The name of the idempotency key's row, as Powertools makes it: the key itself is kept nowhere."""
+        scope = json.dumps([self.partner_id, self.route, self.idempotency_key])
+        return f"{KEY_PREFIX}#{hashlib.sha256(scope.encode()).hexdigest()}"
+
+    @cached_property
     def object_key(self) -> str:
         hour = self.occurred_at.astimezone(UTC).isoformat(timespec="hours").removesuffix("+00:00")
         return f"{self.source}/{hour}/{self.record_id}.json"
@@ -64,6 +73,7 @@ class Submission:
             "correlation-id": self.correlation_id,
             "occurred-at": format_time(self.occurred_at),
             "sha256": self.body_sha256,
+            "key-hash": self.key_hash,
         }
 
     def manifest_entry(self, bucket: str) -> ManifestEntry:
@@ -134,6 +144,16 @@ def record_lock_id(record_id: UUID) -> int:
 def format_time(at: datetime) -> str:
     """RFC 3339 in UTC with milliseconds, the one form that events and metadata carry."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def body_hash(body_sha256: str) -> str:
+    """What an idempotency row keeps of a body, as Powertools makes it: a hash of the hash, as JSON."""
+    return hashlib.sha256(json.dumps(body_sha256).encode()).hexdigest()
+
+
+def response_of(record_id: UUID, correlation_id: str) -> str:
+    """The answer to an accepted submission, as an idempotency row keeps it."""
+    return json.dumps({"record_id": str(record_id), "correlation_id": correlation_id}, sort_keys=True)
 
 
 def record_ingested(submission: Submission, bucket: str) -> bytes:

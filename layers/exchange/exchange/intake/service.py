@@ -13,8 +13,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from exchange.errors import ExchangeError, IdempotencyConflict, RequestRefused
 from exchange.intake import store
-from exchange.intake.idempotency import KEY_PREFIX, PostgresPersistence, idempotency_config
-from exchange.intake.model import Receipt, Refusal, Submission, record_ingested
+from exchange.intake.idempotency import PostgresPersistence, idempotency_config
+from exchange.intake.model import KEY_PREFIX, Receipt, Refusal, Submission, record_ingested
 from exchange.intake.reading import read_submission
 from exchange.outbox.model import OutboxEvent
 from exchange.partners.service import PartnerRegistry

@@ -198,7 +198,7 @@ class Reconciler:
     def _repair(self, transaction: Transaction, judged: Sequence[Judged]) -> set[UUID]:
         """Mend what can safely be mended, with everything else that `transaction` holds; which records it was."""
         lost = [record for record in judged if record.said in RESTORED and record.manifest is not None]
-        restored = store.restore_manifest(
+        restored = store.restore(
             transaction,
             [(r.manifest.entry, r.described.key_hash if r.described else None) for r in lost if r.manifest],
         )

@@ -124,7 +124,7 @@ class Replayer:
         return replace(checkpoint, cursor=page.cursor, counts=dict(counts.values), progress=page.progress)
 
     def _emit(self, transaction: Transaction, found: Sequence[Found], version: str, counts: Counts) -> int:
-        restored = store.restore_manifest(transaction, [(f.entry, f.key_hash) for f in found if f.is_lost])
+        restored = store.restore(transaction, [(f.entry, f.key_hash) for f in found if f.is_lost])
         counts.add("restored", len(restored))
         # Lost to us and not restored by us: another shard of an overlapping job was faster, or it was erased.
         emitted = store.emit(transaction, [f.entry for f in found], version, self._topics)

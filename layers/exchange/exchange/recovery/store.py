@@ -8,7 +8,13 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from uuid import UUID
 
-from exchange.intake.model import ManifestEntry, encode_event
+from exchange.intake.model import (
+    KEY_EXPIRES_AFTER,
+    ManifestEntry,
+    body_hash,
+    encode_event,
+    response_of,
+)
 from exchange.outbox.model import OutboxEvent
 from exchange.platform.db import Row, Transaction
 from exchange.platform.queries import load_queries
@@ -68,15 +74,38 @@ def read_standing(
     return {record_id: Standing(*said) for record_id, *said in rows}
 
 
-def restore_manifest(
-    transaction: Transaction, entries: Iterable[tuple[ManifestEntry, str | None]]
-) -> set[UUID]:
-    """Write rows made from the bucket, each with its idempotency key's hash where known; those that were missing."""
-    rows = [{**asdict(entry), "key_hash": key_hash} for entry, key_hash in entries]
-    if not rows:
+def restore(transaction: Transaction, entries: Iterable[tuple[ManifestEntry, str | None]]) -> set[UUID]:
+    """Write what the database has lost of records, made from their objects; gives those that were missing.
+
+    Each comes with the name of its idempotency key's row, where its object knows it: that row is written, too.
+    """
+    lost = list(entries)
+    if not lost:
         return set()
-    restored = transaction.execute(QUERIES["restore_manifest"], {"rows": json.dumps(rows, default=str)})
-    return {record_id for (record_id,) in restored}
+    rows = [{**asdict(entry), "key_hash": key_hash} for entry, key_hash in lost]
+    written = transaction.execute(QUERIES["restore_manifest"], {"rows": json.dumps(rows, default=str)})
+    restored = {record_id for (record_id,) in written}
+    answers = [
+        {
+            "key_hash": key_hash,
+            "partner_id": entry.partner_id,
+            "route": entry.route,
+            "body_hash": body_hash(entry.sha256),
+            "response": response_of(entry.record_id, entry.correlation_id),
+            "occurred_at": entry.occurred_at,
+        }
+        for entry, key_hash in lost
+        if key_hash is not None and entry.record_id in restored
+    ]
+    if answers:
+        transaction.execute(
+            QUERIES["restore_answers"],
+            {
+                "rows": json.dumps(answers, default=str),
+                "expires_after_seconds": KEY_EXPIRES_AFTER.total_seconds(),
+            },
+        )
+    return restored
 
 
 def emit(
