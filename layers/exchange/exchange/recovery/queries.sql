@@ -120,6 +120,12 @@ LEFT JOIN LATERAL (
     WHERE key = asked.record_id::text AND topic = ANY (%(topics)s) ORDER BY outbox_id DESC LIMIT 1
 ) AS event ON canonical.record_id IS NULL;
 
+-- name: lock_records
+-- The locks that ingest and erase take, all in one order: what is restored is not erased or sent anew meanwhile.
+SELECT pg_advisory_xact_lock(lock_id) FROM (
+    SELECT lock_id FROM unnest(%(lock_ids)s::bigint[]) AS asked (lock_id) ORDER BY lock_id
+) AS in_order;
+
 -- name: restore_manifest
 -- Rows made from the bucket. A record that was erased does not come back; the first object of a record stands for it.
 INSERT INTO raw_object_manifest (record_id, partner_id, source, route, record_kind, schema_hint, bucket, object_key,

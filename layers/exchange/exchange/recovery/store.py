@@ -13,6 +13,7 @@ from exchange.intake.model import (
     ManifestEntry,
     body_hash,
     encode_event,
+    record_lock_id,
     response_of,
 )
 from exchange.outbox.model import OutboxEvent
@@ -82,6 +83,10 @@ def restore(transaction: Transaction, entries: Iterable[tuple[ManifestEntry, str
     lost = list(entries)
     if not lost:
         return set()
+    # A statement of its own: the next one's snapshot has to be younger than the locks.
+    transaction.execute(
+        QUERIES["lock_records"], {"lock_ids": [record_lock_id(entry.record_id) for entry, _ in lost]}
+    )
     rows = [{**asdict(entry), "key_hash": key_hash} for entry, key_hash in lost]
     written = transaction.execute(QUERIES["restore_manifest"], {"rows": json.dumps(rows, default=str)})
     restored = {record_id for (record_id,) in written}

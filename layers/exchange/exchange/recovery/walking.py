@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from exchange.platform.listing import ListedObject, Listing
 from exchange.recovery.model import Folder, RawKey, Selection, Shard
 
+# Each restored record takes a lock: sixteen shards together stay below what Postgres has room for by default.
 PAGE_OBJECTS = 250
 
 
