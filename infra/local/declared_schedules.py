@@ -17,11 +17,17 @@ def read_schedules(resources: Resources) -> Iterator[Schedule]:
     """Yield every schedule whose target is a function. Raises TemplateError for an expression that is none."""
     for logical_id, resource in resources.of("Events::Rule"):
         if "ScheduleExpression" in (resource.get("Properties") or {}):
-            (target, *_) = resources.get(resource, "Targets")
-            yield _checked(_schedule(resources, logical_id, resource, target, is_rule=True))
+            target = next(filter(_is_function, resources.get(resource, "Targets", [])), None)
+            if target is not None:
+                yield _checked(_schedule(resources, logical_id, resource, target, is_rule=True))
     for logical_id, resource in resources.of("Scheduler::Schedule"):
         target = resources.get(resource, "Target")
-        yield _checked(_schedule(resources, logical_id, resource, target, is_rule=False))
+        if _is_function(target):
+            yield _checked(_schedule(resources, logical_id, resource, target, is_rule=False))
+
+
+def _is_function(target: Mapping[str, Any]) -> bool:
+    return ":lambda:" in str(target.get("Arn", ""))
 
 
 def _schedule(

@@ -29,6 +29,14 @@ def read_kafka_sources(resources: Resources) -> Iterator[KafkaSource]:
             yield _kafka_source(resources, logical_id, resource, cluster_arn)
 
 
+def read_unsupported_sources(resources: Resources) -> Iterator[tuple[str, str]]:
+    """Yield logical id and service of every event source mapping that is of something else."""
+    for logical_id, resource in resources.of("Lambda::EventSourceMapping"):
+        arn = str(resources.get(resource, "EventSourceArn", ""))
+        if "SelfManagedEventSource" not in resource["Properties"] and ":kafka:" not in arn:
+            yield logical_id, arn.split(":")[2] if arn.count(":") >= 5 else "unknown"
+
+
 def _kafka_source(
     resources: Resources, logical_id: str, resource: Mapping[str, Any], cluster_arn: str
 ) -> KafkaSource:

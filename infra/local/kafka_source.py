@@ -16,12 +16,11 @@ from .invocation import Invokes
 from .kafka_discards import Discards
 from .kafka_lane import Lane
 from .kafka_poller import KafkaPoller
+from .kafka_scaling import Scaling
 from .kafka_topics import KafkaTopic, KafkaTopics
 from .model import KafkaSource
 
 _LOOK_SECONDS, _FIRST_LOOK_SECONDS = 2.0, 0.5
-# A poller that fetching does not need any more goes after so many looks.
-_IDLE_LOOKS = 30
 _RESTART_TIMEOUT_SECONDS = 10.0
 
 State = Literal["running", "paused"]
@@ -65,8 +64,6 @@ class KafkaEventSource:
         self._earlier = Progress()
         self._tasks: set[asyncio.Task[None]] = set()
         self._pollers: list[KafkaPoller] = []
-        self._wanted_pollers = 0
-        self._idle_looks = 0
         self._watch: asyncio.Task[None] | None = None
         # A pause takes as long as its batches; who resumes meanwhile waits.
         self._changing = asyncio.Lock()
@@ -123,7 +120,7 @@ class KafkaEventSource:
 
     def _begin(self) -> None:
         self.state = "running"
-        self._wanted_pollers = self.source.minimum_pollers
+        self._scaling = Scaling(self.source.minimum_pollers, self.source.maximum_pollers)
         self._watch = asyncio.get_running_loop().create_task(self._look_at_topics())
         self._watch.add_done_callback(self._task_ended)
 
@@ -203,25 +200,13 @@ class KafkaEventSource:
         self._tasks.add(task)
 
     def _scale(self) -> None:
-        """Have as many pollers as are wanted: one more where fetching is the bottleneck, one less where it is not.
-
-        https://docs.aws.amazon.com/lambda/latest/dg/kafka-scaling-modes.html
-        """
         saturated = [poller.take_saturation() for poller in self._pollers]
-        self._idle_looks = 0 if any(saturated) else self._idle_looks + 1
-        if any(saturated):
-            self._wanted_pollers += 1
-        elif self._idle_looks >= _IDLE_LOOKS:
-            self._idle_looks = 0
-            self._wanted_pollers -= 1
-        highest = min(self.source.maximum_pollers, len(self._present))
-        lowest = min(self.source.minimum_pollers, highest)
-        self._wanted_pollers = max(lowest, min(self._wanted_pollers, highest))
-        while len(self._pollers) < self._wanted_pollers:
+        wanted = self._scaling.look(is_saturated=any(saturated), partitions=len(self._present))
+        while len(self._pollers) < wanted:
             poller = KafkaPoller(self.source, self._announce, self._poller_ended)
             self._pollers.append(poller)
             poller.start()
-        while len(self._pollers) > self._wanted_pollers:
+        while len(self._pollers) > wanted:
             self._pollers.pop().ask_to_stop()
 
     def _share_out(self) -> None:

@@ -7,12 +7,15 @@ from typing import Any
 
 from .declared_apis import runs_here
 from .declared_authorizers import is_lambda_authorizer, security_schemes
+from .declared_sources import read_unsupported_sources
 from .resources import Resources
 
 
 def find_notices(resources: Resources) -> Iterator[str]:
-    """Yield a line for each layer from elsewhere, authorizer that is not checked and route that is not served."""
+    """Yield a line for each layer from elsewhere, authorizer not checked, route not served and source not run."""
     yield from _layers(resources)
+    for logical_id, service in read_unsupported_sources(resources):
+        yield f"{logical_id}: its source is {service}, which is not run here"
     for kind in ("ApiGateway::RestApi", "ApiGatewayV2::Api"):
         for logical_id, resource in resources.of(kind):
             body = resources.resolve((resource.get("Properties") or {}).get("Body") or {})

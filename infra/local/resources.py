@@ -52,11 +52,6 @@ class Resources:
         """Return what `!Ref` of it is."""
         return self.resolve({"Ref": logical_id})
 
-    def is_no_function(self, name: str) -> bool:
-        """Tell whether that is the name of something else in the template, such as a state machine."""
-        resource = self._resources.get(name)
-        return resource is not None and resource.get("Type") != "AWS::Lambda::Function"
-
     def source(self, logical_id: str, resource: Mapping[str, Any], property_name: str) -> Source:
         """Return the local folder of a function or layer. Raises TemplateError where there is none."""
         location = self.get(resource, property_name)

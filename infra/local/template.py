@@ -48,12 +48,7 @@ def read_application(
         functions=tuple(read_functions(resources)),
         apis=tuple(read_apis(resources)),
         http_apis=tuple(read_http_apis(resources)),
-        # A schedule of a state machine, say, has nothing to run here.
-        schedules=tuple(
-            schedule
-            for schedule in read_schedules(resources)
-            if not resources.is_no_function(schedule.function_name)
-        ),
+        schedules=tuple(read_schedules(resources)),
         kafka_sources=tuple(read_kafka_sources(resources)),
         notices=tuple(find_notices(resources)),
     )
