@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SAM := .venv-sam
 CHECKOV := .venv-checkov
+LOCALSTACK := .venv-localstack
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 RECORDS ?= 5000
 ENVIRONMENT ?= local
@@ -12,7 +13,7 @@ COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose
 
 .DEFAULT_GOAL := help
 .PHONY: help install up down status up-docker down-docker demo test test-unit test-integration test-contract test-e2e test-sam check \
-        test-pythons check-security format validate-template sam-build chaos bench bench-sam lock clean
+        test-pythons check-security test-localstack format validate-template sam-build chaos bench bench-sam lock clean
 
 help:  ## This list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -80,6 +81,15 @@ $(CHECKOV)/.installed: infra/checkov/requirements.txt
 	@$(CHECKOV)/bin/python $(PIP_INSTALL) --requirement infra/checkov/requirements.txt
 	@touch $@
 
+$(LOCALSTACK)/.installed: infra/localstack/requirements.txt
+	@echo "Installing LocalStack into $(LOCALSTACK), once…"
+	@$(PYTHON) -m venv --clear $(LOCALSTACK)
+	@$(LOCALSTACK)/bin/python $(PIP_INSTALL) --requirement infra/localstack/requirements.txt
+	@touch $@
+
+test-localstack: install $(LOCALSTACK)/.installed  ## LOCALSTACK_HOST against a real LocalStack
+	@$(PYTEST) tests/integration/exchange/test_localstack.py
+
 check-security: install $(CHECKOV)/.installed  ## checkov over what would be deployed; infra/checkov/accepted.yaml has what is accepted
 	@$(PYTEST) tests/security
 
@@ -117,10 +127,12 @@ lock: install  ## Pin every package again, by hash
 	@$(BIN)/uv pip compile -q --universal --generate-hashes --no-annotate --custom-compile-command "make lock" \
 	  --python-version 3.11 infra/sam/requirements.in -o infra/sam/requirements.txt
 	@$(BIN)/uv pip compile -q --universal --generate-hashes --no-annotate --custom-compile-command "make lock" \
+	  --python-version 3.11 infra/localstack/requirements.in -o infra/localstack/requirements.txt
+	@$(BIN)/uv pip compile -q --universal --generate-hashes --no-annotate --custom-compile-command "make lock" \
 	  --python-version 3.11 infra/checkov/requirements.in -o infra/checkov/requirements.txt
 	@$(BIN)/uv pip compile -q --universal --generate-hashes --no-annotate --custom-compile-command "make lock" \
 	  --python-version 3.11 --constraint requirements-dev.txt infra/compose/image/requirements.in \
 	  -o infra/compose/image/requirements.txt
 
 clean:  ## Forget everything local: venvs, data, caches
-	rm -rf $(VENV) .venv-3.* $(SAM) $(CHECKOV) .local .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-3.* $(SAM) $(CHECKOV) $(LOCALSTACK) .local .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

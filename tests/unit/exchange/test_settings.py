@@ -87,3 +87,25 @@ def test_settings_show_no_secret() -> None:
 def test_an_empty_variable_is_not_set() -> None:
     with pytest.raises(Misconfigured, match=r"^RAW_BUCKET is not set$"):
         Settings(raw_bucket="").require("raw_bucket")
+
+
+LOCALSTACK = {"ENV": "local", "LOCALSTACK_HOST": "localstack:4566"}
+
+
+def test_a_developer_s_localstack_is_s3_locally() -> None:
+    assert parse_settings(LOCALSTACK).aws_endpoint_url_s3 == "http://localstack:4566"
+    assert (
+        parse_settings(LOCALSTACK | {"AWS_ENDPOINT_URL_S3": ""}).aws_endpoint_url_s3
+        == "http://localstack:4566"
+    )
+
+
+@pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"])
+def test_an_endpoint_that_is_given_comes_before_localstack(variable: str) -> None:
+    settings = parse_settings(LOCALSTACK | {variable: "http://127.0.0.1:8333"})
+    assert settings.aws_endpoint_url_s3 in {"", "http://127.0.0.1:8333"}
+
+
+@pytest.mark.parametrize("env", ["prod", "ci", ""])
+def test_nothing_but_local_knows_localstack(env: str) -> None:
+    assert parse_settings(LOCALSTACK | {"ENV": env}).aws_endpoint_url_s3 == ""

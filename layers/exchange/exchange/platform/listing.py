@@ -95,6 +95,7 @@ def raw_listing() -> Listing:
     client = boto3.client(
         "s3",
         region_name=settings.aws_region,
+        endpoint_url=settings.aws_endpoint_url_s3 or None,
         config=Config(connect_timeout=2, read_timeout=8, retries={"total_max_attempts": 3}, **style),
     )
     return Listing(client, settings.require("raw_bucket"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
 
 from exchange.errors import Misconfigured
@@ -40,6 +40,7 @@ class Settings:
     ledger_retention_days: str = "400"
     aws_region: str = "us-east-1"
     aws_endpoint_url_s3: str = ""
+    localstack_host: str = ""
 
     @property
     def is_local(self) -> bool:
@@ -60,7 +61,7 @@ def parse_settings(environment: Mapping[str, str]) -> Settings:
         **{f.name: environment[f.name.upper()] for f in fields(Settings) if f.name.upper() in environment}
     )
     if settings.is_local:
-        return settings
+        return _with_localstack(settings, environment)
     for plain, by_arn in PLAIN_SECRETS.items():
         if environment.get(plain):
             raise Misconfigured(f"{plain} is allowed only when ENV=local; use {by_arn}")
@@ -70,6 +71,19 @@ def parse_settings(environment: Mapping[str, str]) -> Settings:
     if settings.jwt_jwks_url and not settings.jwt_jwks_url.startswith("https://"):
         raise Misconfigured("JWT_JWKS_URL must begin with https:// outside local")
     return settings
+
+
+def _with_localstack(settings: Settings, environment: Mapping[str, str]) -> Settings:
+    """S3 where LOCALSTACK_HOST says, unless an endpoint is given: what boto3 itself reads comes first."""
+    given = (environment.get(name) for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"))
+    if not settings.localstack_host or any(given):
+        return settings
+    try:
+        from localstack_client.config import get_service_endpoint
+    except ImportError as error:
+        # A developer's tool: in no layer.
+        raise Misconfigured("LOCALSTACK_HOST needs localstack-client; set AWS_ENDPOINT_URL_S3") from error
+    return replace(settings, aws_endpoint_url_s3=get_service_endpoint("s3", settings.localstack_host) or "")
 
 
 def _has_password(dsn: str) -> bool:
