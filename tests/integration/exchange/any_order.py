@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
+from uuid import UUID, uuid4
 
 import obstore
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from kafka import KafkaConsumer, TopicPartition
 
-from exchange.errors import DependencyUnavailable
+from exchange.erasure.service import Eraser
+from exchange.errors import DependencyUnavailable, RecordErased
 from exchange.intake.model import Receipt
 from exchange.intake.service import Intake
 from exchange.ledger.dead_letters import DeadLetters
@@ -27,6 +29,7 @@ from exchange.platform.db import Database
 from exchange.platform.environment import environment_id
 from exchange.platform.objects import ObjectOverLimit, Objects, StoredObject
 from exchange.platform.settings import Settings
+from exchange.platform.versions import ObjectVersions
 from exchange.records.canonicalizing import Canonicalizer
 from exchange.records.service import Normalizer
 from exchange.recovery.describing import Describer
@@ -145,6 +148,17 @@ class InterruptedBus(Bus):
         return outcomes
 
 
+class InterruptedVersions(ObjectVersions):
+    def __init__(self, exchange: Exchange, interrupter: Interrupter) -> None:
+        versions = exchange.versions()
+        super().__init__(versions._client, versions.bucket)
+        self._interrupter = interrupter
+
+    def delete_all(self, key: str) -> int:
+        self._interrupter.reach("before the delete")
+        return super().delete_all(key)
+
+
 class InterruptedTokenizer(InProcessTokenizer):
     def __init__(self, interrupter: Interrupter) -> None:
         super().__init__()
@@ -164,12 +178,17 @@ class Model:
 
     def __init__(self) -> None:
         self.promised: dict[Request, Receipt] = {}
+        self.erased: dict[Request, str] = {}
         self.begun: set[str] = set()
         """Records whose ingest died between the PUT and the commit."""
         self.deaths_under_work = 0
 
     def owner_of(self, key: str) -> Request | None:
-        return next((request for request in self.promised if request.key == key), None)
+        return next((request for request in (*self.promised, *self.erased) if request.key == key), None)
+
+    def answered_ids(self) -> set[str]:
+        """Every record that a client was ever told of."""
+        return {receipt.record_id for receipt in self.promised.values()} | set(self.erased.values())
 
 
 class AnyOrder:
@@ -185,6 +204,7 @@ class AnyOrder:
         self._topics = topics
         self._brokers = brokers
         self._listing = listing(exchange)
+        self._versions = InterruptedVersions(exchange, self.interrupter)
         self._make_publisher = make_publisher
         self._consumer = KafkaConsumer(
             bootstrap_servers=[brokers],
@@ -221,6 +241,10 @@ class AnyOrder:
         asked = {"since": "2020-01-01T00:00:00Z", "grace_seconds": 0, "repair": repair}
         progress = self._reconciler.run(self._reconciler.start(asked), 0, LONG_SECONDS)
         _expect(progress.done, "a reconcile did not come to its end")
+
+    def erase(self, record_id: str) -> None:
+        """For good, as a partner asks it of the operator."""
+        self._eraser.erase([UUID(record_id)], uuid4(), request_id="any-order")
 
     def redrive(self) -> None:
         """Every dead letter once more."""
@@ -270,10 +294,13 @@ class AnyOrder:
         while True:
             self.publish()
             self.deliver(50)
+            # What dies between the tombstone and the bucket is finished by retain.
+            self._eraser.delete_raw(None, deadline=time.monotonic() + LONG_SECONDS)
             ((unpublished, left),) = self.exchange.rows(
                 "SELECT (SELECT count(*) FROM outbox_events WHERE published_at IS NULL),"
                 " (SELECT count(*) FROM raw_object_manifest LEFT JOIN processing_stage_state USING (record_id)"
-                "  WHERE state IS NULL OR state NOT IN ('succeeded', 'dlq'))"
+                "  WHERE (state IS NULL OR state NOT IN ('succeeded', 'dlq')) AND record_id <> ALL (%s::uuid[]))",
+                list(self.model.erased.values()),
             )
             if not unpublished and not left and not self._waiting:
                 return
@@ -285,7 +312,8 @@ class AnyOrder:
     def check(self) -> None:
         """Hold the stores against the model; call it when everything is drained. Raises Unbalanced."""
         promised = {receipt.record_id: request for request, receipt in self.model.promised.items()}
-        canonical, manifest = self._ids("canonical_records"), self._ids("raw_object_manifest")
+        erased = set(self.model.erased.values())
+        canonical, manifest = self._ids("canonical_records"), self._ids("raw_object_manifest") - erased
         letters = self._column("SELECT record_id FROM dead_letters WHERE state = 'dead'")
         dead = set(letters)
         # Begun and never answered: nothing but an object, or finished by replay or reconcile, and then whole.
@@ -293,6 +321,7 @@ class AnyOrder:
         readable = {record_id for record_id, request in promised.items() if request.is_readable}
         # The ledger cannot tell a record that kills from one that was killed so often.
         may_die = readable if self.model.deaths_under_work >= ATTEMPT_LIMIT else set()
+        _expect(not erased & (canonical | dead | self.object_ids()), "an erased record is back")
         _expect(len(letters) == len(dead), "a record died twice")
         _expect(not canonical & dead, "a record is canonical and dead")
         _expect(canonical | dead == invited, "what was accepted is not what has ended")
@@ -301,6 +330,16 @@ class AnyOrder:
         _expect(readable - canonical <= may_die, "a good record is dead")
         for request, receipt in self.model.promised.items():
             _expect(self.send(request) == receipt, "the same request again got another answer")
+        for request in self.model.erased:
+            _expect(self.is_gone(request), "an erased record was accepted again")
+
+    def is_gone(self, request: Request) -> bool:
+        """Whether ingest says that this was erased."""
+        try:
+            self.send(request)
+        except RecordErased:
+            return True
+        return False
 
     def check_so_far(self) -> None:
         """What holds at any moment. Raises Unbalanced."""
@@ -326,9 +365,9 @@ class AnyOrder:
 
     def _start_environments(self) -> None:
         exchange, interrupter = self.exchange, self.interrupter
-        roles = ("ingest", "outbox", "normalize", "replay", "reconcile", "redrive")
+        roles = ("ingest", "outbox", "normalize", "replay", "reconcile", "redrive", "erase")
         self._databases = [exchange.connect_as(f"exchange_{role}") for role in roles]
-        ingest, outbox, normalize, replay, reconcile, redrive = self._databases
+        ingest, outbox, normalize, replay, reconcile, redrive, erase = self._databases
         objects = InterruptedObjects(exchange, interrupter)
         settings = Settings(
             env="local",
@@ -358,6 +397,7 @@ class AnyOrder:
             self._topics,
         )
         self._letters = DeadLetters(redrive)
+        self._eraser = Eraser(erase, self._versions, lambda: InterruptedTokenizer(interrupter))
 
     def _end_environments(self) -> None:
         # As a death does: connections go, and with them whatever was not committed.

@@ -17,7 +17,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from exchange.errors import DependencyUnavailable, IdempotencyConflict
+from exchange.errors import DependencyUnavailable, IdempotencyConflict, RecordErased
 from exchange.intake.model import Receipt
 from exchange.outbox import store
 from exchange.outbox.service import PAGE_EVENTS, Publisher
@@ -52,6 +52,10 @@ class Books(RuleBasedStateMachine):
     @rule(request=REQUESTS)
     def send(self, request: Request) -> None:
         owner = self.model.owner_of(request.key)
+        if owner in self.model.erased:
+            with pytest.raises((RecordErased, IdempotencyConflict)):
+                self.world.send(request)
+            return
         if owner not in (None, request):
             with pytest.raises(IdempotencyConflict):
                 self.world.send(request)
@@ -68,8 +72,7 @@ class Books(RuleBasedStateMachine):
             # Replay or reconcile had finished it before: nothing was left to put, and this is its answer.
             self.model.promised[request] = receipts[0]
         else:
-            answered = {receipt.record_id for receipt in self.model.promised.values()}
-            self.model.begun |= self.world.object_ids() - answered
+            self.model.begun |= self.world.object_ids() - self.model.answered_ids()
 
     @rule()
     def publish(self) -> None:
@@ -114,6 +117,18 @@ class Books(RuleBasedStateMachine):
     @rule(repair=st.booleans())
     def reconcile(self, repair: bool) -> None:
         self.world.reconcile(repair=repair)
+
+    @precondition(lambda self: self.model.promised)
+    @rule(data=st.data(), dies=st.booleans())
+    def erase(self, data: st.DataObject, dies: bool) -> None:
+        """With `dies` between the tombstone and the bucket."""
+        request = data.draw(st.sampled_from(sorted(self.model.promised, key=lambda r: (r.key, r.variant))))
+        record_id = self.model.promised.pop(request).record_id
+        self.model.erased[request] = record_id
+        if dies:
+            self.world.crash(lambda: self.world.erase(record_id), "before the delete")
+        else:
+            self.world.erase(record_id)
 
     @rule()
     def redrive(self) -> None:
