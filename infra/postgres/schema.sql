@@ -1109,8 +1109,6 @@ GRANT SELECT(reason) ON TABLE public.dead_letters TO exchange_lineage;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.idempotency_keys TO exchange_ingest;
 GRANT DELETE ON TABLE public.idempotency_keys TO exchange_erase;
 GRANT DELETE ON TABLE public.idempotency_keys TO exchange_retain;
-GRANT INSERT ON TABLE public.idempotency_keys TO exchange_replay;
-GRANT INSERT ON TABLE public.idempotency_keys TO exchange_reconcile;
 
 
 --
@@ -1119,8 +1117,6 @@ GRANT INSERT ON TABLE public.idempotency_keys TO exchange_reconcile;
 
 GRANT SELECT(key_hash) ON TABLE public.idempotency_keys TO exchange_erase;
 GRANT SELECT(key_hash) ON TABLE public.idempotency_keys TO exchange_retain;
-GRANT SELECT(key_hash) ON TABLE public.idempotency_keys TO exchange_replay;
-GRANT SELECT(key_hash) ON TABLE public.idempotency_keys TO exchange_reconcile;
 
 
 --

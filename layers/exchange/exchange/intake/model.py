@@ -146,16 +146,6 @@ def format_time(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def body_hash(body_sha256: str) -> str:
-    """What an idempotency row keeps of a body, as Powertools makes it: a hash of the hash, as JSON."""
-    return hashlib.sha256(json.dumps(body_sha256).encode()).hexdigest()
-
-
-def response_of(record_id: UUID, correlation_id: str) -> str:
-    """The answer to an accepted submission, as an idempotency row keeps it."""
-    return json.dumps({"record_id": str(record_id), "correlation_id": correlation_id}, sort_keys=True)
-
-
 def record_ingested(submission: Submission, bucket: str) -> bytes:
     """The event of a submission, the same bytes for the same submission."""
     return encode_event(submission.manifest_entry(bucket), submission.version)

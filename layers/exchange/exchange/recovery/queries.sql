@@ -137,16 +137,6 @@ WHERE NOT EXISTS (SELECT FROM tombstones WHERE tombstones.record_id = lost.recor
 ON CONFLICT DO NOTHING
 RETURNING record_id;
 
--- name: restore_answers
--- A repeated request gets the answer of the first time, and a changed body its refusal, as long as the key is kept.
-INSERT INTO idempotency_keys (key_hash, partner_id, route, body_hash, response, created_at, expires_at)
-SELECT key_hash, partner_id, route, body_hash, response, occurred_at,
-       occurred_at + make_interval(secs => %(expires_after_seconds)s)
-FROM jsonb_to_recordset(%(rows)s) AS lost
-    (key_hash text, partner_id text, route text, body_hash text, response text, occurred_at timestamptz)
-WHERE occurred_at + make_interval(secs => %(expires_after_seconds)s) > clock_timestamp()
-ON CONFLICT DO NOTHING;
-
 -- name: emit
 -- Once more for the topic, unless the record was erased. One whose canonical row was lost is tried again from the start.
 WITH event AS (

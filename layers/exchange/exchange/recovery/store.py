@@ -9,12 +9,9 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from exchange.intake.model import (
-    KEY_EXPIRES_AFTER,
     ManifestEntry,
-    body_hash,
     encode_event,
     record_lock_id,
-    response_of,
 )
 from exchange.outbox.model import OutboxEvent
 from exchange.platform.db import Row, Transaction
@@ -78,7 +75,8 @@ def read_standing(
 def restore(transaction: Transaction, entries: Iterable[tuple[ManifestEntry, str | None]]) -> set[UUID]:
     """Write what the database has lost of records, made from their objects; gives those that were missing.
 
-    Each comes with the name of its idempotency key's row, where its object knows it: that row is written, too.
+    Each comes with the name of its idempotency key's row, where its object knows it. That row is not written: nothing
+    tells a client that had its answer from one whose request died before.
     """
     lost = list(entries)
     if not lost:
@@ -89,28 +87,7 @@ def restore(transaction: Transaction, entries: Iterable[tuple[ManifestEntry, str
     )
     rows = [{**asdict(entry), "key_hash": key_hash} for entry, key_hash in lost]
     written = transaction.execute(QUERIES["restore_manifest"], {"rows": json.dumps(rows, default=str)})
-    restored = {record_id for (record_id,) in written}
-    answers = [
-        {
-            "key_hash": key_hash,
-            "partner_id": entry.partner_id,
-            "route": entry.route,
-            "body_hash": body_hash(entry.sha256),
-            "response": response_of(entry.record_id, entry.correlation_id),
-            "occurred_at": entry.occurred_at,
-        }
-        for entry, key_hash in lost
-        if key_hash is not None and entry.record_id in restored
-    ]
-    if answers:
-        transaction.execute(
-            QUERIES["restore_answers"],
-            {
-                "rows": json.dumps(answers, default=str),
-                "expires_after_seconds": KEY_EXPIRES_AFTER.total_seconds(),
-            },
-        )
-    return restored
+    return {record_id for (record_id,) in written}
 
 
 def emit(
