@@ -97,9 +97,9 @@ class Injector:
         rule = self._find(passage.step, moment)
         if rule is None:
             return True
-        goes_on = await rule.disturbance.meet(self, connection, passage)
+        # Before it is over: a client that waits no longer ends the connection, and this with it.
         self.note()
-        return goes_on
+        return await rule.disturbance.meet(self, connection, passage)
 
     def _find(self, step: Step | None, moment: Moment) -> Rule | None:
         if step is None or not self._left:
