@@ -10,7 +10,8 @@ from pathlib import Path
 from infra.cli.addresses import ROOT
 
 IMAGE_TOOL = Path(os.environ.get("LAMBDA_IMAGE_TOOL", ROOT.parent / "shared" / "tools" / "lambda-image.sh"))
-IMAGE = "public.ecr.aws/lambda/python:3.11-x86_64"
+# Its path in whichever registry SAM takes it from.
+IMAGE = "lambda/python:3.11-x86_64"
 # What an engine leaves when it is killed, and whose pid it is.
 PID_FILES = {
     Path("/var/run/docker.pid"): "dockerd",
@@ -45,7 +46,8 @@ def remove_containers_of(folder: Path) -> None:
 
 
 def _has_image() -> bool:
-    return _docker("image", "inspect", IMAGE) is not None
+    images = _docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}") or ""
+    return any(image.endswith(f"/{IMAGE}") for image in images.split())
 
 
 def _docker(*arguments: str) -> str | None:
