@@ -7,6 +7,8 @@ CHECKOV := .venv-checkov
 LOCALSTACK := .venv-localstack
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 RECORDS ?= 5000
+# Each brings up services of its own.
+WORKERS ?= 2
 ENVIRONMENT ?= local
 PYTEST := $(BIN)/python -m pytest
 COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
@@ -48,7 +50,7 @@ demo: install  ## Two hospitals send real records; the books must balance (RECOR
 	@$(BIN)/exchange demo --records $(RECORDS)
 
 test: install  ## All tests, on services of their own; unit tests on every Python from 3.11 to 3.13 that is here
-	@$(PYTEST) tests --ignore=tests/bench --ignore=tests/sam --ignore=tests/security
+	@$(PYTEST) tests --ignore=tests/bench --ignore=tests/sam --ignore=tests/security --numprocesses=$(WORKERS) --dist=loadfile
 	@$(BIN)/python -m tests.pythons
 
 test-pythons: install  ## Unit tests on the other Pythons only

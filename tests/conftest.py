@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import uuid
 from collections.abc import Callable, Iterator
@@ -48,6 +50,9 @@ hypothesis.settings.load_profile("exchange")
 def pytest_configure(config: pytest.Config) -> None:
     # kafka-python reads its protocol files by an old way that Python 3.11 warns of.
     config.addinivalue_line("filterwarnings", "ignore:(read|open)_text is deprecated:DeprecationWarning")
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        # A worker ignores Ctrl-C, and so would every program that it starts: this is handed down, a handler is not.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
