@@ -18,8 +18,6 @@ from .reports import InvocationReport
 from .runtime_api import RuntimeConnection
 
 _TAIL_BYTES = 4096
-# In less no process touches so much memory that it is worth the look, which costs 30 microseconds.
-_TOUCHES_LITTLE_SECONDS = 0.01
 
 
 class Environment:
@@ -237,9 +235,7 @@ class Environment:
 
     def _has_exceeded_memory(self) -> bool:
         """Tell whether it ever held more than it may: what is freed again between two looks counts all the same."""
-        if self._current is None or time.perf_counter() - self._began < _TOUCHES_LITTLE_SECONDS:
-            return False
-        return self._memory.read_mb(self._process.pid, exactly=True) > self.memory_mb
+        return self._current is not None and self._memory.has_exceeded(self._process.pid, self.memory_mb)
 
     def _end_for(self, error_type: str, message: str) -> None:
         self._ended_for = (error_type, message)

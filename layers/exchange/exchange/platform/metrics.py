@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Mapping
 from functools import cache
 
@@ -15,6 +17,13 @@ def _metrics(service: str) -> Metrics:
     return Metrics(namespace=NAMESPACE, service=service)
 
 
+def _flush(metrics: Metrics) -> None:
+    # One write. Powertools prints, which the runtime's unbuffered stdout makes two of: line and line feed.
+    line = json.dumps(metrics.serialize_metric_set(), separators=(",", ":"))
+    metrics.clear_metrics()
+    sys.stdout.write(f"{line}\n")
+
+
 def record_request(service: str, route: str, status: int, duration_ms: float) -> None:
     """One answered HTTP request."""
     metrics = _metrics(service)
@@ -22,7 +31,7 @@ def record_request(service: str, route: str, status: int, duration_ms: float) ->
     metrics.add_dimension("status", str(status))
     metrics.add_metric("Requests", MetricUnit.Count, 1)
     metrics.add_metric("RequestDuration", MetricUnit.Milliseconds, duration_ms)
-    metrics.flush_metrics()
+    _flush(metrics)
 
 
 def record_counts(service: str, counts: Mapping[str, int]) -> None:
@@ -30,7 +39,7 @@ def record_counts(service: str, counts: Mapping[str, int]) -> None:
     metrics = _metrics(service)
     for name, value in counts.items():
         metrics.add_metric(name, MetricUnit.Count, value)
-    metrics.flush_metrics()
+    _flush(metrics)
 
 
 def record_gauges(service: str, gauges: Mapping[str, float]) -> None:
@@ -38,4 +47,4 @@ def record_gauges(service: str, gauges: Mapping[str, float]) -> None:
     metrics = _metrics(service)
     for name, value in gauges.items():
         metrics.add_metric(name, MetricUnit.NoUnit, value)
-    metrics.flush_metrics()
+    _flush(metrics)
