@@ -253,7 +253,7 @@ def test_the_search_looked_everywhere(searched: Haystacks, system: RunningSystem
         *("IngestFunction", "TokenizeFunction", "NormalizeFunction", "OutboxPublishFunction"),
         *("LineageFunction", "RedriveFunction", "EraseFunction", "RetainFunction"),
     ):
-        assert b"REPORT" in places[f"log {function}.log"]
+        assert b"START" in places[f"log {function}.log"]
     for place in (
         "table canonical_encounters",
         "table dead_letters",
