@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,7 +20,7 @@ import boto3
 import requests
 from botocore.config import Config
 from kafka import KafkaAdminClient, KafkaProducer
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 ROOT = Path(__file__).parents[3]
 APPLICATION = Path(__file__).parent / "application"
@@ -158,7 +158,9 @@ class Broker:
 
     def create(self, topic: str, partitions: int = 1) -> None:
         admin = KafkaAdminClient(bootstrap_servers=self.address)
-        admin.create_topics({topic: {"num_partitions": partitions, "replication_factor": 1}})
+        # The client asks again where an answer was lost, and is told then that the topic is there.
+        with suppress(TopicAlreadyExistsError):
+            admin.create_topics({topic: {"num_partitions": partitions, "replication_factor": 1}})
         admin.close()
 
     def produce(self, topic: str, values: list[str], partition: int = 0) -> None:
