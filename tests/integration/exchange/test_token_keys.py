@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import boto3
 import pytest
 from moto import mock_aws
 
+from exchange.erasure.service import Eraser
 from exchange.errors import DependencyUnavailable, Misconfigured
 from exchange.platform.auth import authenticate
 from exchange.platform.secrets import read_secret
 from exchange.platform.settings import Settings
 from exchange.tokens.keys import current_key
 from exchange.tokens.service import tokenize_batch
+from tests.integration.exchange.building import SAM, Exchange, kafka_event, submission
 
-SAM = {"given_name": "Sam", "family_name": "Lee", "dob": "1990-01-01"}
+
+class TokenizerWith:
+    """The tokenize function with the keys of a secret."""
+
+    def __init__(self, arn: str) -> None:
+        self._settings = Settings(tokenizer_secret_arn=arn)
+
+    def invoke(self, payload: dict[str, Any]) -> dict[str, Any]:
+        return tokenize_batch(payload, self._settings)
 
 
 @pytest.fixture
@@ -36,11 +47,28 @@ def keep(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], str]]:
 def test_the_current_version_of_the_key_makes_the_tokens(keep: Callable[[str], str]) -> None:
     arn = keep(json.dumps({"current": "2", "1": "the old one", "2": "dev-tokenizer-secret-change-me"}))
     answer = tokenize_batch(
-        {"profile": "v1", "people": [SAM], "identifiers": []}, Settings(tokenizer_secret_arn=arn)
+        {"profile": "v1", "people": [dict(SAM) | {"ssn": None}], "identifiers": []},
+        Settings(tokenizer_secret_arn=arn),
     )
     assert answer["key_version"] == "2"
     (token,) = answer["people"][0]["tokens"]
     assert token["token"] == "ce8ae21533b5c005f4e53a1d146221339bb8019cea6eb6981e29ea1d2884d7f6"
+
+
+def test_a_person_is_found_by_the_tokens_of_every_version_of_the_key(
+    keep: Callable[[str], str], exchange: Exchange
+) -> None:
+    before = TokenizerWith(keep(json.dumps({"current": "1", "1": "the first key"})))
+    after = TokenizerWith(keep(json.dumps({"current": "2", "1": "the first key", "2": "the second key"})))
+    records = [submission(f"key-of-version-{number}") for number in range(2)]
+    for record, tokenizer in zip(records, (before, after), strict=True):
+        exchange.put(record)
+        event = kafka_event(exchange.event(record))
+        assert exchange.normalizer(tokenizer=tokenizer).normalize(event).canonical == 1
+    assert exchange.rows("SELECT key_version FROM patient_tokens ORDER BY 1") == [("1",), ("2",)]
+
+    eraser = Eraser(exchange.connect_as("exchange_erase"), exchange.versions(), lambda: after)
+    assert set(eraser.find_person("partnerA", dict(SAM))) == {record.record_id for record in records}
 
 
 @pytest.mark.parametrize(

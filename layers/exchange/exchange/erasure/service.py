@@ -56,13 +56,16 @@ class Eraser:
     def find_person(self, partner_id: str, person: dict[str, Any]) -> list[UUID]:
         """The partner's records of a person; raises ContractViolation, naming the field that tokenize refuses.
 
-        The person goes to tokenize and nowhere else. Only canonical records carry tokens: what was sent before it
-        became canonical, or never did, is not found this way.
+        The person goes to tokenize and nowhere else. Rows keep the tokens of the key that was current when they were
+        written, so every version is asked for. Only canonical records carry tokens: what was sent before it became
+        canonical, or never did, is not found this way.
         """
         with self._database.transaction() as transaction:
             if not store.partner_exists(transaction, partner_id):
                 raise ContractViolation("is no partner of the exchange", field="partner_id")
-        answer = self._tokenizer().invoke({"profile": PROFILE, "people": [person], "identifiers": []})
+        answer = self._tokenizer().invoke(
+            {"profile": PROFILE, "every_key_version": True, "people": [person], "identifiers": []}
+        )
         (found,) = answer["people"]
         if "error" in found:
             raise ContractViolation("is not what tokenize takes", field=_field_of(found["error"]["field"]))

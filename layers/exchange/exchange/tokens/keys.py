@@ -27,17 +27,23 @@ class TokenKey:
         return hmac.digest(self.secret, b"exchange/identifier", hashlib.sha256)
 
 
-@cache
 def current_key(settings: Settings) -> TokenKey:
-    """The key that new tokens are made with.
+    """The key that new tokens are made with."""
+    return every_key(settings)[0]
 
-    On AWS the secret is a JSON object `{"current": "2", "1": "…", "2": "…"}`: old versions stay readable for
-    whoever has to link old rows. Locally it is TOKENIZER_HMAC_SECRET, version 1.
+
+@cache
+def every_key(settings: Settings) -> tuple[TokenKey, ...]:
+    """Every version that tokens may have been made with, the current one first.
+
+    On AWS the secret is a JSON object `{"current": "2", "1": "…", "2": "…"}`: old versions stay in it as long as there
+    are rows with their tokens, or an erasure would miss these. Locally it is TOKENIZER_HMAC_SECRET, version 1.
     """
     if settings.is_local and not settings.tokenizer_secret_arn:
-        return TokenKey(LOCAL_KEY_VERSION, settings.require("tokenizer_hmac_secret").encode())
-    secrets = read_json_secret(settings.require("tokenizer_secret_arn"))
-    version = secrets.get("current", "")
-    if not secrets.get(version) or version == "current":
+        return (TokenKey(LOCAL_KEY_VERSION, settings.require("tokenizer_hmac_secret").encode()),)
+    secrets = dict(read_json_secret(settings.require("tokenizer_secret_arn")))
+    current = secrets.pop("current", "")
+    if not secrets.get(current):
         raise Misconfigured("TOKENIZER_SECRET_ARN names no current key")
-    return TokenKey(version, secrets[version].encode())
+    versions = sorted(secrets, key=lambda version: (version != current, version))
+    return tuple(TokenKey(version, secrets[version].encode()) for version in versions if secrets[version])

@@ -12,7 +12,7 @@ from exchange.platform.http import HttpRequest
 from exchange.platform.settings import Settings
 from exchange.platform.strict_json import parse_json
 from exchange.tokens.identifier import identifier_token
-from exchange.tokens.keys import TokenKey, current_key
+from exchange.tokens.keys import TokenKey, current_key, every_key
 from exchange.tokens.profile_v1 import PROFILE, RULE, person_token
 
 BODY_LIMIT_BYTES = 1024 * 1024
@@ -38,9 +38,10 @@ def tokenize_batch(event: object, settings: Settings) -> dict[str, Any]:
     contract("api/schemas/tokenize.batch.request").validate(event)
     assert isinstance(event, dict)  # noqa: S101 - the contract has just said so
     key = current_key(settings)
+    keys = every_key(settings) if event.get("every_key_version") else (key,)
 
     def person(item: Any) -> dict[str, Any]:
-        return {"tokens": [{"rule": RULE, "token": _person_token(key, item)}]}
+        return {"tokens": [{"rule": RULE, "token": _person_token(key, item)} for key in keys]}
 
     def identifier(item: Any) -> dict[str, Any]:
         return {"token": identifier_token(key.identifier_secret, **item)}
