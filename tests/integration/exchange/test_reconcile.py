@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,10 +11,16 @@ from typing import Any
 import pytest
 
 from exchange.intake.model import Submission, record_ingested
+from exchange.partners.service import PartnerRegistry
+from exchange.platform.listing import PAGE_KEYS, ListedPage, Listing
 from exchange.platform.objects import Objects
+from exchange.recovery.describing import Describer
 from exchange.recovery.jobs import RESERVE_SECONDS, resume
+from exchange.recovery.operating import operate_reconcile
+from exchange.recovery.reconciling import Reconciler
 from tests.integration.exchange.building import (
     SAM,
+    TOPICS,
     Context,
     Exchange,
     ObjectsThatThen,
@@ -342,6 +349,84 @@ def test_a_run_looks_from_where_the_last_one_ended_or_from_the_oldest_record_und
     )
     window(since=(now - timedelta(hours=4)).isoformat())
     assert window() == old.occurred_at - timedelta(seconds=60)
+
+
+def window_of(exchange: Exchange, **request: Any) -> tuple[datetime, datetime]:
+    """From when to when a complete run looks."""
+    worker = reconciler(exchange)
+    job_id = worker.start({"grace_seconds": 60, **request})
+    assert worker.run(job_id, 0, LONG_SECONDS).done
+    (window,) = exchange.rows(
+        "SELECT (request ->> 'since')::timestamptz, (request ->> 'until')::timestamptz FROM job_runs"
+        " WHERE job_id = %s",
+        job_id,
+    )
+    since, until = window
+    return since, until
+
+
+def test_a_run_that_leaves_a_gap_does_not_move_the_beginning_of_the_next(exchange: Exchange) -> None:
+    now = datetime.now(UTC)
+    _, until = window_of(
+        exchange, until=(now - timedelta(hours=48)).isoformat(), since="2026-01-01T00:00:00Z"
+    )
+    # as the runbook has it, after the schedule was away for two days
+    window_of(exchange, since=(now - timedelta(hours=24)).isoformat())
+    since, _ = window_of(exchange)
+    assert since == until - timedelta(seconds=60)
+    since, _ = window_of(exchange)
+    assert abs(since - (now - timedelta(seconds=60))) < timedelta(minutes=1)
+
+
+def test_a_run_asked_for_until_tomorrow_has_looked_until_today(exchange: Exchange) -> None:
+    now = datetime.now(UTC)
+    window_of(exchange, until=(now + timedelta(days=1)).isoformat())
+    since, _ = window_of(exchange)
+    assert abs(since - (now - timedelta(seconds=60))) < timedelta(minutes=1)
+
+
+def test_a_mass_of_open_findings_leaves_half_of_the_time_to_what_is_new(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("exchange.recovery.reconciling.AGAIN_RECORDS", 1)
+    for n in range(40):
+        exchange.put(submission(f"key-of-object-{n:05}"))
+    reconcile(exchange)
+    clock = itertools.count(40, -1)
+    asked = {"action": "run", "since": "2026-11-24T00:00:00Z", "grace_seconds": 0}
+    answer = operate_reconcile(reconciler(exchange), asked, lambda: float(next(clock)))
+    assert (answer.body["done"], answer.body["counts"]["orphan_raw"]) == (True, 40)
+
+
+class WatchedListing(Listing):
+    """Keeps what it was shown."""
+
+    def __init__(self, listing: Listing) -> None:
+        super().__init__(listing._client, listing._bucket)
+        self.shown: list[str] = []
+
+    def page(self, prefix: str, after: str = "", *, limit: int = PAGE_KEYS, flat: bool = False) -> ListedPage:
+        page = super().page(prefix, after, limit=limit, flat=flat)
+        self.shown += [*(listed.key for listed in page.objects), *page.folders]
+        return page
+
+
+def test_a_window_costs_what_lies_in_it_and_not_what_the_bucket_holds_beside(exchange: Exchange) -> None:
+    for digit in "2345":
+        exchange.objects().put(f"hospital-a/{digit}fa0e1d2-0000-4000-8000-000000000000.json", BODY, {})
+    for day in (20, 23, 24, 25):
+        record = submission(f"key-of-day-{day:04}")
+        exchange.put(replace(record, occurred_at=datetime(2026, 11, day, 12, tzinfo=UTC)))
+    watched = WatchedListing(listing(exchange))
+    database = exchange.connect_as("exchange_reconcile")
+    describer = Describer(exchange.objects(), PartnerRegistry(database), exchange.bucket)
+    worker = Reconciler(database, watched, describer, exchange.bucket, TOPICS)
+    window = {"since": "2026-11-23T00:00:00Z", "until": "2026-11-24T13:00:00Z", "grace_seconds": 0}
+    assert worker.run(worker.start(window), 0, LONG_SECONDS).counts["orphan_raw"] == 2
+    assert [key for key in watched.shown if key.count("/") == 1 and key.endswith(".json")] == []
+    assert {key.split("/")[1][:10] for key in watched.shown if key.count("/") == 2} <= {
+        *("2026-11-23", "2026-11-24", "2026-11-25")
+    }
 
 
 def test_shards_share_the_records_and_find_the_same(exchange: Exchange) -> None:

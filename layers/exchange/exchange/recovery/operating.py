@@ -72,7 +72,9 @@ def operate_reconcile(
 def _run(
     reconciler: Reconciler, request: Mapping[str, Any], remaining_seconds: Callable[[], float]
 ) -> Answer:
-    reconciler.look_again(request, remaining_seconds)
+    # Half of the time at most: however many findings are open, what is new is looked at.
+    half = remaining_seconds() / 2
+    reconciler.look_again(request, lambda: remaining_seconds() - half)
     # What the last run did not get through comes before what is new.
     left = resume(reconciler, remaining_seconds)
     if left and not left[-1].done:

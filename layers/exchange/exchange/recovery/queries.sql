@@ -54,12 +54,15 @@ ORDER BY started_at, shard;
 DELETE FROM job_runs WHERE job = %(job)s AND started_at < clock_timestamp() - interval '30 days';
 
 -- name: read_last_window
--- Up to when the last complete run over all sources has looked, less what was still under way then.
-SELECT least((job.request ->> 'until')::timestamptz, to_timestamp(min((counts ->> 'in_flight_since')::float)))
+-- Up to when complete runs over all sources have looked without a gap, less what was still under way then. Nobody has
+-- looked at what came after a run was started, whatever it was asked for.
+SELECT least((job.request ->> 'until')::timestamptz, job.started_at,
+             to_timestamp(min((counts ->> 'in_flight_since')::float)))
 FROM job_runs AS job JOIN job_checkpoints USING (job_id)
 WHERE job.job = %(job)s AND job.state = 'succeeded'
   AND coalesce(job.request ->> 'source', job.request ->> 'prefix') IS NULL
-GROUP BY job.job_id ORDER BY (job.request ->> 'until')::timestamptz DESC LIMIT 1;
+  AND NOT coalesce((job.request ->> 'leaves_gap')::boolean, false)
+GROUP BY job.job_id ORDER BY least((job.request ->> 'until')::timestamptz, job.started_at) DESC LIMIT 1;
 
 -- name: read_manifest
 -- What the manifest knows of these records.

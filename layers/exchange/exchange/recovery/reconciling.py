@@ -53,17 +53,19 @@ class Reconciler:
     def start(self, request: Mapping[str, Any]) -> UUID:
         """Write a job down. Raises ContractViolation.
 
-        Without `since` it looks from where the last one over everything ended, and at first from a day back.
+        Without `since` it looks from where those over everything ended, and at first from a day back. One that begins
+        later leaves a gap: the next begins where this one ought to have.
         """
         now = datetime.now(UTC)
         asked = {"repair": False, "grace_seconds": GRACE_SECONDS, "until": now.isoformat(), **request}
+        last = self.jobs.last_window_end()
         if "since" not in asked:
             # Records that were younger than the grace were not judged then.
-            last = self.jobs.last_window_end()
-            asked["since"] = (
-                (last - timedelta(seconds=asked["grace_seconds"])) if last else now - FIRST_WINDOW
-            ).isoformat()
-        Selection.of(asked)
+            begin = last - timedelta(seconds=asked["grace_seconds"]) if last else now - FIRST_WINDOW
+            asked["since"] = begin.isoformat()
+        selection = Selection.of(asked)
+        assert selection.since is not None  # noqa: S101 - it has just been set
+        asked["leaves_gap"] = selection.since > (last or now - FIRST_WINDOW)
         with self._database.transaction() as transaction:
             findings.prune(transaction)
         return self.jobs.start(asked, asked.get("shards", 1))

@@ -84,16 +84,28 @@ class Walk:
         return sorted(name for name in names if self._selection.has_source(name))
 
     def _folders_of(self, source: str) -> list[Folder]:
-        since = self._selection.since_hour
-        # Hours all begin so: folders of the window only, not every object of the old layout on the way.
-        prefix = f"{source}/2"
-        # The day: whether a store shows the folder of that very name or begins after it is not agreed upon.
-        after = f"{source}/{since[:-2]}" if since else prefix
-        listed = (Folder.of(name) for name in self._listing.folders(prefix, after))
-        found = {folder for folder in listed if folder is not None} | set(self._more_folders(source))
+        found = {*self._listed_hours(source), *self._more_folders(source)}
         if self._old_layout:
             found.add(Folder(source, ""))
         return sorted(folder for folder in found if self._selection.has_folder(folder))
+
+    def _listed_hours(self, source: str) -> Iterator[Folder]:
+        """The hours of the window, and not what lies beside them."""
+        selection = self._selection
+        prefixes, after = [f"{source}/2"], f"{source}/2"
+        if selection.since is not None and selection.until is not None:
+            # A year and a dash begin no record id: what the old layout has of a source is not listed on the way.
+            years = range(selection.since.year, selection.until.year + 1)
+            prefixes = [f"{source}/{year:04}-" for year in years]
+            # The day: whether a store shows the folder of that very name or begins after it is not agreed upon.
+            after = f"{source}/{selection.since_hour[:-2]}"
+        for prefix in prefixes:
+            for name in self._listing.folders(prefix, max(prefix, after)):
+                folder = Folder.of(name)
+                if folder is not None and folder.hour > selection.until_hour:
+                    return
+                if folder is not None:
+                    yield folder
 
 
 def _folder_of(cursor: str) -> Folder:
