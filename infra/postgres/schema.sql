@@ -1092,7 +1092,7 @@ GRANT UPDATE(closed_at) ON TABLE public.dead_letters TO exchange_normalize;
 GRANT SELECT(closed_at) ON TABLE public.dead_letters TO exchange_lineage;
 GRANT UPDATE(closed_at) ON TABLE public.dead_letters TO exchange_redrive;
 GRANT SELECT(closed_at),UPDATE(closed_at) ON TABLE public.dead_letters TO exchange_erase;
-GRANT SELECT(closed_at) ON TABLE public.dead_letters TO exchange_retain;
+GRANT SELECT(closed_at),UPDATE(closed_at) ON TABLE public.dead_letters TO exchange_retain;
 
 
 --
@@ -1130,7 +1130,7 @@ GRANT SELECT(response) ON TABLE public.idempotency_keys TO exchange_erase;
 -- Name: COLUMN idempotency_keys.expires_at; Type: ACL; Schema: public; Owner: -
 --
 
-GRANT SELECT(expires_at) ON TABLE public.idempotency_keys TO exchange_retain;
+GRANT SELECT(expires_at),UPDATE(expires_at) ON TABLE public.idempotency_keys TO exchange_retain;
 
 
 --
@@ -1169,6 +1169,7 @@ GRANT INSERT ON TABLE public.outbox_events TO exchange_reconcile;
 GRANT SELECT(outbox_id) ON TABLE public.outbox_events TO exchange_lineage;
 GRANT SELECT(outbox_id) ON TABLE public.outbox_events TO exchange_replay;
 GRANT SELECT(outbox_id) ON TABLE public.outbox_events TO exchange_reconcile;
+GRANT SELECT(outbox_id) ON TABLE public.outbox_events TO exchange_erase;
 
 
 --
@@ -1231,7 +1232,7 @@ GRANT SELECT(last_error) ON TABLE public.outbox_events TO exchange_lineage;
 GRANT SELECT(published_at) ON TABLE public.outbox_events TO exchange_ingest;
 GRANT UPDATE(published_at) ON TABLE public.outbox_events TO exchange_outbox;
 GRANT SELECT(published_at) ON TABLE public.outbox_events TO exchange_lineage;
-GRANT SELECT(published_at) ON TABLE public.outbox_events TO exchange_erase;
+GRANT SELECT(published_at),UPDATE(published_at) ON TABLE public.outbox_events TO exchange_erase;
 GRANT SELECT(published_at) ON TABLE public.outbox_events TO exchange_replay;
 GRANT SELECT(published_at) ON TABLE public.outbox_events TO exchange_reconcile;
 
@@ -1327,6 +1328,7 @@ GRANT SELECT(record_id) ON TABLE public.processing_attempts TO exchange_reconcil
 --
 
 GRANT SELECT(started_at) ON TABLE public.processing_attempts TO exchange_reconcile;
+GRANT UPDATE(started_at) ON TABLE public.processing_attempts TO exchange_retain;
 
 
 --

@@ -36,8 +36,11 @@ WITH children AS (
     WHERE key_hash = %(key_hash)s AND response::jsonb ->> 'record_id' = %(record_id)s::text
     RETURNING key_hash
 ), events AS (
-    DELETE FROM outbox_events
-    WHERE shard = %(shard)s AND published_at IS NULL AND key = %(record_id)s::text RETURNING 1
+    -- in the order in which outbox-publish marks them
+    DELETE FROM outbox_events WHERE outbox_id IN (
+        SELECT outbox_id FROM outbox_events
+        WHERE shard = %(shard)s AND published_at IS NULL AND key = %(record_id)s::text ORDER BY outbox_id FOR UPDATE)
+    RETURNING 1
 ), letters AS (
     UPDATE dead_letters
     SET event = NULL, state = 'erased', closed_at = coalesce(closed_at, clock_timestamp())

@@ -25,6 +25,11 @@ class Delivery:
     value: bytes = field(repr=False)
 
     @property
+    def position(self) -> tuple[str, int, int]:
+        """Where it stands among all deliveries."""
+        return self.topic, self.partition, self.offset
+
+    @property
     def sha256(self) -> str:
         return hashlib.sha256(self.value).hexdigest()
 

@@ -1,3 +1,10 @@
+-- name: lock_states
+-- The one order in which records' rows here are locked, whoever writes about them (docs/recovery.md, "Locks"): by record
+-- id, all of a transaction's at once, before anything else of these records. Statements that follow see what the lock
+-- waited for. An UPDATE alone would lock in the order of its plan or of its input, and two of them would lock up.
+SELECT FROM processing_stage_state WHERE record_id = ANY (%(record_ids)s::uuid[]) AND stage = 'canonicalize'
+ORDER BY record_id FOR UPDATE;
+
 -- name: start_attempts
 -- Attempts are committed before the work, so that a record that kills its environment is found out.
 -- A record left running by another environment is not started here: it goes alone, by start_suspect. One left running
@@ -11,7 +18,7 @@ WITH asked AS (
     WHERE stage = 'canonicalize' AND record_id = ANY (%(record_ids)s::uuid[])
 ), started AS (
     INSERT INTO processing_stage_state AS s (record_id, stage, state, attempts, event_id, environment_id)
-    -- in one order, whoever asks: two environments with the same records wait for each other and do not lock up
+    -- in the order of lock_states, which cannot lock what is not there yet
     SELECT record_id, 'canonicalize', 'running', 1, event_id, %(environment_id)s FROM asked ORDER BY record_id
     ON CONFLICT (record_id, stage) DO UPDATE
     SET state = 'running', environment_id = excluded.environment_id, event_id = excluded.event_id,
@@ -84,9 +91,9 @@ FROM given_back
 WHERE (a.record_id, a.stage, a.started_at) = (given_back.record_id, 'canonicalize', given_back.started_at);
 
 -- name: finish_attempts
--- The outcomes, in the transaction of their effects. Every record's row is locked, also that of a record which is
--- canonical and stays so whatever a late twin says: an erasure then comes before us, and is seen by the last statement,
--- or after us, and finds what we wrote.
+-- The outcomes, in the transaction of their effects. Every record's row is locked before, also that of a record which is
+-- canonical and stays so whatever a late twin says, or erased: an erasure then comes before us, and is seen by the last
+-- statement, or after us, and finds what we wrote.
 UPDATE processing_stage_state AS s
 SET state = CASE s.state WHEN 'succeeded' THEN s.state ELSE outcome.state END,
     error_code = CASE s.state WHEN 'succeeded' THEN s.error_code ELSE outcome.error_code END,

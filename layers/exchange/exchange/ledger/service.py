@@ -49,6 +49,14 @@ def give_back_attempts(database: Database, record_ids: Sequence[UUID]) -> None:
         store.give_back_attempts(transaction, record_ids)
 
 
+def lock_states(transaction: Transaction, record_ids: Sequence[UUID]) -> None:
+    """Keep everybody else from these records until the end of `transaction`, in the one order that all keep to.
+
+    Once a transaction, for all of its records, before anything else that it writes about them.
+    """
+    store.lock_states(transaction, record_ids)
+
+
 def settle(transaction: Transaction, settlements: Sequence[Settlement]) -> frozenset[UUID]:
     """Write the outcome of each attempt, and the dead letters among them, with whatever else is in `transaction`.
 

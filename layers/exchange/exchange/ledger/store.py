@@ -54,10 +54,16 @@ def start_suspect(transaction: Transaction, subject: Subject) -> Attempt:
     return Attempt(subject.record_id, Standing.STARTED, number, started_at)
 
 
+def lock_states(transaction: Transaction, record_ids: Sequence[UUID]) -> None:
+    """Keep everybody else from these records until the end of `transaction`, as far as their work has begun."""
+    transaction.execute(QUERIES["lock_states"], {"record_ids": list(record_ids)})
+
+
 def give_back_attempts(transaction: Transaction, record_ids: Sequence[UUID]) -> None:
     """Uncount attempts that a dependency cut short."""
     transaction.execute(
-        QUERIES["give_back_attempts"], {"record_ids": list(record_ids), "environment_id": environment_id()}
+        f"{QUERIES['lock_states']}; {QUERIES['give_back_attempts']}",
+        {"record_ids": list(record_ids), "environment_id": environment_id()},
     )
 
 
@@ -66,7 +72,7 @@ def finish_attempts(
 ) -> dict[UUID, str]:
     """Write each attempt's (state, error code); gives the state that each record is in now, `erased` among them."""
     rows = transaction.execute(
-        QUERIES["finish_attempts"],
+        f"{QUERIES['lock_states']}; {QUERIES['finish_attempts']}",
         {
             "record_ids": [attempt.record_id for attempt, _, _ in outcomes],
             "started_at": [attempt.started_at for attempt, _, _ in outcomes],

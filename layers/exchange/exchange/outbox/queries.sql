@@ -19,14 +19,15 @@ CROSS JOIN LATERAL (
 ) AS pending
 ORDER BY pending.outbox_id;
 
--- name: mark_published
--- The broker has them; from here on they only wait to be pruned.
-UPDATE outbox_events SET published_at = clock_timestamp(), attempts = attempts + 1, last_error = NULL
-WHERE outbox_id = ANY (%(outbox_ids)s);
-
--- name: mark_failed
--- Stays pending; the operator sees how often it was tried and what the broker said last.
-UPDATE outbox_events SET attempts = attempts + 1, last_error = %(error)s WHERE outbox_id = ANY (%(outbox_ids)s);
+-- name: mark_outcomes
+-- What the broker has only waits to be pruned; the rest stays pending, and the operator sees how often it was tried and
+-- what the broker said last. Locked in one order: an erasure may want some of them.
+SELECT FROM outbox_events WHERE outbox_id = ANY (%(outbox_ids)s) ORDER BY outbox_id FOR UPDATE;
+UPDATE outbox_events AS event
+SET published_at = CASE WHEN outcome.error IS NULL THEN clock_timestamp() END, attempts = attempts + 1,
+    last_error = outcome.error
+FROM unnest(%(outbox_ids)s, %(errors)s::text[]) AS outcome (outbox_id, error)
+WHERE event.outbox_id = outcome.outbox_id;
 
 -- name: count_outcomes
 -- One row an environment, summed by whoever reads.

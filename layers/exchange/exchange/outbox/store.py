@@ -29,19 +29,15 @@ def mark_outcomes(
     transaction: Transaction, events: Sequence[PendingEvent], outcomes: Sequence[str | None]
 ) -> None:
     """Write down for each event that it was published, or under which error it was not, and commit."""
-    by_outcome: dict[str | None, list[int]] = {}
-    for event, outcome in zip(events, outcomes, strict=True):
-        by_outcome.setdefault(outcome, []).append(event.outbox_id)
-    published = by_outcome.pop(None, [])
-    for error, outbox_ids in by_outcome.items():
-        transaction.execute(QUERIES["mark_failed"], {"outbox_ids": outbox_ids, "error": error})
+    published = sum(outcome is None for outcome in outcomes)
     transaction.execute_and_commit(
-        f"{QUERIES['mark_published']}; {QUERIES['count_outcomes']}",
+        f"{QUERIES['mark_outcomes']}; {QUERIES['count_outcomes']}",
         {
-            "outbox_ids": published,
+            "outbox_ids": [event.outbox_id for event in events],
+            "errors": list(outcomes),
             "environment_id": environment_id(),
-            "published": len(published),
-            "failed": len(events) - len(published),
+            "published": published,
+            "failed": len(events) - published,
         },
     )
 

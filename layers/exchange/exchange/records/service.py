@@ -85,7 +85,8 @@ class Normalizer:
                 unreadable.append((delivery, rejected))
         if unreadable:
             with self._database.transaction() as transaction:
-                for delivery, failure in unreadable:
+                # In one order, whoever has them too: a letter waits for its twin that is not committed yet.
+                for delivery, failure in sorted(unreadable, key=lambda pair: pair[0].position):
                     ledger.bury(transaction, delivery, None, failure, attempts=0)
         report.dead_letters += len(unreadable)
         return readable

@@ -16,6 +16,8 @@ from exchange.recovery.model import ManifestRow
 
 QUERIES = load_queries(__file__)
 PAGE_FINDINGS = 1_000
+# The first half of the advisory lock's name, beside outbox's shards.
+LOCK_CLASS = 0x0E7B1
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,11 @@ class Verdict:
 
 
 def write(transaction: Transaction, verdicts: Sequence[Verdict]) -> None:
-    """Keep what was found; resolve what is over; leave open what is still under way."""
+    """Keep what was found; resolve what is over; leave open what is still under way.
+
+    From here to the end of `transaction` no other writes findings: a record's come and go in three statements.
+    """
+    transaction.execute(QUERIES["lock_findings"], {"lock_class": LOCK_CLASS})
     found = [verdict for verdict in verdicts if isinstance(verdict.said, Finding)]
     if found:
         rows = [

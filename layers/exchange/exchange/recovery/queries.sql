@@ -30,7 +30,9 @@ RETURNING shard;
 SELECT count(*) FROM job_checkpoints WHERE job_id = %(job_id)s AND shard <> %(shard)s AND finished_at IS NULL;
 
 -- name: finish_shard
--- The shard, and with the last one the job.
+-- The shard, and with the last one the job. The job's row comes first: two last shards that end side by side would each
+-- see the other unfinished, and the job would never end.
+SELECT FROM job_runs WHERE job_id = %(job_id)s FOR UPDATE;
 UPDATE job_checkpoints SET finished_at = clock_timestamp(), updated_at = clock_timestamp(), progress = 1
 WHERE job_id = %(job_id)s AND shard = %(shard)s AND finished_at IS NULL;
 UPDATE job_runs SET state = 'succeeded', finished_at = clock_timestamp()
@@ -50,8 +52,10 @@ WHERE job = %(job)s AND state = 'running' AND job_checkpoints.finished_at IS NUL
 ORDER BY started_at, shard;
 
 -- name: prune_jobs
--- What was done stays known for a month.
-DELETE FROM job_runs WHERE job = %(job)s AND started_at < clock_timestamp() - interval '30 days';
+-- What was done stays known for a month. What somebody works on is left for the next time.
+DELETE FROM job_runs WHERE job_id IN (
+    SELECT job_id FROM job_runs WHERE job = %(job)s AND started_at < clock_timestamp() - interval '30 days'
+    FOR UPDATE SKIP LOCKED);
 
 -- name: read_last_window
 -- Up to when complete runs over all sources have looked without a gap, less what was still under way then. Nobody has
@@ -174,6 +178,10 @@ INSERT INTO audit_log (action, outcome, status, route, partner_id, record_id, co
 SELECT 'reconcile', finding, 200, route, partner_id, record_id, correlation_id
 FROM jsonb_to_recordset(%(rows)s) AS repair
     (finding text, route text, partner_id text, record_id uuid, correlation_id text);
+
+-- name: lock_findings
+-- Findings have one writer at a time, after all locks of records: two looks at the same records would lock up.
+SELECT pg_advisory_xact_lock(%(lock_class)s, 0);
 
 -- name: write_findings
 -- A finding that comes back after it was resolved is a new one.

@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
+from exchange.ledger import service as ledger
 from exchange.partners.service import PartnerRegistry
 from exchange.platform.db import Database, Transaction, database
 from exchange.platform.listing import Listing, raw_listing
@@ -212,8 +213,9 @@ class Reconciler:
             and record.manifest is not None
             and (record.said not in RESTORED or record.record_id in restored)
         ]
-        emitted = store.emit(transaction, to_emit, "auto", self._topics)
         unsettled = [record.record_id for record in judged if record.said in SETTLED]
+        ledger.lock_states(transaction, [*(entry.record_id for entry in to_emit), *unsettled])
+        emitted = store.emit(transaction, to_emit, "auto", self._topics)
         return restored | emitted | findings.settle_canonical(transaction, unsettled)
 
 

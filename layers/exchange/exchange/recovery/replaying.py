@@ -16,6 +16,7 @@ from uuid import UUID
 
 from exchange.errors import ContractViolation
 from exchange.intake.model import ManifestEntry
+from exchange.ledger import service as ledger
 from exchange.partners.service import PartnerRegistry
 from exchange.platform.db import Database, Transaction, database
 from exchange.platform.listing import ListedObject, Listing, raw_listing
@@ -126,6 +127,7 @@ class Replayer:
     def _emit(self, transaction: Transaction, found: Sequence[Found], version: str, counts: Counts) -> int:
         restored = store.restore(transaction, [(f.entry, f.key_hash) for f in found if f.is_lost])
         counts.add("restored", len(restored))
+        ledger.lock_states(transaction, [f.entry.record_id for f in found])
         # Lost to us and not restored by us: another shard of an overlapping job was faster, or it was erased.
         emitted = store.emit(transaction, [f.entry for f in found], version, self._topics)
         counts.add("emitted", len(emitted))

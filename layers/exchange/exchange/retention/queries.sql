@@ -6,18 +6,20 @@ SELECT source, partner_id, raw_retention_days FROM partner_sources JOIN partners
 -- Before the objects go: a run that dies in between finds them again, a row that says "gone" too late would be a lie.
 WITH retired AS (
     UPDATE raw_object_manifest SET raw_deleted_at = clock_timestamp()
-    WHERE record_id = ANY (%(record_ids)s::uuid[]) AND raw_deleted_at IS NULL
+    WHERE record_id IN (SELECT record_id FROM raw_object_manifest
+                        WHERE record_id = ANY (%(record_ids)s::uuid[]) AND raw_deleted_at IS NULL
+                        ORDER BY record_id FOR UPDATE)
     RETURNING record_id
 )
 INSERT INTO audit_log (action, outcome, status, route, partner_id, record_id, correlation_id)
 SELECT 'retain', 'raw_deleted', 200, 'retain', %(partner_id)s, record_id, %(request_id)s FROM retired;
 
 -- name: prune_idempotency_keys
--- In bites, so that no run holds locks for long. Asked again outside: an expired key may be in use anew by now.
+-- In bites, so that no run holds locks for long, and like every pruning around what is in somebody's hands: what is left
+-- goes the next time. An expired key that is in use anew by now is not asked for again.
 DELETE FROM idempotency_keys
 WHERE key_hash IN (SELECT key_hash FROM idempotency_keys WHERE expires_at < clock_timestamp()
-                   ORDER BY expires_at LIMIT %(limit)s)
-  AND expires_at < clock_timestamp()
+                   ORDER BY expires_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
 RETURNING 1;
 
 -- name: prune_attempts
@@ -25,12 +27,14 @@ RETURNING 1;
 DELETE FROM processing_attempts
 WHERE (record_id, stage, started_at) IN (
     SELECT record_id, stage, started_at FROM processing_attempts
-    WHERE started_at < clock_timestamp() - make_interval(days => %(days)s) ORDER BY started_at LIMIT %(limit)s)
+    WHERE started_at < clock_timestamp() - make_interval(days => %(days)s) ORDER BY started_at LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED)
 RETURNING 1;
 
 -- name: prune_dead_letters
 -- Closed ones; an open one waits for somebody, however long.
 DELETE FROM dead_letters
 WHERE dead_letter_id IN (SELECT dead_letter_id FROM dead_letters
-                         WHERE closed_at < clock_timestamp() - make_interval(days => %(days)s) LIMIT %(limit)s)
+                         WHERE closed_at < clock_timestamp() - make_interval(days => %(days)s) LIMIT %(limit)s
+                         FOR UPDATE SKIP LOCKED)
 RETURNING 1;
