@@ -50,7 +50,7 @@ class EmfSeries(Collector):
             directives = document["_aws"]["CloudWatchMetrics"]
             for directive in directives:
                 self._take(function_name, document, directive)
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, LookupError, TypeError, AttributeError):
             # Any line may look like EMF: one that does not keep to the format is only a log line.
             return False
         return True

@@ -171,7 +171,17 @@ def test_an_http_api_takes_the_most_definite_route_that_has_the_method(
 
 
 @pytest.mark.parametrize(
-    "line", ["{}", "{not json", '{"_aws": {}}', '{"_aws": {"CloudWatchMetrics": [{}]}}', "[]"]
+    "line",
+    [
+        "{}",
+        "{not json",
+        '{"_aws": {}}',
+        '{"_aws": {"CloudWatchMetrics": [{}]}}',
+        '{"_aws": {"CloudWatchMetrics": ["N"]}}',
+        '{"_aws": {"CloudWatchMetrics": [{"Namespace": "N", "Metrics": ["Done"]}]}, "Done": 1}',
+        '{"_aws": {"CloudWatchMetrics": [{"Namespace": "N", "Metrics": [{"Name": "Done"}]}]}, "Done": []}',
+        "[]",
+    ],
 )
 def test_a_line_that_only_looks_like_metrics_is_no_metric(line: str) -> None:
     assert not EmfSeries().count("F", line)
