@@ -74,7 +74,7 @@ def _functions_of_routes(application: Application) -> dict[str, str]:
     for api in application.gateways:
         for route in api.routes:
             if isinstance(route.integration, str):
-                named[f"{api.logical_id} {route.path}"] = route.integration
+                named[f"{api.logical_id} {route.method} {route.path}"] = route.integration
             if route.authorizer is not None:
                 named[f"{api.logical_id} {route.authorizer.name}"] = route.authorizer.function_name
     return named

@@ -206,6 +206,27 @@ def test_an_openapi_document_beside_the_template_is_read_and_what_calls_no_funct
     assert "Spec: POST /hello is not served here, for it calls no function" in application.notices
 
 
+def test_a_route_to_a_function_from_elsewhere_is_refused_beside_another_of_its_path(tmp_path: Path) -> None:
+    def calling(function: str) -> str:
+        uri = f"arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{function}/invocations"
+        return f'{{x-amazon-apigateway-integration: {{type: aws_proxy, uri: "{uri}"}}}}'
+
+    api = f"""
+  Spec:
+    Type: AWS::Serverless::Api
+    Properties:
+      StageName: v1
+      DefinitionBody:
+        swagger: "2.0"
+        paths:
+          /hello:
+            get: {calling("Other")}
+            post: {calling("Hello")}
+"""
+    with pytest.raises(TemplateError, match="Spec GET /hello invokes Other, which is not in the template"):
+        read_template(written(tmp_path, FUNCTION + api), {}, "us-east-1")
+
+
 def test_an_authorizer_that_is_no_function_is_named_and_lets_everybody_in(tmp_path: Path) -> None:
     api = """
   Users:
