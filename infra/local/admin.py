@@ -14,7 +14,7 @@ from urllib.parse import unquote
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import CollectorRegistry
 
-from .errors import UnknownSchedule, UnknownSource
+from .errors import UnknownFunction, UnknownSchedule, UnknownSource
 from .event_sources import EventSources
 from .http_server import JSON_HEADERS, BodyTooLarge, Receive, Scope, Send, read_body, respond
 
@@ -63,6 +63,8 @@ class AdminApi:
             self._sources.scheduler.trigger(name)
         except UnknownSchedule:
             await _answer(send, 404, {"error": f"no schedule {name}"})
+        except UnknownFunction:
+            await _answer(send, 404, {"error": f"{name}: its function is not in the template any more"})
         else:
             await _answer(send, 202, {"triggered": name})
 
@@ -81,7 +83,7 @@ class AdminApi:
         try:
             seconds = float(json.loads(await read_body(receive, _MAXIMUM_BODY_BYTES))["advance_seconds"])
             now = await self._sources.clock.move(seconds)
-        except (BodyTooLarge, ValueError, TypeError, KeyError):
+        except (BodyTooLarge, ValueError, TypeError, KeyError, OverflowError):
             await _answer(send, 400, {"error": "advance_seconds: must be a number of seconds from 0"})
         else:
             await _answer(send, 200, {"now": now.isoformat()})

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
-from .errors import FunctionThrottled
+from .errors import FunctionThrottled, FunctionUnreachable
 from .invoker import Invoker
 from .model import Authorizer, IdentitySource
 from .policies import Effect, MalformedPolicy, evaluate
@@ -105,7 +105,7 @@ class LambdaAuthorizer:
     async def _ask(self, event: dict[str, Any]) -> Mapping[str, Any]:
         try:
             future = self._invoker.invoke(self.authorizer.function_name, json.dumps(event).encode())
-        except FunctionThrottled as error:
+        except (FunctionThrottled, FunctionUnreachable) as error:
             raise NotAuthorized(Refusal.FAILED) from error
         await asyncio.wait((future,), timeout=_TIMEOUT_SECONDS)
         if not future.done():

@@ -4,11 +4,11 @@ RunnerError
 ├── TemplateError          the template cannot be read or resolved
 ├── BuildError             a layer or function folder could not be built
 ├── PortTaken              a wanted port belongs to something else
-├── UnknownFunction        no function of that name
 ├── UnknownSchedule        no schedule of that name
 ├── UnknownSource          no Kafka source of that name
 ├── FunctionThrottled      the function is at its limit, or may not run at all
 ├── FunctionUnreachable    where the function runs, nobody answers
+│   └── UnknownFunction    no function of that name
 ├── DeliveryFailed         a destination did not take its record
 └── InitFailed             an execution environment did not come up
 """
@@ -32,10 +32,6 @@ class PortTaken(RunnerError):
     """A wanted port belongs to something else."""
 
 
-class UnknownFunction(RunnerError):
-    """No function of that name is in the template."""
-
-
 class UnknownSchedule(RunnerError):
     """No schedule of that name is in the template."""
 
@@ -46,6 +42,10 @@ class UnknownSource(RunnerError):
 
 class FunctionUnreachable(RunnerError):
     """Where the function runs, nobody answers: it did not get the event."""
+
+
+class UnknownFunction(FunctionUnreachable):
+    """No function of that name is in the template, or no longer: a reload takes those away that are not."""
 
 
 class DeliveryFailed(RunnerError):

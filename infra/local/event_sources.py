@@ -52,7 +52,9 @@ class EventSources:
             announce=announce,
             retry_delays_seconds=retry_delays_seconds,
         )
-        self.scheduler = Scheduler(application.schedules, application.region, self.queue, self.clock)
+        self.scheduler = Scheduler(
+            application.schedules, application.region, self.queue, self.clock, announce
+        )
         self._kafka_sources = {
             source.logical_id: KafkaEventSource(
                 replace(source, bootstrap_servers=tuple(msk_brokers)) if source.cluster_arn else source,

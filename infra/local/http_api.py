@@ -8,7 +8,7 @@ import uuid
 
 from .authorizers import NotAuthorized, Refusal
 from .cors import CorsPolicy
-from .errors import FunctionThrottled
+from .errors import FunctionThrottled, FunctionUnreachable
 from .http_answer import read_http_answer
 from .http_authorization import HttpAuthorization
 from .http_event import HttpEvents
@@ -109,7 +109,7 @@ class HttpApiGateway:
             raise _Refused(413, "Request Entity Too Large")
         try:
             future = self._invoker.invoke(function_name, payload)
-        except FunctionThrottled as error:
+        except (FunctionThrottled, FunctionUnreachable) as error:
             raise _Refused(500, "Internal Server Error") from error
         # Not wait_for: the function goes on after the gateway has given up, as on AWS.
         timeout_seconds = min(self._timeout_seconds, route.timeout_seconds or self._timeout_seconds)

@@ -34,7 +34,7 @@ class Invoker:
         wants_log_tail: bool = False,
         request_id: str = "",
     ) -> asyncio.Future[Answer]:
-        """Invoke now. Raises UnknownFunction or FunctionThrottled."""
+        """Invoke now. Raises FunctionThrottled, or UnknownFunction, which is a FunctionUnreachable."""
         return self.pool(reference).submit(
             payload, client_context=client_context, wants_log_tail=wants_log_tail, request_id=request_id
         )

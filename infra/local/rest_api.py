@@ -8,7 +8,7 @@ import uuid
 
 from . import gateway_responses
 from .authorizers import NotAuthorized, Refusal
-from .errors import FunctionThrottled
+from .errors import FunctionThrottled, FunctionUnreachable
 from .gateway_responses import GatewayError, GatewayResponses
 from .http_server import BodyTooLarge, Receive, Scope, Send, read_body, respond
 from .invocation import MAXIMUM_PAYLOAD_BYTES, Answer
@@ -97,7 +97,7 @@ class RestApi:
             raise _Refused(gateway_responses.TOO_LARGE)
         try:
             future = self._invoker.invoke(function_name, payload)
-        except FunctionThrottled as error:
+        except (FunctionThrottled, FunctionUnreachable) as error:
             raise _Refused(gateway_responses.REJECTED) from error
         # Not wait_for: the function goes on after the gateway has given up, as on AWS.
         timeout_seconds = min(self._timeout_seconds, route.timeout_seconds or self._timeout_seconds)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from functools import partial
 from zoneinfo import ZoneInfo
 
 from .asynchronous import AsynchronousInvokes
 from .clock import Alarm, Clock
-from .errors import UnknownSchedule
+from .errors import UnknownFunction, UnknownSchedule
 from .model import ACCOUNT_ID, Schedule
 from .schedule_expression import Recurrence, parse_expression
 
@@ -20,12 +20,18 @@ class Scheduler:
     """Runs every enabled schedule. Runs may overlap, as far as the function's concurrency goes."""
 
     def __init__(
-        self, schedules: Iterable[Schedule], region: str, queue: AsynchronousInvokes, clock: Clock
+        self,
+        schedules: Iterable[Schedule],
+        region: str,
+        queue: AsynchronousInvokes,
+        clock: Clock,
+        announce: Callable[[str], None],
     ) -> None:
         self._schedules = tuple(schedules)
         self._region = region
         self._queue = queue
         self._clock = clock
+        self._announce = announce
         self._alarms: dict[str, Alarm] = {}
         self.fired: dict[str, int] = {schedule.logical_id: 0 for schedule in self._schedules}
 
@@ -56,7 +62,10 @@ class Scheduler:
         self._alarms.clear()
 
     def trigger(self, name: str) -> None:
-        """Fire a schedule now, by its name or logical id, disabled or not. Raises UnknownSchedule."""
+        """Fire a schedule now, by its name or logical id, disabled or not.
+
+        Raises UnknownSchedule, and UnknownFunction where a reload has taken its function away.
+        """
         for schedule in self._schedules:
             if name in (schedule.name, schedule.logical_id):
                 self._fire(schedule, self._clock.now())
@@ -81,14 +90,20 @@ class Scheduler:
     def _ring(self, schedule: Schedule, recurrence: Recurrence, due: datetime) -> None:
         # After a sleep of the machine one run makes up for those that were missed.
         self._wait(schedule, recurrence, max(due, self._clock.now()))
-        self._fire(schedule, due)
+        try:
+            self._fire(schedule, due)
+        except UnknownFunction:
+            # Out of the clock's hands it would take the alarms with it that are due at the same moment.
+            self._announce(
+                f"{schedule.name} did not fire: {schedule.function_name} is not in the template any more"
+            )
 
     def _fire(self, schedule: Schedule, due: datetime) -> None:
-        self.fired[schedule.logical_id] += 1
         payload = self._default_event(schedule, due)
         if schedule.input_json is not None:
             payload = schedule.input_json if schedule.is_rule else self._in_context(schedule, due)
         self._queue.submit(schedule.function_name, payload.encode(), schedule.delivery)
+        self.fired[schedule.logical_id] += 1
 
     def _in_context(self, schedule: Schedule, due: datetime) -> str:
         # https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html

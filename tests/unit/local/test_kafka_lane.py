@@ -9,7 +9,7 @@ import pytest
 
 from infra.local.clock import Clock
 from infra.local.destinations import Buckets
-from infra.local.errors import DeliveryFailed, FunctionThrottled
+from infra.local.errors import DeliveryFailed, FunctionThrottled, RunnerError, UnknownFunction
 from infra.local.invocation import MAXIMUM_PAYLOAD_BYTES, Answer
 from infra.local.invocation_records import DiscardedBatch
 from infra.local.kafka_discards import Discards
@@ -150,10 +150,11 @@ def test_progress_within_a_batch_begins_its_retries_anew() -> None:
     assert work.discards.kept == [("RetryAttemptsExhausted", [2, 3], 3)]
 
 
-def test_a_throttled_batch_has_not_been_tried() -> None:
+@pytest.mark.parametrize("refusal", [FunctionThrottled("Reader"), UnknownFunction("Reader")])
+def test_a_batch_that_the_function_did_not_get_has_not_been_tried(refusal: RunnerError) -> None:
     def rule(_: list[int], tries: int) -> bytes | None:
         if tries < 4:
-            raise FunctionThrottled("Reader")
+            raise refusal
         return OK
 
     work = work_off(replace(SOURCE, maximum_retries=0), rule, record(0))
