@@ -48,6 +48,10 @@ def erase(
     """
     if (bool(record_ids) + bool(partner) + bool(receipt)) != 1:
         fail("say what: record ids, --partner or --receipt")
+    if person and not partner:
+        fail("--person goes with --partner")
+    if dry_run and receipt:
+        fail("--dry-run does not go with --receipt, which goes on with an erasure")
     client = lambda_client(running_system(data_dir))
     try:
         if receipt:

@@ -61,10 +61,7 @@ def bars(title: str, shards: Sequence[int], *, counted: str) -> Iterator[Watch]:
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
     """Words to the left, numbers to the right."""
-    cells = [
-        ["-" if value is None else f"{value:,}" if isinstance(value, int) else str(value) for value in row]
-        for row in rows
-    ]
+    cells = [[_cell(value) for value in row] for row in rows]
     made = Table(box=box.SIMPLE_HEAD if sys.stdout.isatty() else None, padding=(0, 2, 0, 0))
     for index, column in enumerate(columns):
         numeric = bool(cells) and all(row[index].replace(",", "").replace(".", "").isdigit() for row in cells)
