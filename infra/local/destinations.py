@@ -6,6 +6,7 @@ import asyncio
 import threading
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -64,43 +65,60 @@ class Buckets:
 
 
 class Topic:
-    """A topic that takes records of failures; connected when the first one comes."""
+    """A topic that takes records of failures; connected when the first one comes. One delivery at a time."""
 
-    def __init__(self, bootstrap_servers: tuple[str, ...], name: str) -> None:
+    def __init__(
+        self, bootstrap_servers: tuple[str, ...], name: str, *, timeout_seconds: float = _TIMEOUT_SECONDS
+    ) -> None:
         self._bootstrap_servers = bootstrap_servers
         self._name = name
+        self._timeout_seconds = timeout_seconds
         self._producer: KafkaProducer | None = None
+        # The partitions of a source deliver from threads of their own, over the one producer.
+        self._lock = threading.Lock()
 
     async def put(self, messages: list[tuple[bytes | None, bytes]]) -> None:
         """Write keys and values, all or an error: some may be there then. Raises DeliveryFailed."""
         await asyncio.to_thread(self._put, messages)
 
     async def close(self) -> None:
-        if self._producer is not None:
-            await asyncio.to_thread(self._producer.close, timeout=_TIMEOUT_SECONDS)
-            self._producer = None
+        await asyncio.to_thread(self._close)
 
     def _put(self, messages: list[tuple[bytes | None, bytes]]) -> None:
-        try:
-            if self._producer is None:
-                self._producer = KafkaProducer(
-                    bootstrap_servers=list(self._bootstrap_servers),
-                    acks="all",
-                    max_request_size=_LARGEST_MESSAGE_BYTES,
-                    bootstrap_timeout_ms=3000,
-                    max_block_ms=3000,
-                    request_timeout_ms=5000,
-                    delivery_timeout_ms=9000,
-                    metrics_enabled=False,
-                )
-            # The original key decides on the partition, as it did in the source:
-            # https://docs.aws.amazon.com/lambda/latest/dg/kafka-on-failure-destination.html#kafka-ofd-partitioning
-            sent = [self._producer.send(self._name, value, key=key) for key, value in messages]
-            for future in sent:
-                future.get(_TIMEOUT_SECONDS)
-        except KafkaError as error:
-            # An idempotent producer refuses everything after one unknown outcome.
-            if self._producer is not None:
-                self._producer.close(timeout=0)
-                self._producer = None
-            raise DeliveryFailed(f"topic {self._name}: {type(error).__name__}") from error
+        with self._lock:
+            try:
+                if self._producer is None:
+                    self._producer = self._connect()
+                # The original key decides on the partition, as it did in the source:
+                # https://docs.aws.amazon.com/lambda/latest/dg/kafka-on-failure-destination.html#kafka-ofd-partitioning
+                sent = [self._producer.send(self._name, value, key=key) for key, value in messages]
+                for future in sent:
+                    future.get(self._timeout_seconds)
+            except KafkaError as error:
+                # An idempotent producer refuses everything after one unknown outcome.
+                self._discard()
+                raise DeliveryFailed(f"topic {self._name}: {type(error).__name__}") from error
+
+    def _close(self) -> None:
+        with self._lock:
+            self._discard()
+
+    def _connect(self) -> KafkaProducer:
+        return KafkaProducer(
+            bootstrap_servers=list(self._bootstrap_servers),
+            acks="all",
+            max_request_size=_LARGEST_MESSAGE_BYTES,
+            bootstrap_timeout_ms=3000,
+            max_block_ms=3000,
+            request_timeout_ms=int(self._timeout_seconds * 500),
+            delivery_timeout_ms=int(self._timeout_seconds * 900),
+            metrics_enabled=False,
+        )
+
+    def _discard(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            # Within this nothing is pending any more, by the delivery time-out. While something is, close() raises and
+            # leaves its thread, which would go on sending (kafka-python 3.0.12).
+            with suppress(KafkaError):
+                producer.close(timeout=self._timeout_seconds)
