@@ -12,7 +12,7 @@ from infra.compose.secret_files import read_secret_file
 from infra.local import Runner, RunnerConfig
 
 LAMBDA_PORT = 3001
-# `docker compose down` kills after ten seconds.
+# Several times as long in the end: docker-compose.yml says when `docker compose down` kills.
 STOP_TIMEOUT_SECONDS = 5.0
 
 

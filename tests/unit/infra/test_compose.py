@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
+from infra.compose.functions import STOP_TIMEOUT_SECONDS
 from tests.unit.infra.deployed import ROOT
 
 DOCKERFILE = (ROOT / "infra" / "compose" / "image" / "Dockerfile").read_text("utf-8")
@@ -67,6 +68,12 @@ def test_nobody_starts_before_what_it_needs_is_healthy_or_done() -> None:
 
 def test_functions_wait_for_schema_bucket_and_topics() -> None:
     assert set(services()["functions"]["depends_on"]) == {"migrate", "bucket", "topics"}
+
+
+def test_the_functions_are_given_the_time_that_a_stop_in_order_takes() -> None:
+    grace_seconds = int(services()["functions"]["stop_grace_period"].removesuffix("s"))
+    # Batches in flight, their pollers, requests, invocations: each within the runner's own time-out.
+    assert grace_seconds > 4 * STOP_TIMEOUT_SECONDS
 
 
 def test_no_secret_stands_in_the_file() -> None:
