@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from .environment import Environment
 from .errors import FunctionThrottled, InitFailed
-from .invocation import Answer, Invocation
+from .invocation import Answer, Invocation, error_payload
 from .journal import FunctionLog
 from .launch import Launch
 from .leftovers import Ledger
@@ -56,6 +56,7 @@ class Pool:
         self._quiet = asyncio.Event()
         self._quiet.set()
         self._closed = False
+        self._stopped = False
 
     def __iter__(self) -> Iterator[Environment]:
         return iter(tuple(self._environments))
@@ -130,9 +131,11 @@ class Pool:
             return
 
     async def stop(self) -> None:
-        """End every environment."""
+        """End every environment. What waits for one is answered with an error."""
         self._closed = True
-        self._waiting.clear()
+        self._stopped = True
+        while (waiting := self._next_waiting()) is not None:
+            _give_up(waiting)
         environments = list(self._environments)
         for environment in environments:
             environment.kill()
@@ -240,6 +243,15 @@ class Pool:
         if environment in self._idle:
             self._idle.remove(environment)
         undelivered = environment.take_undelivered()
-        if undelivered is not None:
+        if undelivered is not None and self._stopped:
+            _give_up(undelivered)
+        elif undelivered is not None:
             self._waiting.appendleft(undelivered)
         self._grow()
+
+
+def _give_up(invocation: Invocation) -> None:
+    # Its caller may outlive the pool: a reload ends those of functions that are gone.
+    message = f"RequestId: {invocation.request_id} Error: Runtime exited before it began"
+    payload = error_payload("Runtime.ExitError", message)
+    invocation.settle(Answer(invocation.request_id, payload, "Runtime.ExitError"))
