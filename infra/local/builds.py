@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -74,11 +75,15 @@ class Builder:
         """An archive is what `sam deploy` uploads as it is."""
         if source.path.suffix != ".zip" or not source.path.is_file():
             return source
-        key = hashlib.sha256(source.path.read_bytes()).hexdigest()[:16]
-        target = self._folder / f"{source.logical_id}-{key}"
-        return replace(
-            source, path=_once(target, lambda scratch: shutil.unpack_archive(source.path, scratch))
-        )
+        try:
+            key = hashlib.sha256(source.path.read_bytes()).hexdigest()[:16]
+            target = self._folder / f"{source.logical_id}-{key}"
+            unpacked = _once(target, lambda scratch: shutil.unpack_archive(source.path, scratch))
+        except (OSError, zipfile.BadZipFile) as error:
+            raise BuildError(
+                f"{source.logical_id}: {source.path.name} cannot be unpacked: {error}"
+            ) from error
+        return replace(source, path=unpacked)
 
     def _python_folders(self, root: Path) -> tuple[Path, ...]:
         # The two places that Lambda's Python has on its path, in its order:

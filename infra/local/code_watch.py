@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from .model import Function
 
@@ -27,8 +28,7 @@ class CodeWatch:
         self._turn = asyncio.Lock()
 
     def start(self, functions: Iterable[Function]) -> None:
-        loop = asyncio.get_running_loop()
-        self._tasks = [loop.create_task(self._watch_template())]
+        self._tasks = [self._begin(self._watch_template())]
         self.follow(functions)
 
     def follow(self, functions: Iterable[Function]) -> None:
@@ -39,12 +39,17 @@ class CodeWatch:
         self._roots = roots
         for task in self._tasks[1:]:
             task.cancel()
-        self._tasks[1:] = [asyncio.get_running_loop().create_task(self._watch_code(roots))]
+        self._tasks[1:] = [self._begin(self._watch_code(roots))]
 
     async def stop(self) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _begin(self, watch: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(watch)
+        task.add_done_callback(_show_fault)
+        return task
 
     async def _watch_template(self) -> None:
         # Its folder, not the file: most editors put a new file into the place of the old one.
@@ -73,6 +78,13 @@ class CodeWatch:
         async for saved in changes:
             async with self._turn:
                 await self._on_saved({Path(path) for _, path in saved})
+
+
+def _show_fault(task: asyncio.Task[None]) -> None:
+    # A fault of ours, which `stop` would be the first to look at: nothing that is saved is taken any more.
+    if not task.cancelled() and task.exception() is not None:
+        context = {"message": "code is not watched any more", "exception": task.exception()}
+        asyncio.get_running_loop().call_exception_handler(context)
 
 
 def code_roots(function: Function) -> set[Path]:
