@@ -39,7 +39,7 @@ def read_http_answer(payload: bytes, version: str) -> Response:
         if not isinstance(parsed, dict) or "statusCode" not in parsed:
             # "API Gateway makes the following assumptions if your Lambda function returns valid JSON and doesn't
             # return a statusCode": 200, JSON, and the body is what was returned.
-            body = parsed.encode() if isinstance(parsed, str) else payload
+            body = parsed.encode("utf-8", "replace") if isinstance(parsed, str) else payload
             return Response(200, [(b"content-type", b"application/json")], body)
         answer = parsed
         headers = single_headers(answer)
