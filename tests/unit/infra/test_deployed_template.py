@@ -6,8 +6,10 @@ import json
 import re
 import tomllib
 from functools import cache
+from typing import Any
 
 import pytest
+from samtranslator.yaml_helper import yaml_parse
 
 from tests.unit.infra.deployed import LOCAL, MSK, ROOT, SELF_MANAGED, Deployed
 
@@ -147,6 +149,21 @@ def test_production_reserves_no_more_environments_than_the_role_may_have_connect
     migrations = "".join(p.read_text("utf-8") for p in sorted((ROOT / "infra/postgres/migrations").iterdir()))
     limit = re.findall(rf"exchange_{function} CONNECTION LIMIT (\d+)", migrations)[-1]
     assert 0 < int(parameters[f"{function.title()}Concurrency"]) <= int(limit)
+
+
+def test_production_is_refused_without_what_samconfig_marks_and_without_any_part_of_its_network() -> None:
+    samconfig = (ROOT / "samconfig.toml").read_text("utf-8")
+    marked = set(re.findall(r'^    # "(\w+)=[^"]*", +# \*$', samconfig, re.MULTILINE))
+    template = yaml_parse((ROOT / "template.yaml").read_text("utf-8"))
+
+    def not_empty(conditions: list[Any]) -> set[str]:
+        return {condition["Fn::Not"][0]["Fn::Equals"][0]["Ref"] for condition in conditions}
+
+    assertions = template["Rules"]["ProductionIsWhole"]["Assertions"]
+    refused = not_empty([assertion["Assert"] for assertion in assertions])
+    network = not_empty(template["Conditions"]["HasVpc"]["Fn::And"])
+    assert marked
+    assert marked | network | {"IngestConcurrency"} == refused
 
 
 def test_every_request_for_a_raw_object_is_logged_where_a_bucket_is_given() -> None:
