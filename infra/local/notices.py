@@ -8,14 +8,19 @@ from typing import Any
 from .declared_apis import runs_here
 from .declared_authorizers import is_lambda_authorizer, security_schemes
 from .declared_sources import read_unsupported_sources
+from .model import function_name_of
 from .resources import Resources
+
+_SERVICE = ".amazonaws.com"
+_CALLERS_RUN_HERE = {f"{name}{_SERVICE}" for name in ("apigateway", "events", "scheduler")}
 
 
 def find_notices(resources: Resources) -> Iterator[str]:
-    """Yield a line for each layer from elsewhere, authorizer not checked, route not served and source not run."""
+    """Yield a line for each layer from elsewhere, authorizer not checked, route not served and caller not run."""
     yield from _layers(resources)
     for logical_id, service in read_unsupported_sources(resources):
         yield f"{logical_id}: its source is {service}, which is not run here"
+    yield from _callers(resources)
     for kind in ("ApiGateway::RestApi", "ApiGatewayV2::Api"):
         for logical_id, resource in resources.of(kind):
             body = resources.resolve((resource.get("Properties") or {}).get("Body") or {})
@@ -37,6 +42,17 @@ def _layers(resources: Resources) -> Iterator[str]:
                 functions.setdefault(layer, []).append(logical_id)
     for layer, users in functions.items():
         yield f"{', '.join(users)}: layer {layer} is not in the template and left out"
+
+
+def _callers(resources: Resources) -> Iterator[str]:
+    for _, permission in resources.of("Lambda::Permission"):
+        principal = str(resources.get(permission, "Principal", ""))
+        if principal.endswith(_SERVICE) and principal not in _CALLERS_RUN_HERE:
+            function = function_name_of(str(resources.get(permission, "FunctionName")))
+            yield f"{function}: {principal.removesuffix(_SERVICE)} may invoke it, which is not run here"
+    for logical_id, rule in resources.of("Events::Rule"):
+        if "EventPattern" in (rule.get("Properties") or {}):
+            yield f"{logical_id}: matches events, which are not run here"
 
 
 def _operations(body: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:

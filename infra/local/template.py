@@ -33,6 +33,10 @@ def read_template(path: Path, parameters: Mapping[str, str], region: str) -> App
         raise TemplateError(f"{path.name} cannot be read: {error}") from error
     if not isinstance(template, dict) or not isinstance(template.get("Resources"), dict):
         raise TemplateError(f"{path.name} has no Resources")
+    for logical_id, resource in template["Resources"].items():
+        if not isinstance(resource, dict):
+            # Fn::ForEach would make some, by a transform of AWS's own that SAM's translator has not.
+            raise TemplateError(f"{logical_id} is not a resource")
     return read_application(template, parameters, region, path.resolve().parent)
 
 

@@ -116,7 +116,15 @@ Resources:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "- a list", "Resources: {A: {Type: 'AWS::Serverless::Function'}}", "a: [", "a: b"]
+    "text",
+    [
+        "",
+        "- a list",
+        "Resources: {A: {Type: 'AWS::Serverless::Function'}}",
+        "Resources: {'Fn::ForEach::A': [B, [c], {}]}",
+        "a: [",
+        "a: b",
+    ],
 )
 def test_what_sam_would_refuse_is_a_template_error(tmp_path: Path, text: str) -> None:
     path = tmp_path / "template.yaml"
@@ -242,6 +250,22 @@ def test_an_authorizer_that_is_no_function_is_named_and_lets_everybody_in(tmp_pa
     (users,) = application.apis
     assert users.routes == (HttpRoute("GET", "/hello", "Hello"),)
     assert "Users: Pool is not checked here, its routes are open" in application.notices
+
+
+def test_a_service_that_would_invoke_a_function_on_aws_is_named(tmp_path: Path) -> None:
+    events = """
+        Put: {Type: S3, Properties: {Bucket: !Ref Bucket, Events: "s3:ObjectCreated:*"}}
+        Said: {Type: SNS, Properties: {Topic: "arn:aws:sns:us-east-1:123456789012:topic"}}
+        Seen: {Type: EventBridgeRule, Properties: {Pattern: {source: [a]}}}
+        Daily: {Type: Schedule, Properties: {Schedule: rate(1 day)}}
+  Bucket: {Type: AWS::S3::Bucket}
+"""
+    application = read_template(written(tmp_path, FUNCTION + events), {}, "us-east-1")
+    assert [notice for notice in application.notices if "not run here" in notice] == [
+        "Hello: s3 may invoke it, which is not run here",
+        "Hello: sns may invoke it, which is not run here",
+        "HelloSeen: matches events, which are not run here",
+    ]
 
 
 def test_a_schedule_of_a_state_machine_and_its_local_definition_are_passed_over(tmp_path: Path) -> None:
