@@ -59,6 +59,13 @@ class Observation:
         ids = list(record_ids)
         return Held(
             canonical=self._set("SELECT record_id::text FROM canonical_records"),
+            whole=self._set(
+                "SELECT record_id::text FROM patient_tokens JOIN ("
+                " SELECT record_id FROM canonical_encounters UNION"
+                " SELECT record_id FROM canonical_claim_lines JOIN canonical_claims USING (record_id) UNION"
+                " SELECT record_id FROM canonical_lab_observations JOIN canonical_lab_results USING (record_id)"
+                ") AS row_of_its_kind USING (record_id)"
+            ),
             manifest=self._set("SELECT record_id::text FROM raw_object_manifest"),
             raw_objects=self._raw_objects(),
             dead_letters=dict(

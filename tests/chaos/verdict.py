@@ -24,6 +24,8 @@ class Held:
     """What the stores hold, by record id. The sets are of all time, the counts of the records of this fault."""
 
     canonical: frozenset[str]
+    whole: frozenset[str]
+    """Canonical with a token and with the rows of its kind."""
     manifest: frozenset[str]
     raw_objects: frozenset[str]
     dead_letters: Mapping[str, int]
@@ -39,6 +41,8 @@ class Verdict:
     """Accepted, and not canonical, not dead, or without its raw object."""
     doubled: tuple[str, ...] = ()
     """In more than one place or under more than one id."""
+    torn: tuple[str, ...] = ()
+    """Canonical in part only."""
     misjudged: tuple[str, ...] = ()
     """Readable and dead, or unreadable and canonical."""
     uninvited: tuple[str, ...] = ()
@@ -99,6 +103,7 @@ def judge(
     return Verdict(
         lost=tuple(lost),
         doubled=tuple(doubled),
+        torn=tuple(held.canonical - held.whole),
         misjudged=tuple(misjudged),
         uninvited=tuple(held.canonical - accepted.keys() - accepted_before),
         orphaned=tuple(held.raw_objects - held.manifest),

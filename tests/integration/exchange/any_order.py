@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from base64 import b64encode
@@ -213,6 +214,7 @@ class AnyOrder:
             fetch_max_wait_ms=10,
         )
         self._consumer.assign([TopicPartition(topic, 0) for topic in topics.values()])
+        self._requests = itertools.count()
         self._waiting: deque[Delivered] = deque()
         self.delivered: list[Delivered] = []
         self._databases: list[Database] = []
@@ -223,8 +225,11 @@ class AnyOrder:
         self._consumer.close()
 
     def send(self, request: Request) -> Receipt:
-        """As a client does; raises what ingest raises."""
-        message = http_request(request.body, key=request.key, route=request.route)
+        """As a client does, each time under a correlation id of its own; raises what ingest raises."""
+        correlation_id = f"any-order-{next(self._requests):06}"
+        message = http_request(
+            request.body, key=request.key, route=request.route, correlation_id=correlation_id
+        )
         return self._intake.submit(message, cast(LambdaContext, Context()))
 
     def publish(self) -> None:
@@ -313,17 +318,19 @@ class AnyOrder:
         """Hold the stores against the model; call it when everything is drained. Raises Unbalanced."""
         promised = {receipt.record_id: request for request, receipt in self.model.promised.items()}
         erased = set(self.model.erased.values())
-        canonical, manifest = self._ids("canonical_records"), self._ids("raw_object_manifest") - erased
-        letters = self._column("SELECT record_id FROM dead_letters WHERE state = 'dead'")
+        canonical, manifest = self._ids("canonical_records"), self._ids("raw_object_manifest")
+        letters = self._column("SELECT record_id FROM dead_letters WHERE closed_at IS NULL")
         dead = set(letters)
         # Begun and never answered: nothing but an object, or finished by replay or reconcile, and then whole.
         invited = promised.keys() | (self.model.begun & manifest)
         readable = {record_id for record_id, request in promised.items() if request.is_readable}
         # The ledger cannot tell a record that kills from one that was killed so often.
         may_die = readable if self.model.deaths_under_work >= ATTEMPT_LIMIT else set()
-        _expect(not erased & (canonical | dead | self.object_ids()), "an erased record is back")
+        _expect(not erased & (canonical | dead | manifest | self.object_ids()), "an erased record is back")
         _expect(len(letters) == len(dead), "a record died twice")
         _expect(not canonical & dead, "a record is canonical and dead")
+        _expect(canonical == self._whole(), "a record is canonical in part only")
+        _expect(self._visits_are_single(), "one visit is canonical twice")
         _expect(canonical | dead == invited, "what was accepted is not what has ended")
         _expect(manifest == invited, "what was accepted is not what the manifest holds")
         _expect(not canonical & (promised.keys() - readable), "a record is canonical that no mapping reads")
@@ -348,6 +355,20 @@ class AnyOrder:
             self._ids("canonical_records") <= promised | self.model.begun,
             "a record is canonical that nobody was promised and nobody began",
         )
+
+    def _whole(self) -> set[str]:
+        return set(
+            self._column(
+                "SELECT DISTINCT record_id FROM canonical_records JOIN canonical_encounters USING (record_id)"
+                " JOIN patient_tokens USING (record_id)"
+            )
+        )
+
+    def _visits_are_single(self) -> bool:
+        ((rows, visits),) = self.exchange.rows(
+            "SELECT count(*), count(DISTINCT encounter_token) FROM canonical_encounters"
+        )
+        return bool(rows == visits)
 
     def _ids(self, table: str) -> set[str]:
         return set(self._column(f"SELECT record_id FROM {table}"))

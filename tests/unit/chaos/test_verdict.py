@@ -28,6 +28,7 @@ def told(record_id: str, *, is_readable: bool = True) -> Told:
 TOLD = (told(GOOD), told(BAD, is_readable=False))
 HELD = Held(
     canonical=frozenset({GOOD}),
+    whole=frozenset({GOOD, "stranger", "earlier", "other"}),
     manifest=frozenset({GOOD, BAD}),
     raw_objects=frozenset({GOOD, BAD}),
     dead_letters={BAD: 1},
@@ -49,6 +50,7 @@ def test_a_ledger_that_balances_is_survived() -> None:
         ({"dead_letters": {GOOD: 1, BAD: 1}}, {"doubled": (GOOD,)}),
         ({"rows_by_number": {"token": 2}}, {"doubled": ("token",)}),
         ({"canonical": frozenset(), "dead_letters": {GOOD: 1, BAD: 1}}, {"misjudged": (GOOD,)}),
+        ({"whole": frozenset()}, {"torn": (GOOD,)}),
         ({"canonical": frozenset({GOOD, "stranger"})}, {"uninvited": ("stranger",)}),
         ({"raw_objects": frozenset({GOOD, BAD, "orphan"})}, {"orphaned": ("orphan",)}),
     ],
