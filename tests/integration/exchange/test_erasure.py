@@ -235,7 +235,7 @@ def test_an_erasure_waits_for_the_outcome_that_is_being_written_and_takes_it(exc
     with ThreadPoolExecutor(1) as thread:
         with database.transaction() as transaction:
             settlement = Settlement(delivery, ingested.event, attempts[record_id], failure=None)
-            assert ledger.settle(transaction, [settlement]) == frozenset()
+            assert ledger.settle(transaction, [settlement]) == {record_id: "succeeded"}
             erasing = thread.submit(erase, exchange, record_id)
             wait_for_a_lock(exchange, "exchange_erase")
             write_canonical(transaction, [entry])

@@ -144,7 +144,8 @@ def test_a_late_twin_neither_undoes_nor_buries_what_the_other_made_canonical(exc
         exchange.rows("ALTER TABLE canonical_records ADD CONSTRAINT nobody CHECK (birth_year = 0) NOT VALID")
 
     slow: Normalizer = exchange.normalizer(tokenizer=TokenizerThatThen(be_overtaken))
-    slow.normalize(event)
+    report = slow.normalize(event)
+    assert (report.canonical, report.dead_letters, report.repeated) == (0, 0, 1)
     assert exchange.rows("SELECT state FROM processing_stage_state") == [("succeeded",)]
     assert exchange.count("dead_letters") == 0
     assert exchange.count("canonical_records") == 1

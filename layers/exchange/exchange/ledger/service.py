@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -57,11 +57,11 @@ def lock_states(transaction: Transaction, record_ids: Sequence[UUID]) -> None:
     store.lock_states(transaction, record_ids)
 
 
-def settle(transaction: Transaction, settlements: Sequence[Settlement]) -> frozenset[UUID]:
+def settle(transaction: Transaction, settlements: Sequence[Settlement]) -> Mapping[UUID, str]:
     """Write the outcome of each attempt, and the dead letters among them, with whatever else is in `transaction`.
 
-    Gives the records that were erased while they were worked on: nothing of them may be written. Until the end of
-    `transaction` no other can be, so whoever writes an effect settles first.
+    Gives the state that each record is in now. Of those `erased` while they were worked on nothing may be written.
+    Until the end of `transaction` no other can be, so whoever writes an effect settles first.
     """
     states = store.finish_attempts(transaction, [_outcome(settlement) for settlement in settlements])
     erased = [s.attempt for s in settlements if states[s.attempt.record_id] == "erased"]
@@ -77,7 +77,7 @@ def settle(transaction: Transaction, settlements: Sequence[Settlement]) -> froze
                 settlement.failure,
                 attempts=settlement.attempt.number,
             )
-    return frozenset(attempt.record_id for attempt in erased)
+    return states
 
 
 def _outcome(settlement: Settlement) -> tuple[Attempt, str, str | None]:

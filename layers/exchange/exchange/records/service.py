@@ -130,7 +130,8 @@ class Normalizer:
         try:
             with self._database.transaction() as transaction:
                 # Before the rows: settling locks the records against an erasure, and tells which came too late.
-                erased = ledger.settle(transaction, settlements)
+                states = ledger.settle(transaction, settlements)
+                erased = {record_id for record_id, state in states.items() if state == "erased"}
                 entries = [outcome for outcome in outcomes if isinstance(outcome, CanonicalEntry)]
                 write_canonical(
                     transaction, [entry for entry in entries if entry.record.record_id not in erased]
@@ -141,7 +142,10 @@ class Normalizer:
         settled = [s for s in settlements if s.attempt.record_id not in erased]
         report.erased += len(erased)
         report.canonical += sum(s.failure is None for s in settled)
-        report.dead_letters += sum(s.failure is not None and s.is_final for s in settled)
+        failed = [states[s.attempt.record_id] for s in settled if s.failure is not None and s.is_final]
+        report.dead_letters += failed.count("dlq")
+        # a late twin: whatever it says, the record is canonical
+        report.repeated += failed.count("succeeded")
         report.retry += [s.delivery for s in settled if not s.is_final]
 
     def _settle_one_by_one(
