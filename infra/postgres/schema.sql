@@ -633,10 +633,31 @@ ALTER TABLE ONLY public.tombstones
 
 
 --
+-- Name: audit_log_by_time; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX audit_log_by_time ON public.audit_log USING brin (at);
+
+
+--
+-- Name: audit_log_of_operations; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX audit_log_of_operations ON public.audit_log USING btree (record_id) WHERE (action <> 'ingest'::text);
+
+
+--
 -- Name: dead_letters_by_record; Type: INDEX; Schema: public; Owner: -
 --
 
 CREATE INDEX dead_letters_by_record ON public.dead_letters USING btree (record_id);
+
+
+--
+-- Name: dead_letters_closed; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX dead_letters_closed ON public.dead_letters USING btree (closed_at) WHERE (closed_at IS NOT NULL);
 
 
 --
@@ -714,6 +735,13 @@ CREATE INDEX reconcile_findings_by_time ON public.reconcile_findings USING btree
 --
 
 CREATE INDEX reconcile_findings_open ON public.reconcile_findings USING btree (last_seen) WHERE (resolved_at IS NULL);
+
+
+--
+-- Name: reconcile_findings_resolved; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX reconcile_findings_resolved ON public.reconcile_findings USING btree (resolved_at) WHERE (resolved_at IS NOT NULL);
 
 
 --

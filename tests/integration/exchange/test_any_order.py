@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
+from functools import cached_property
+from uuid import uuid4
 
 import obstore
 import pytest
@@ -18,7 +20,7 @@ from hypothesis.stateful import (
 )
 
 from exchange.errors import DependencyUnavailable, IdempotencyConflict, RecordErased
-from exchange.intake.model import Receipt
+from exchange.intake.model import Receipt, Submission
 from exchange.outbox import store
 from exchange.outbox.service import PAGE_EVENTS, Publisher
 from exchange.platform.bus import Bus, Message
@@ -189,6 +191,28 @@ def test_a_publisher_that_marks_before_it_produces_is_found_out(start: Start) ->
             else:
                 with pytest.raises(Unbalanced, match="1 accepted records are neither canonical nor dead"):
                     world.drain()
+
+
+@pytest.mark.parametrize("is_right", [True, False])
+def test_a_request_that_is_another_record_at_each_try_is_found_out(
+    start: Start, monkeypatch: pytest.MonkeyPatch, *, is_right: bool
+) -> None:
+    if not is_right:
+        another = cached_property(lambda submission: uuid4())
+        another.__set_name__(Submission, "record_id")
+        monkeypatch.setattr(Submission, "record_id", another)
+    request = Request(KEYS[0], 0)
+    with closing(start(right)) as world:
+        assert not world.crash(lambda: world.send(request), "after the put")
+        world.model.begun |= world.object_ids()
+        world.reconcile(repair=True)
+        world.model.promised[request] = world.send(request)
+        world.drain()
+        if is_right:
+            world.check()
+        else:
+            with pytest.raises(Unbalanced, match="one visit is canonical twice"):
+                world.check()
 
 
 class MarksFirst(Publisher):

@@ -56,7 +56,10 @@ class PendingErasure:
     object_key: str
 
     def object_keys(self) -> list[str]:
-        """Where the record's object may lie: under its own key, and under those of an attempt that crashed before."""
+        """Where the record's object may lie: under its own key, and under those of an attempt that crashed.
+
+        Before it, or in the hour after: a request of 12:59:59 may wait for one of 13:00:00 that dies after its PUT.
+        """
         source, _, rest = self.object_key.partition("/")
         hour, separator, name = rest.partition("/")
         if not separator:
@@ -64,7 +67,7 @@ class PendingErasure:
             return [self.object_key]
         began = datetime.strptime(hour, "%Y-%m-%dT%H")  # noqa: DTZ007 - the key's hours are UTC
         hours = int(RETRY_HORIZON / timedelta(hours=1))
-        return [f"{source}/{began - timedelta(hours=n):%Y-%m-%dT%H}/{name}" for n in range(hours + 1)]
+        return [f"{source}/{began - timedelta(hours=n):%Y-%m-%dT%H}/{name}" for n in range(-1, hours + 1)]
 
 
 def receipt_of(erasure_id: UUID, records: Sequence[ErasedRecord]) -> dict[str, Any]:
