@@ -28,7 +28,7 @@ _SAID = frozenset(
         "function_name",
         "function_arn",
     }
-    | {"function_memory_size", "cold_start"}
+    | {"function_memory_size", "cold_start", "_aws"}
 )
 
 
@@ -82,11 +82,11 @@ def coloured(line: Line, name_width: int, colour: int) -> Text:
         is_failure = _FAILURE.search(line.text) is not None
         style = "red" if is_failure else "dim" if line.text.startswith(_LAMBDAS_OWN) else ""
         return text.append(" " + line.text.replace("\t", "  "), style)
-    if "_aws" in record:
-        names = [metric["Name"] for part in record["_aws"]["CloudWatchMetrics"] for metric in part["Metrics"]]
-        return text.append(" metrics " + _pairs({name: record.get(name) for name in names}), "dim")
-    level = str(record.get("level", ""))
-    text.append(f" {level:8}{record.get('message', '')}", _STYLES.get(level, ""))
+    if "message" in record:
+        level = str(record.get("level", ""))
+        text.append(f" {level:8}{record['message']}", _STYLES.get(level, ""))
+    else:
+        text.append(" metrics", "dim")
     return text.append(" " + _pairs({key: value for key, value in record.items() if key not in _SAID}), "dim")
 
 
@@ -101,4 +101,10 @@ def _structured(text: str) -> dict[str, Any] | None:
 
 
 def _pairs(values: dict[str, Any]) -> str:
-    return " ".join(f"{key}={value}" for key, value in values.items())
+    return " ".join(f"{key}={_shown(value)}" for key, value in values.items())
+
+
+def _shown(value: object) -> object:
+    """A metric's value is a list: of one as a rule."""
+    only = value[0] if isinstance(value, list) and len(value) == 1 else value
+    return round(only, 3) if isinstance(only, float) else only

@@ -94,7 +94,7 @@ class Journal:
 
 
 class FunctionLog:
-    """One function's lines: EMF goes to `count`, everything goes to the journal."""
+    """One function's lines: EMF goes to `count`, everything goes to the journal; EMF alone is not for the screen."""
 
     def __init__(self, journal: Journal, function_name: str, count: Callable[[str, str], bool]) -> None:
         self._journal = journal
@@ -103,4 +103,5 @@ class FunctionLog:
 
     def record(self, request_id: str, line: str) -> None:
         is_metric = line.startswith("{") and '"_aws"' in line and self._count(self._function_name, line)
-        self._journal.record(self._function_name, request_id, line, on_screen=not is_metric)
+        is_for_people = not is_metric or '"message":' in line
+        self._journal.record(self._function_name, request_id, line, on_screen=is_for_people)

@@ -116,6 +116,32 @@ def test_tokenize_answers_http_and_a_batch_alike() -> None:
 
 
 @pytest.mark.usefixtures("tokenize_environment")
+def test_an_answered_request_is_one_line_that_carries_its_metrics_and_nothing_of_the_person(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    correlation_id = "6f1d6f0e-58c1-4c0f-8d6c-3a5a6f3c2b71"
+    headers = JSON | {"X-Correlation-Id": correlation_id, "User-Agent": CANARY}
+    person = SAM | {"given_name": CANARY}
+    call_tokenize(rest_event("POST", "/tokenize", json.dumps(person).encode(), **headers))
+    printed = capsys.readouterr().out
+    (line,) = printed.splitlines()
+    document = json.loads(line)
+    del document["_aws"], document["RequestDuration"]
+    assert document == {
+        "level": "INFO",
+        "message": "request answered",
+        "service": "tokenize",
+        "request_id": Context().aws_request_id,
+        "correlation_id": correlation_id,
+        "method": "POST",
+        "route": "/tokenize",
+        "status": "200",
+        "Requests": [1.0],
+    }
+    assert CANARY not in printed + said(caplog)
+
+
+@pytest.mark.usefixtures("tokenize_environment")
 def test_tokenize_is_healthy_without_a_token() -> None:
     assert call_tokenize(rest_event("GET", "/healthz"))["statusCode"] == 200
 
@@ -136,12 +162,19 @@ def test_tokenize_is_healthy_without_a_token() -> None:
     ],
 )
 def test_tokenize_refuses_by_field_and_shows_no_value(
-    body: bytes, headers: dict[str, str], status: int, field: str, caplog: pytest.LogCaptureFixture
+    body: bytes,
+    headers: dict[str, str],
+    status: int,
+    field: str,
+    *,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     answer = call_tokenize(rest_event("POST", "/tokenize", body, **headers))
     assert (answer["statusCode"], json.loads(answer["body"])["field"]) == (status, field)
-    assert caplog.records
-    assert CANARY not in f"{answer}{said(caplog)}"
+    printed = capsys.readouterr().out
+    assert f'"status":"{status}"' in printed
+    assert CANARY not in f"{answer}{printed}{said(caplog)}"
 
 
 @pytest.mark.usefixtures("environment")

@@ -48,3 +48,16 @@ def test_metrics_are_shown_as_names_and_values() -> None:
     }
     shown = coloured(Line("ingest", "2026-11-25T01:02:03.004Z", FIRST, json.dumps(record)), 0, 0)
     assert shown.plain == "01:02:03.004 metrics Accepted=2"
+
+
+def test_a_line_with_metrics_is_shown_as_the_line_that_it_is() -> None:
+    record = {
+        "_aws": {"CloudWatchMetrics": [{"Metrics": [{"Name": "RequestDuration"}]}]},
+        "RequestDuration": [2.7041359],
+        "level": "INFO",
+        "message": "request answered",
+        "service": "ingest",
+        "status": "202",
+    }
+    shown = coloured(Line("ingest", "2026-11-25T01:02:03.004Z", FIRST, json.dumps(record)), 0, 0)
+    assert shown.plain == "01:02:03.004 INFO    request answered RequestDuration=2.704 status=202"

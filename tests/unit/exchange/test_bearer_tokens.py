@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,14 @@ import jwt
 import pytest
 
 from exchange.errors import Forbidden, Misconfigured, Unauthenticated
-from exchange.platform.auth import authenticate
+from exchange.platform.auth import (
+    LEEWAY_SECONDS,
+    REMEMBERED_SECONDS,
+    REMEMBERED_TOKENS,
+    Caller,
+    RememberedCallers,
+    authenticate,
+)
 from exchange.platform.settings import Settings
 
 SECRET = "a secret that only this test knows, 40+."
@@ -133,3 +141,58 @@ def test_nobody_is_let_in_where_a_setting_is_missing(missing: str) -> None:
     del told[missing]
     with pytest.raises(Misconfigured, match=missing.upper()):
         authenticate(f"Bearer {signed()}", Settings(env="local", **told))
+
+
+class Clock:
+    now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+CALLER = Caller(partner_id="partnerA", scopes=frozenset({"ingest:write"}))
+NEVER = 9e9
+
+
+def test_a_verified_token_is_known_for_a_minute() -> None:
+    clock = Clock()
+    callers = RememberedCallers(clock)
+    callers.keep("token", CALLER, NEVER)
+    clock.now += REMEMBERED_SECONDS - 1
+    assert callers.caller_of("token") is CALLER
+    clock.now += 1
+    assert callers.caller_of("token") is None
+
+
+def test_a_known_token_ends_when_it_expires() -> None:
+    clock = Clock()
+    callers = RememberedCallers(clock)
+    callers.keep("token", CALLER, clock.now + 1)
+    clock.now += 1 + LEEWAY_SECONDS - 0.1
+    assert callers.caller_of("token") is CALLER
+    clock.now += 0.1
+    assert callers.caller_of("token") is None
+
+
+def test_a_token_is_known_as_a_whole_or_not_at_all() -> None:
+    good = signed()
+    assert authenticate(f"Bearer {good}", SETTINGS).partner_id == "partnerA"
+    for forged in (good[:-1], good + "A", good.rpartition(".")[0] + ".", good.swapcase()):
+        with pytest.raises(Unauthenticated):
+            authenticate(f"Bearer {forged}", SETTINGS)
+
+
+def test_a_token_is_known_to_those_settings_only_that_verified_it() -> None:
+    good = signed()
+    authenticate(f"Bearer {good}", SETTINGS)
+    with pytest.raises(Unauthenticated):
+        authenticate(f"Bearer {good}", replace(SETTINGS, jwt_audience="another"))
+
+
+def test_callers_do_not_fill_the_memory() -> None:
+    callers = RememberedCallers()
+    for number in range(REMEMBERED_TOKENS + 1):
+        callers.keep(str(number), CALLER, NEVER)
+    known = [number for number in range(REMEMBERED_TOKENS + 1) if callers.caller_of(str(number))]
+    assert known[-1] == REMEMBERED_TOKENS
+    assert len(known) <= REMEMBERED_TOKENS

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import asyncio
+import io
 import json
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from prometheus_client.registry import CollectorRegistry
 
 from infra.local.emf import EmfSeries
+from infra.local.journal import FunctionLog, Journal
 from infra.local.kafka_event import encode_event, encode_record, first_failed_offset
 from infra.local.model import HttpRoute, KafkaSource
 from infra.local.routes import HttpRouteTable, RouteTable
@@ -199,3 +203,25 @@ def test_metrics_keep_a_series_for_each_dimension_set() -> None:
     assert series.count("F", line)
     assert registry.get_sample_value("n_done_total", {"function": "F", "a": "1"}) == 3
     assert registry.get_sample_value("n_done_total", {"function": "F", "a": "1", "b": "2"}) == 3
+
+
+METRICS = '"_aws": {"CloudWatchMetrics": [{"Namespace": "N", "Metrics": [{"Name": "Done"}]}]}, "Done": 3'
+
+
+def test_metrics_stay_off_the_screen_unless_they_come_with_a_message(tmp_path: Path) -> None:
+    screen = io.StringIO()
+
+    async def scenario() -> None:
+        journal = Journal(tmp_path, screen)
+        log = FunctionLog(journal, "F", EmfSeries().count)
+        for line in (
+            f"{{{METRICS}}}",
+            f'{{{METRICS}, "message": "one was done"}}',
+            '{"message": "no metrics"}',
+        ):
+            log.record("r", line)
+        journal.close()
+
+    asyncio.run(scenario())
+    assert ["one was done" in line for line in screen.getvalue().splitlines()] == [True, False]
+    assert len((tmp_path / "F.log").read_text().splitlines()) == 3

@@ -122,7 +122,7 @@ def internal_error_response(correlation_id: str) -> Response:
 
 
 def answer(app: Chalice, service: str, view: Callable[[HttpRequest], Response]) -> Response:
-    """Run `view` on the request in hand: every error becomes an answer, every answer a log line and a metric.
+    """Run `view` on the request in hand: every error becomes an answer, every answer a log line with its metrics.
 
     A wrapper of views and not a Chalice middleware, since Chalice turns a view's exception into a response, and
     prints its text, before any middleware sees it.
@@ -142,14 +142,13 @@ def answer(app: Chalice, service: str, view: Callable[[HttpRequest], Response]) 
         response = internal_error_response(request.correlation_id)
         log.error("request failed", extra=describe_exception(error, correlation_id=request.correlation_id))
     duration_ms = (time.perf_counter() - started) * 1000
-    log.info(
-        "request answered",
+    record_request(
+        service,
+        request.route,
+        response.status_code,
+        duration_ms,
+        method=request.method,
         correlation_id=request.correlation_id,
         request_id=getattr(app.lambda_context, "aws_request_id", None),
-        method=request.method,
-        route=request.route,
-        status=response.status_code,
-        duration_ms=round(duration_ms, 3),
     )
-    record_request(service, request.route, response.status_code, duration_ms)
     return response

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import traceback
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -28,9 +29,14 @@ ALLOWED_KEYS = frozenset({
 # fmt: on
 
 
+def only_allowed(line: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a line may be said."""
+    return {key: value for key, value in line.items() if key in ALLOWED_KEYS}
+
+
 class _AllowListFormatter(LambdaPowertoolsFormatter):
     def serialize(self, log: Any) -> str:
-        return super().serialize({key: value for key, value in log.items() if key in ALLOWED_KEYS})
+        return super().serialize(only_allowed(log))
 
 
 @cache
