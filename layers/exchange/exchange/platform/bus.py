@@ -93,7 +93,8 @@ class Bus:
         if producer is None:
             return
         # close() alone flushes first and, while something is pending, raises before it ends the sender's thread, which
-        # would go on sending (kafka-python 3.0.12).
+        # would go on sending. There is no public way (kafka-python 3.0.12); tests/integration/exchange/test_outbox.py
+        # looks for the thread.
         producer._sender.force_close()
         with suppress(KafkaError):
             producer.close(timeout=CLOSE_TIMEOUT_SECONDS)
