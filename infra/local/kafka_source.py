@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
@@ -148,10 +149,13 @@ class KafkaEventSource:
     async def _look_at_topics(self) -> None:
         topics = KafkaTopics(self.source.bootstrap_servers, self.source.topics)
         trouble = ""
+        loop = asyncio.get_running_loop()
+        # One thread of its own: a look goes on when its task is cancelled, and what it has opened is closed after it.
+        thread = ThreadPoolExecutor(1, f"look-{self.source.logical_id}")
         try:
             while True:
                 try:
-                    found = await asyncio.to_thread(topics.describe)
+                    found = await loop.run_in_executor(thread, topics.describe)
                 except (KafkaError, OSError) as error:
                     if trouble != type(error).__name__:
                         trouble = type(error).__name__
@@ -165,7 +169,8 @@ class KafkaEventSource:
                     self._share_out()
                 await asyncio.sleep(_LOOK_SECONDS if self._lanes else _FIRST_LOOK_SECONDS)
         finally:
-            await asyncio.to_thread(topics.close)
+            await loop.run_in_executor(thread, topics.close)
+            thread.shutdown(wait=False)
 
     def _take_topics(self, found: Mapping[str, KafkaTopic]) -> None:
         for name, topic in found.items():

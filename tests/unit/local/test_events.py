@@ -13,8 +13,9 @@ from prometheus_client.registry import CollectorRegistry
 from infra.local.emf import EmfSeries
 from infra.local.journal import FunctionLog, Journal
 from infra.local.kafka_event import encode_event, encode_record, first_failed_offset
-from infra.local.model import HttpRoute, KafkaSource
+from infra.local.model import HttpRoute
 from infra.local.routes import HttpRouteTable, RouteTable
+from tests.unit.local.kafka_sources import SOURCE
 
 
 @dataclass(frozen=True)
@@ -27,29 +28,6 @@ class Record:
     key: bytes | None = b"abc"
     value: bytes | None = b"hello"
     headers: tuple[tuple[str, bytes | None], ...] = (("trace", b"\x01\xff"), ("trace", None))
-
-
-SOURCE = KafkaSource(
-    logical_id="Orders",
-    function_name="Reader",
-    topics=("orders",),
-    bootstrap_servers=("a:1", "b:2"),
-    cluster_arn="",
-    consumer_group_id="readers",
-    starting_position="TRIM_HORIZON",
-    starting_timestamp_ms=None,
-    batch_size=100,
-    batching_window_seconds=0.0,
-    report_batch_item_failures=True,
-    bisects=False,
-    maximum_retries=-1,
-    maximum_record_age_seconds=-1,
-    on_failure=None,
-    filters=(),
-    minimum_pollers=1,
-    maximum_pollers=1,
-    enabled=True,
-)
 
 
 def test_a_kafka_event_has_the_shape_of_lambdas() -> None:

@@ -16,28 +16,9 @@ from infra.local.kafka_discards import Discards
 from infra.local.kafka_event import EncodedRecord
 from infra.local.kafka_lane import Lane
 from infra.local.model import KafkaSource
+from tests.unit.local import kafka_sources
 
-SOURCE = KafkaSource(
-    logical_id="Orders",
-    function_name="Reader",
-    topics=("orders",),
-    bootstrap_servers=("a:1",),
-    cluster_arn="",
-    consumer_group_id="readers",
-    starting_position="TRIM_HORIZON",
-    starting_timestamp_ms=None,
-    batch_size=10,
-    batching_window_seconds=0.0,
-    report_batch_item_failures=True,
-    bisects=False,
-    maximum_retries=-1,
-    maximum_record_age_seconds=-1,
-    on_failure=None,
-    filters=(),
-    minimum_pollers=1,
-    maximum_pollers=1,
-    enabled=True,
-)
+SOURCE = replace(kafka_sources.SOURCE, batch_size=10)
 OK = b"null"
 
 
