@@ -82,8 +82,9 @@ def hold(data_dir: Path) -> Iterator[None]:
     try:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not _lock(descriptor, fcntl.LOCK_EX):
-            if time.monotonic() > deadline:
-                raise Held(_read(descriptor))
+            holder = _read(descriptor)
+            if holder is not None and time.monotonic() > deadline:
+                raise Held(holder)
             time.sleep(POLL_SECONDS)
         mine = Holder.this_process()
         os.ftruncate(descriptor, 0)
@@ -99,7 +100,12 @@ def find_holder(data_dir: Path) -> Holder | None:
         return None
     descriptor = _open(data_dir)
     try:
-        return None if _lock(descriptor, fcntl.LOCK_SH) else _read(descriptor)
+        while not _lock(descriptor, fcntl.LOCK_SH):
+            holder = _read(descriptor)
+            if holder is not None:
+                return holder
+            time.sleep(POLL_SECONDS)
+        return None
     finally:
         os.close(descriptor)
 
@@ -117,5 +123,7 @@ def _lock(descriptor: int, kind: int) -> bool:
     return True
 
 
-def _read(descriptor: int) -> Holder:
-    return Holder(**json.loads(os.pread(descriptor, 200, 0)))
+def _read(descriptor: int) -> Holder | None:
+    """Who holds the lock, None for an instant: whoever has just taken it writes next."""
+    written = os.pread(descriptor, 200, 0)
+    return Holder(**json.loads(written)) if written else None

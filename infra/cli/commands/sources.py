@@ -68,7 +68,7 @@ async def _run(endpoint: str, parameters: dict[str, Any]) -> None:
             invoker,
             _say,
             aws_environment=os.environ,
-            msk_brokers=parameters.get("KafkaBrokers", "").split(","),
+            msk_brokers=tuple(filter(None, parameters.get("KafkaBrokers", "").split(","))),
         )
         running.start()
         _say(f"Running {', '.join(running.names)} against {endpoint}. Ctrl-C ends it.")

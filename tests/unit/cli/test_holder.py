@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import fcntl
+import json
 import os
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,6 +47,20 @@ def test_a_folder_has_one_holder_and_the_second_is_told_who(tmp_path: Path) -> N
         assert holder is not None
         assert holder.pid == process.pid
         process.communicate("")
+
+
+def test_one_who_has_taken_the_lock_and_not_written_yet_is_waited_for(tmp_path: Path) -> None:
+    with (tmp_path / "holder").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        me = Holder.this_process()
+        written = json.dumps({"pid": me.pid, "started_at": me.started_at})
+        writer = threading.Timer(0.2, lambda: os.pwrite(file.fileno(), written.encode(), 0))
+        writer.start()
+        assert find_holder(tmp_path) == me
+        writer.join()
+        with pytest.raises(Held) as held, hold(tmp_path):
+            raise AssertionError("two hold one folder")
+        assert held.value.holder == me
 
 
 def test_a_holder_that_is_killed_lets_go(tmp_path: Path) -> None:
