@@ -9,11 +9,20 @@ from typing import Annotated, Any
 
 import typer
 
-from infra.cli.commands.replay import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, SHARDS
 from infra.cli.failure import fail
 from infra.cli.lambda_client import FunctionFailed, call, lambda_client
 from infra.cli.moments import read_moment
 from infra.cli.recovery import screen
+from infra.cli.recovery.options import (
+    FIRST_PAUSE_SECONDS,
+    LONGEST_PAUSE_SECONDS,
+    AsJson,
+    Job,
+    Prefix,
+    Shards,
+    Source,
+    require_shards,
+)
 from infra.cli.recovery.shards import Fleet, total
 from infra.cli.target import DEFAULT, DataDir, running_system
 
@@ -23,8 +32,8 @@ SHOWN = 20
 
 def reconcile(
     *,
-    source: Annotated[str, typer.Option(help="Of this source only.")] = "",
-    prefix: Annotated[str, typer.Option(help="Objects whose key begins so.")] = "",
+    source: Source = "",
+    prefix: Prefix = "",
     since: Annotated[
         str,
         typer.Option(help="A time, or how long ago, such as 24h; where the last run ended when not given."),
@@ -45,9 +54,9 @@ def reconcile(
     wait_seconds: Annotated[
         float, typer.Option("--wait", min=0, help="How long --repair waits for what it mended.")
     ] = 120,
-    shards: Annotated[int, typer.Option(help="How many invokes run side by side: 1, 2, 4, 8 or 16.")] = 4,
-    job: Annotated[str, typer.Option(help="Go on with a job that failed or was interrupted.")] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    shards: Shards = 4,
+    job: Job = "",
+    as_json: AsJson = False,
     data_dir: DataDir = DEFAULT,
 ) -> None:
     """Lay the bucket and the tables side by side and name every difference.
@@ -57,8 +66,7 @@ def reconcile(
 
     Example: exchange reconcile --since 24h --repair
     """
-    if shards not in SHARDS:
-        fail("--shards is 1, 2, 4, 8 or 16")
+    require_shards(shards)
     began = datetime.now(UTC).isoformat()
     request: dict[str, Any] = {
         "repair": repair,

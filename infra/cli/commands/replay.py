@@ -13,12 +13,20 @@ from infra.cli.failure import fail
 from infra.cli.lambda_client import FunctionFailed, call, lambda_client
 from infra.cli.moments import read_moment
 from infra.cli.recovery import screen
+from infra.cli.recovery.options import (
+    FIRST_PAUSE_SECONDS,
+    LONGEST_PAUSE_SECONDS,
+    AsJson,
+    Job,
+    Prefix,
+    Shards,
+    Source,
+    require_shards,
+)
 from infra.cli.recovery.shards import Fleet, ShardRun, total
 from infra.cli.target import DEFAULT, DataDir, running_system
 
 FUNCTION = "ReplayFunction"
-FIRST_PAUSE_SECONDS = 0.5
-LONGEST_PAUSE_SECONDS = 8.0
 EMITTED = (
     "objects",
     "emitted",
@@ -31,13 +39,12 @@ EMITTED = (
     "unfit",
 )
 COUNTED = ("objects", "canonical", "missing", "dead_lettered", "erased", "copies", "unfit", "foreign")
-SHARDS = (1, 2, 4, 8, 16)
 
 
 def replay(
     *,
-    source: Annotated[str, typer.Option(help="Of this source only.")] = "",
-    prefix: Annotated[str, typer.Option(help="Objects whose key begins so.")] = "",
+    source: Source = "",
+    prefix: Prefix = "",
     since: Annotated[str, typer.Option(help="Accepted since: a time, or how long ago, such as 24h.")] = "",
     until: Annotated[str, typer.Option(help="Accepted before; now when not given.")] = "",
     limit: Annotated[int, typer.Option(min=0, help="The first so many, in one shard; 0 is all.")] = 0,
@@ -53,9 +60,9 @@ def replay(
     wait_seconds: Annotated[
         float, typer.Option("--wait", min=0, help="How long --verify waits for records under way.")
     ] = 120,
-    shards: Annotated[int, typer.Option(help="How many invokes run side by side: 1, 2, 4, 8 or 16.")] = 4,
-    job: Annotated[str, typer.Option(help="Go on with a job that failed or was interrupted.")] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    shards: Shards = 4,
+    job: Job = "",
+    as_json: AsJson = False,
     data_dir: DataDir = DEFAULT,
 ) -> None:
     """Emit the events of raw objects once more, as the same bytes.
@@ -66,8 +73,7 @@ def replay(
 
     Example: exchange replay --source hospital-a --since 24h --verify
     """
-    if shards not in SHARDS:
-        fail("--shards is 1, 2, 4, 8 or 16")
+    require_shards(shards)
     request: dict[str, Any] = {
         # The same for both jobs: what comes in meanwhile is not a gap.
         "until": read_moment(until, "--until") if until else datetime.now(UTC).isoformat(),

@@ -1,0 +1,26 @@
+"""Options that replay and reconcile share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from infra.cli.failure import fail
+
+SHARDS = (1, 2, 4, 8, 16)
+# What was just emitted is under way: how soon somebody who waits for it looks again, and how seldom at last.
+FIRST_PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 8.0
+
+Source = Annotated[str, typer.Option(help="Of this source only.")]
+Prefix = Annotated[str, typer.Option(help="Objects whose key begins so.")]
+Shards = Annotated[int, typer.Option(help="How many invokes run side by side: 1, 2, 4, 8 or 16.")]
+Job = Annotated[str, typer.Option(help="Go on with a job that failed or was interrupted.")]
+AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
+
+
+def require_shards(shards: int) -> None:
+    """End the command where a job cannot be cut into so many."""
+    if shards not in SHARDS:
+        fail("--shards is 1, 2, 4, 8 or 16")
