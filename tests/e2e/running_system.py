@@ -24,6 +24,17 @@ from infra.cli.system import BUCKET, Addresses, Ports, System
 DEADLINE_SECONDS = 60.0
 
 
+def read_rows(addresses: Addresses, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
+    """What a statement answers, as the owner of the database."""
+    with (
+        closing(psycopg2.connect(addresses.postgres_dsn)) as connection,
+        connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(sql, parameters)
+        return cursor.fetchall() if cursor.description else []
+
+
 class RunningSystem:
     """Started when made; every file it writes is below `data_dir`."""
 
@@ -64,13 +75,7 @@ class RunningSystem:
         self._thread.join(timeout=60)
 
     def rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
-        with (
-            closing(psycopg2.connect(self.addresses.postgres_dsn)) as connection,
-            connection,
-            connection.cursor() as cursor,
-        ):
-            cursor.execute(sql, parameters)
-            return cursor.fetchall() if cursor.description else []
+        return read_rows(self.addresses, sql, *parameters)
 
     def tables(self) -> list[str]:
         rows = self.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")

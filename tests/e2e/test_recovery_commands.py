@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import psycopg2
 import pytest
 import requests
 
 from infra.cli.addresses import Addresses
 from infra.cli.commands.up import EXAMPLE_BODY
 from tests.e2e.exchange_command import run_exchange
+from tests.e2e.running_system import read_rows
 
 RECORDS = 12
 CANONICAL = ("canonical_records", "canonical_encounters", "patient_tokens")
@@ -37,13 +36,7 @@ class Operated:
         return done.returncode, done.stdout + done.stderr
 
     def rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
-        with (
-            closing(psycopg2.connect(self.addresses.postgres_dsn)) as connection,
-            connection,
-            connection.cursor() as cursor,
-        ):
-            cursor.execute(sql, parameters)
-            return cursor.fetchall() if cursor.description else []
+        return read_rows(self.addresses, sql, *parameters)
 
     def send(self, number: int) -> None:
         for n in range(number):

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,25 @@ def exchange(database: Any, bucket: str, stack: BackgroundStack) -> Exchange:
     built = Exchange(database.name, bucket, stack.endpoints)
     built.rows(PARTNERS.read_text(encoding="utf-8"))
     return built
+
+
+@pytest.fixture
+def keep(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], str]]:
+    """Puts a secret into AWS's store, which moto stands for, and gives its ARN."""
+    import boto3
+    from moto import mock_aws
+
+    from exchange.platform.secrets import read_secret
+
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    read_secret.cache_clear()
+    with mock_aws():
+        client = boto3.client("secretsmanager")
+        numbers = iter(range(100))
+        yield lambda text: client.create_secret(Name=f"secret-{next(numbers)}", SecretString=text)["ARN"]
+    read_secret.cache_clear()
 
 
 @pytest.fixture

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import boto3
 import pytest
-from moto import mock_aws
 
 from exchange.erasure.service import Eraser
 from exchange.errors import DependencyUnavailable, Misconfigured
 from exchange.platform.auth import authenticate
-from exchange.platform.secrets import read_secret
 from exchange.platform.settings import Settings
 from exchange.tokens.keys import current_key
 from exchange.tokens.service import tokenize_batch
@@ -28,20 +25,6 @@ class TokenizerWith:
 
     def invoke(self, payload: dict[str, Any]) -> dict[str, Any]:
         return tokenize_batch(payload, self._settings)
-
-
-@pytest.fixture
-def keep(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], str]]:
-    """Puts a secret into the store and gives its ARN."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    read_secret.cache_clear()
-    with mock_aws():
-        client = boto3.client("secretsmanager")
-        numbers = iter(range(100))
-        yield lambda text: client.create_secret(Name=f"secret-{next(numbers)}", SecretString=text)["ARN"]
-    read_secret.cache_clear()
 
 
 def test_the_current_version_of_the_key_makes_the_tokens(keep: Callable[[str], str]) -> None:
