@@ -1,8 +1,4 @@
-"""Direct invoke: dead letters listed, shown, sent again.
-
-Events: {"action": "list", "by": "reason"}, {"action": "list", "by": "letter", "reason": …},
-{"action": "show", "dead_letter_id": 1}, {"action": "redrive", "dead_letter_ids" | "reason" | "all": …, "limit": 50}.
-"""
+"""Direct invoke: dead letters listed, shown, sent again. Event: contracts/api/schemas/redrive.request.json."""
 
 from __future__ import annotations
 
@@ -10,18 +6,22 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from exchange.ledger.dead_letters import dead_letters, operate
 from exchange.platform.faults import contain_faults
 from exchange.platform.log import logger
 from exchange.platform.metrics import record_counts
+from exchange.recovery.operating import operate_redrive
+from exchange.recovery.redriving import redriver
 
 SERVICE = "redrive"
 
 
 @contain_faults(SERVICE)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    answer = operate(dead_letters(), event, context.aws_request_id)
-    if redriven := len(answer.get("redriven", ())):
-        record_counts(SERVICE, {"Redriven": redriven})
-        logger(SERVICE).info("dead letters redriven", request_id=context.aws_request_id, redriven=redriven)
+    answer = operate_redrive(redriver(), event, context.aws_request_id)
+    redriven, refused = len(answer.get("redriven", ())), len(answer.get("refused", ()))
+    if redriven or (refused and not event.get("dry_run")):
+        record_counts(SERVICE, {"Redriven": redriven, "RedrivesRefused": refused})
+        logger(SERVICE).info(
+            "dead letters redriven", request_id=context.aws_request_id, redriven=redriven, refused=refused
+        )
     return answer

@@ -182,7 +182,11 @@ CREATE TABLE public.dead_letters (
     redriven_at timestamp with time zone,
     closed_at timestamp with time zone,
     reason text GENERATED ALWAYS AS ("left"(md5(((((stage || ' '::text) || error_type) || ' '::text) || regexp_replace(error_message, '[0-9]+'::text, '#'::text, 'g'::text))), 8)) STORED NOT NULL,
+    refusal text,
+    refused_at timestamp with time zone,
+    CONSTRAINT a_refusal_has_its_time CHECK (((refusal IS NULL) = (refused_at IS NULL))),
     CONSTRAINT dead_letters_redrives_check CHECK ((redrives >= 0)),
+    CONSTRAINT dead_letters_refusal_check CHECK ((refusal = ANY (ARRAY['event_unreadable'::text, 'record_not_dead'::text, 'raw_object_missing'::text, 'raw_object_changed'::text, 'record_unknown'::text]))),
     CONSTRAINT dead_letters_stage_check CHECK ((stage = ANY (ARRAY['parse_event'::text, 'start_attempt'::text, 'fetch_raw_object'::text, 'normalize'::text, 'write_canonical'::text]))),
     CONSTRAINT dead_letters_state_check CHECK ((state = ANY (ARRAY['dead'::text, 'redriven'::text, 'resolved'::text, 'erased'::text]))),
     CONSTRAINT only_an_open_letter_is_not_closed CHECK (((state = ANY (ARRAY['dead'::text, 'redriven'::text])) = (closed_at IS NULL)))
@@ -1131,6 +1135,20 @@ GRANT SELECT(reason) ON TABLE public.dead_letters TO exchange_lineage;
 
 
 --
+-- Name: COLUMN dead_letters.refusal; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(refusal) ON TABLE public.dead_letters TO exchange_redrive;
+
+
+--
+-- Name: COLUMN dead_letters.refused_at; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(refused_at) ON TABLE public.dead_letters TO exchange_redrive;
+
+
+--
 -- Name: TABLE idempotency_keys; Type: ACL; Schema: public; Owner: -
 --
 
@@ -1275,6 +1293,7 @@ GRANT SELECT ON TABLE public.partner_sources TO exchange_erase;
 GRANT SELECT ON TABLE public.partner_sources TO exchange_retain;
 GRANT SELECT ON TABLE public.partner_sources TO exchange_replay;
 GRANT SELECT ON TABLE public.partner_sources TO exchange_reconcile;
+GRANT SELECT ON TABLE public.partner_sources TO exchange_redrive;
 
 
 --
@@ -1287,6 +1306,7 @@ GRANT SELECT ON TABLE public.partners TO exchange_erase;
 GRANT SELECT ON TABLE public.partners TO exchange_retain;
 GRANT SELECT ON TABLE public.partners TO exchange_replay;
 GRANT SELECT ON TABLE public.partners TO exchange_reconcile;
+GRANT SELECT ON TABLE public.partners TO exchange_redrive;
 
 
 --
@@ -1463,6 +1483,13 @@ GRANT SELECT(source) ON TABLE public.raw_object_manifest TO exchange_redrive;
 
 
 --
+-- Name: COLUMN raw_object_manifest.route; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(route) ON TABLE public.raw_object_manifest TO exchange_redrive;
+
+
+--
 -- Name: COLUMN raw_object_manifest.record_kind; Type: ACL; Schema: public; Owner: -
 --
 
@@ -1481,6 +1508,7 @@ GRANT SELECT(schema_hint) ON TABLE public.raw_object_manifest TO exchange_redriv
 --
 
 GRANT SELECT(bucket) ON TABLE public.raw_object_manifest TO exchange_retain;
+GRANT SELECT(bucket) ON TABLE public.raw_object_manifest TO exchange_redrive;
 
 
 --
@@ -1488,6 +1516,21 @@ GRANT SELECT(bucket) ON TABLE public.raw_object_manifest TO exchange_retain;
 --
 
 GRANT SELECT(object_key) ON TABLE public.raw_object_manifest TO exchange_retain;
+GRANT SELECT(object_key) ON TABLE public.raw_object_manifest TO exchange_redrive;
+
+
+--
+-- Name: COLUMN raw_object_manifest.sha256; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(sha256) ON TABLE public.raw_object_manifest TO exchange_redrive;
+
+
+--
+-- Name: COLUMN raw_object_manifest.size_bytes; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(size_bytes) ON TABLE public.raw_object_manifest TO exchange_redrive;
 
 
 --
@@ -1495,6 +1538,14 @@ GRANT SELECT(object_key) ON TABLE public.raw_object_manifest TO exchange_retain;
 --
 
 GRANT SELECT(correlation_id) ON TABLE public.raw_object_manifest TO exchange_ingest;
+GRANT SELECT(correlation_id) ON TABLE public.raw_object_manifest TO exchange_redrive;
+
+
+--
+-- Name: COLUMN raw_object_manifest.occurred_at; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(occurred_at) ON TABLE public.raw_object_manifest TO exchange_redrive;
 
 
 --
@@ -1502,6 +1553,7 @@ GRANT SELECT(correlation_id) ON TABLE public.raw_object_manifest TO exchange_ing
 --
 
 GRANT SELECT(raw_deleted_at),UPDATE(raw_deleted_at) ON TABLE public.raw_object_manifest TO exchange_retain;
+GRANT SELECT(raw_deleted_at) ON TABLE public.raw_object_manifest TO exchange_redrive;
 
 
 --

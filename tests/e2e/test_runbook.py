@@ -7,17 +7,20 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import boto3
 import psycopg2
 import pytest
+from botocore.config import Config
 
-from infra.cli.addresses import ROOT, Addresses
+from infra.cli.addresses import REGION, ROOT, Addresses
 from tests.e2e.exchange_command import run_exchange
 from tests.e2e.running_system import send, wait_until
 
@@ -58,6 +61,14 @@ class Running:
         ):
             cursor.execute(sql)
             return cursor.fetchall()
+
+    def execute(self, sql: str) -> None:
+        with (
+            closing(psycopg2.connect(self.addresses.postgres_dsn)) as connection,
+            connection,
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(sql)
 
     def run(self, kind: str, text: str) -> None:
         """Run a block of the runbook as it stands; every line of it has to succeed."""
@@ -171,6 +182,62 @@ def test_lineage_shows_a_record_s_way_and_says_when_nobody_knows_it(running: Run
     assert [attempt["state"] for attempt in found["attempts"]] == ["succeeded"]
     stranger = run_exchange("lineage", str(uuid4()), "--data-dir", running.data_dir)
     assert (stranger.returncode, "nobody knows" in stranger.stderr) == (1, True)
+
+
+def test_a_class_is_mended_and_redriven_by_the_runbook_and_a_hopeless_one_does_not_loop(
+    running: Running,
+) -> None:
+    """The cause is a raw object that is gone; the letter has lost its event's bytes besides."""
+    s3 = boto3.client(
+        "s3",
+        endpoint_url=running.addresses.s3,
+        region_name=REGION,
+        aws_access_key_id=running.addresses.s3_access_key,
+        aws_secret_access_key=running.addresses.s3_secret_key,
+        config=Config(s3={"addressing_style": "path"}),
+    )
+    assert run_exchange("pause", "NormalizeFromV2", "--data-dir", running.data_dir).returncode == 0
+    schema = json.loads((ROOT / "contracts/partners/partnerA.v2/encounter.json").read_bytes())
+    record_id = _send(running.addresses, "mended", schema["examples"][0])
+    where = f"SELECT bucket, object_key FROM raw_object_manifest WHERE record_id = '{record_id}'"
+    ((bucket, key),) = running.rows(where)
+    kept = s3.get_object(Bucket=bucket, Key=key)
+    body = kept["Body"].read()
+    s3.delete_object(Bucket=bucket, Key=key)
+    assert run_exchange("resume", "NormalizeFromV2", "--data-dir", running.data_dir).returncode == 0
+    letter = (
+        f"SELECT dead_letter_id, reason FROM dead_letters WHERE record_id = '{record_id}' AND state = 'dead'"
+    )
+    wait_until(lambda: bool(running.rows(letter)), "the record is a dead letter")
+    ((number, reason),) = running.rows(letter)
+    running.execute(f"UPDATE dead_letters SET event = NULL WHERE dead_letter_id = {number}")
+
+    refused = run_exchange("dead-letters", "redrive", str(number), "--data-dir", running.data_dir)
+    assert (refused.returncode, "raw_object_missing: its event's bytes" in refused.stdout) == (1, True)
+    s3.put_object(Bucket=bucket, Key=key, Body=body, Metadata=kept["Metadata"])
+    (entry,) = (entry for entry in entries() if entry.title.startswith("Dead letters"))
+    mended = replace(running, variables={"DEAD_LETTER_ID": str(number), "REASON": reason})
+    for kind, text in entry.blocks:
+        mended.run(kind, text)
+    state = f"SELECT state FROM dead_letters WHERE dead_letter_id = {number}"
+    wait_until(lambda: running.rows(state) == [("resolved",)], "the record is canonical")
+    outcomes = f"SELECT outcome FROM audit_log WHERE action = 'redrive' AND record_id = '{record_id}' ORDER BY audit_id"
+    assert running.rows(outcomes) == [("raw_object_missing",), ("redriven",)]
+
+    hopeless = f"SELECT state, redrives FROM dead_letters WHERE dead_letter_id = {running.variables['DEAD_LETTER_ID']}"
+    wait_until(lambda: running.rows(hopeless)[0][0] == "dead", "what was redriven before is settled")
+    ((_, before),) = running.rows(hopeless)
+    done = run_exchange(
+        *("dead-letters", "redrive", "--all", "--rate-per-sec", "1000", "--json"),
+        "--data-dir",
+        running.data_dir,
+    )
+    assert (done.returncode, json.loads(done.stdout)["redriven"]) == (
+        *(0, [int(running.variables["DEAD_LETTER_ID"])]),
+    )
+    wait_until(lambda: running.rows(hopeless) == [("dead", before + 1)], "it has failed again")
+    time.sleep(1)
+    assert running.rows(hopeless) == [("dead", before + 1)]
 
 
 def test_dead_letters_line_up_by_reason_and_need_to_be_told_which(running: Running) -> None:

@@ -43,7 +43,7 @@ def list_dead_letters(
         found = _ask(data_dir, asked | ({"reason": reason} if reason else {}))["dead_letters"]
         columns: tuple[str, ...] = (
             *("dead_letter_id", "reason", "state", "record_id", "partner_id", "record_kind", "stage"),
-            *("attempts", "redrives", "failed_at", "error_message"),
+            *("attempts", "redrives", "refusal", "failed_at", "error_message"),
         )
     else:
         found = _ask(data_dir, {"action": "list"})["reasons"]
@@ -51,6 +51,7 @@ def list_dead_letters(
             "reason",
             "dead_letters",
             "redriven",
+            "refused",
             "most_redrives",
             "stage",
             "error_message",
@@ -90,14 +91,17 @@ def redrive_dead_letters(
     reason: Reason = "",
     everything: Annotated[bool, typer.Option("--all", help="All that wait.")] = False,
     rate_per_sec: Annotated[float, typer.Option(min=0.1, help="Events a second at most.")] = 100,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only count, and look which of the first 500 would be refused.")
+    ] = False,
     as_json: AsJson = False,
     data_dir: DataDir = DEFAULT,
 ) -> None:
     """Send events again once what made them fail is mended: some, a class or all.
 
-    The same bytes go out, each record gets five attempts anew, and an audit row says so. A record that fails again is
-    dead again and stays so until asked for again. What could not be read cannot be sent; exchange replay finds it.
+    The same bytes go out, rebuilt from the raw object where they are gone, each record gets five attempts anew, and an
+    audit row says so. A record that fails again is dead again and stays so until asked for again. A letter that cannot
+    be sent is refused with its reason, in the answer, on the letter and in the audit log; the exit code is 1 then.
 
     Example: exchange dead-letters redrive --reason 1f3a09bc --rate-per-sec 20
     """
@@ -115,26 +119,41 @@ def redrive_dead_letters(
     if as_json:
         print(json.dumps(report, indent=2))
     elif dry_run:
-        print(f"{report['remaining']:,} would be sent again.")
+        print(f"{report['remaining'] - len(report['refused']):,} would be sent again.")
     else:
-        print(f"{len(report['redriven']):,} sent again, {report['remaining']:,} could not be taken.")
+        print(f"{len(report['redriven']):,} sent again, {report['remaining']:,} in somebody's hands.")
+    if report["refused"] and not as_json:
+        _show_refused(report["refused"], "would be refused" if dry_run else "refused")
+    raise typer.Exit(1 if report["refused"] else 0)
+
+
+def _show_refused(refused: list[dict[str, Any]], verb: str) -> None:
+    """Which, and then each reason once with what to do about it."""
+    print(f"{len(refused):,} {verb}:")
+    columns = ("dead_letter_id", "record_id", "refusal")
+    heads = ("dead letter", "record", "refusal")
+    console().print(table(heads, [[letter[column] for column in columns] for letter in refused]))
+    for refusal, advice in {letter["refusal"]: letter["advice"] for letter in refused}.items():
+        print(f"{refusal}: {advice}")
 
 
 def _redrive(
     data_dir: Any, asked: dict[str, Any], found: dict[str, Any], rate_per_sec: float
 ) -> dict[str, Any]:
-    """Page by page, no page before its time; ends when a page takes nothing."""
+    """Page by page, no page before its time; ends when a page takes and refuses nothing."""
     limit = max(1, min(PAGE, int(rate_per_sec)))
     redriven: list[int] = []
+    refused: list[dict[str, Any]] = []
     with Progress(console=Console(stderr=True), disable=not Console(stderr=True).is_terminal) as progress:
         task = progress.add_task("redrive", total=found["remaining"])
         while True:
             began = time.monotonic()
             page = _ask(data_dir, asked | {"as_of": found["as_of"], "limit": limit})
             redriven += page["redriven"]
-            progress.update(task, completed=len(redriven))
-            if not page["redriven"] or not page["remaining"]:
-                return {"redriven": redriven, "remaining": page["remaining"]}
+            refused += page["refused"]
+            progress.update(task, completed=len(redriven) + len(refused))
+            if not (page["redriven"] or page["refused"]) or not page["remaining"]:
+                return {"redriven": redriven, "refused": refused, "remaining": page["remaining"]}
             time.sleep(max(0.0, len(page["redriven"]) / rate_per_sec - (time.monotonic() - began)))
 
 

@@ -21,7 +21,6 @@ from exchange.erasure.service import Eraser
 from exchange.errors import DependencyUnavailable, RecordErased
 from exchange.intake.model import Receipt
 from exchange.intake.service import Intake
-from exchange.ledger.dead_letters import DeadLetters
 from exchange.ledger.model import ATTEMPT_LIMIT, Selection
 from exchange.outbox.service import Publisher
 from exchange.partners.service import PartnerRegistry
@@ -35,6 +34,7 @@ from exchange.records.canonicalizing import Canonicalizer
 from exchange.records.service import Normalizer
 from exchange.recovery.describing import Describer
 from exchange.recovery.reconciling import Reconciler
+from exchange.recovery.redriving import Redriver
 from exchange.recovery.replaying import Replayer
 from tests.integration.exchange.building import Context, Exchange, InProcessTokenizer, body_of, http_request
 from tests.integration.exchange.recovering import LONG_SECONDS, listing
@@ -253,7 +253,7 @@ class AnyOrder:
 
     def redrive(self) -> None:
         """Every dead letter once more."""
-        self._letters.redrive(Selection(self._letters.now()), limit=100, request_id="any-order")
+        self._redriver.redrive(Selection(self._redriver.letters.now()), limit=100, request_id="any-order")
 
     def deliver(self, limit: int) -> None:
         """Up to `limit` events to normalize, as the event source does; the offsets are committed when it succeeds."""
@@ -417,7 +417,11 @@ class AnyOrder:
             exchange.bucket,
             self._topics,
         )
-        self._letters = DeadLetters(redrive)
+        self._redriver = Redriver(
+            redrive,
+            Describer(self.exchange.objects(), PartnerRegistry(redrive), self.exchange.bucket),
+            self._topics,
+        )
         self._eraser = Eraser(erase, self._versions, lambda: InterruptedTokenizer(interrupter))
 
     def _end_environments(self) -> None:

@@ -12,6 +12,7 @@ from exchange.platform.listing import Listing
 from exchange.recovery.describing import Describer
 from exchange.recovery.jobs import Progress
 from exchange.recovery.reconciling import Reconciler
+from exchange.recovery.redriving import Redriver
 from exchange.recovery.replaying import Replayer
 from tests.integration.exchange.building import TOPICS, Exchange, kafka_event
 
@@ -45,6 +46,12 @@ def reconciler(exchange: Exchange) -> Reconciler:
     database = exchange.connect_as("exchange_reconcile")
     describer = Describer(exchange.objects(), PartnerRegistry(database), exchange.bucket)
     return Reconciler(database, listing(exchange), describer, exchange.bucket, TOPICS)
+
+
+def redriver(exchange: Exchange) -> Redriver:
+    database = exchange.connect_as("exchange_redrive")
+    describer = Describer(exchange.objects(), PartnerRegistry(database), exchange.bucket)
+    return Redriver(database, describer, TOPICS)
 
 
 def replay(exchange: Exchange, mode: str = "emit", **request: Any) -> dict[str, int]:

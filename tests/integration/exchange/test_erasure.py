@@ -17,7 +17,6 @@ from exchange.erasure.service import Eraser
 from exchange.errors import ContractViolation, DependencyUnavailable, RecordErased
 from exchange.intake.model import Submission
 from exchange.ledger import service as ledger
-from exchange.ledger.dead_letters import DeadLetters
 from exchange.ledger.model import Delivery, Selection, Subject
 from exchange.ledger.service import Settlement
 from exchange.partners.service import PartnerRegistry
@@ -39,6 +38,7 @@ from tests.integration.exchange.building import (
     kafka_event,
     submission,
 )
+from tests.integration.exchange.recovering import redriver
 
 PERSON = SAM | {"family_name": "Zqerased"}
 BODY = body_of("2", "claim", "partnerA.v2", example("partnerA.v2", "claim"), PERSON)
@@ -339,12 +339,12 @@ def test_a_dead_letter_of_an_erased_record_is_closed_empty_and_cannot_be_redrive
     exchange.versions().delete([version])
     for _ in range(5):
         exchange.normalizer().normalize(kafka_event(value))
-    letters = DeadLetters(exchange.connect_as("exchange_redrive"))
-    assert letters.count(Selection(letters.now())).remaining == 1
+    worker = redriver(exchange)
+    assert worker.letters.count_waiting(Selection(worker.letters.now())) == 1
     receipt = erase(exchange, record_id)["receipt"]
     assert receipt["totals"]["rows"]["dead_letters"] == 1
     assert exchange.rows("SELECT state, event FROM dead_letters") == [("erased", None)]
-    assert letters.redrive(Selection(letters.now()), limit=10, request_id="r").redriven == ()
+    assert worker.redrive(Selection(worker.letters.now()), limit=10, request_id="r").redriven == ()
     assert rows_about(exchange, record_id) == MAY_REMAIN | {"dead_letters"}
 
 
@@ -353,8 +353,8 @@ def test_a_redrive_that_began_before_the_erasure_brings_nothing_back(exchange: E
     for _ in range(5):
         exchange.normalizer().normalize(kafka_event(exchange.event(record)))
     in_manifest(exchange, record)
-    letters = DeadLetters(exchange.connect_as("exchange_redrive"))
-    assert len(letters.redrive(Selection(letters.now()), limit=10, request_id="r").redriven) == 1
+    worker = redriver(exchange)
+    assert len(worker.redrive(Selection(worker.letters.now()), limit=10, request_id="r").redriven) == 1
     (value,) = events_of(exchange, record.record_id)
     exchange.put(record)
     erase(exchange, record.record_id)

@@ -79,7 +79,7 @@ MAY_READ_WHOLE = {
         *("raw_object_manifest", "processing_stage_state", "processing_attempts", "canonical_records"),
         "tombstones",
     },
-    "exchange_redrive": {"dead_letters", "processing_stage_state"},
+    "exchange_redrive": {"dead_letters", "processing_stage_state", "partners", "partner_sources"},
     "exchange_erase": {
         *(
             "raw_object_manifest",

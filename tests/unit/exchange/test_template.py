@@ -91,7 +91,7 @@ def test_a_function_is_its_own_role_and_reads_only_that_role_s_password(function
 def test_only_ingest_writes_raw_objects_and_only_those_who_work_on_them_read_them() -> None:
     assert {name for name in FUNCTIONS if "s3:PutObject" in policies(name)} == {"IngestFunction"}
     readers = {name for name in FUNCTIONS if "s3:GetObject" in policies(name)}
-    assert readers == {"NormalizeFunction", "ReplayFunction", "ReconcileFunction"}
+    assert readers == {"NormalizeFunction", "RedriveFunction", "ReplayFunction", "ReconcileFunction"}
 
 
 def test_only_erase_and_retain_delete_raw_objects() -> None:

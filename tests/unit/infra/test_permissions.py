@@ -51,6 +51,8 @@ CALLS: dict[str, set[tuple[str, str]]] = {
         ("kms:Decrypt", KEY),
     },
     "RedriveFunction": {
+        ("s3:ListBucket", "arn:aws:s3:::exchange-raw"),  # platform.objects.get_many, as normalize
+        ("s3:GetObject", "arn:aws:s3:::exchange-raw/*"),  # platform.objects.get_many
         ("secretsmanager:GetSecretValue", SECRET + "exchange/postgres/exchange_redrive-*"),  # platform.db
         ("kms:Decrypt", KEY),
     },

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from typing import Any, cast
 from uuid import UUID
 
-from exchange.ledger.model import Attempt, DeadLetter, Selection, Standing, Subject
+from exchange.ledger.model import (
+    Attempt,
+    DeadLetter,
+    Standing,
+    Subject,
+)
 from exchange.outbox.model import OutboxEvent
-from exchange.platform.db import Row, Transaction
+from exchange.platform.db import Transaction
 from exchange.platform.environment import environment_id
 from exchange.platform.queries import load_queries
 
@@ -122,107 +126,8 @@ def bury(transaction: Transaction, letter: DeadLetter) -> None:
     )
 
 
-def read_reasons(transaction: Transaction) -> list[dict[str, Any]]:
-    """Open dead letters by class."""
-    columns = (
-        *("reason", "stage", "error_type", "error_message", "dead_letters", "redriven", "redrivable"),
-        *("most_redrives", "first_failed_at", "last_failed_at"),
-    )
-    return _rows(columns, transaction.execute(QUERIES["read_reasons"]))
-
-
-def read_letters(
-    transaction: Transaction, *, reason: str | None, after: int, limit: int
-) -> list[dict[str, Any]]:
-    """Open dead letters, past the number `after`."""
-    columns = (
-        *("dead_letter_id", "reason", "state", "record_id", "partner_id", "record_kind", "stage"),
-        *("error_message", "attempts", "redrives", "failed_at"),
-    )
-    asked = {"reason": reason, "after": after, "limit": limit}
-    return _rows(columns, transaction.execute(QUERIES["read_letters"], asked))
-
-
-def read_letter(transaction: Transaction, dead_letter_id: int) -> dict[str, Any] | None:
-    """One dead letter, open or closed."""
-    columns = (
-        *(
-            "dead_letter_id",
-            "reason",
-            "state",
-            "record_id",
-            "event_id",
-            "partner_id",
-            "source",
-            "record_kind",
-        ),
-        *("schema_hint", "topic", "partition", "offset", "event_sha256", "stage", "error_type"),
-        *("error_message", "attempts", "failed_at", "redrives", "redriven_at", "closed_at", "redrivable"),
-    )
-    found = transaction.execute(QUERIES["read_letter"], {"dead_letter_id": dead_letter_id})
-    return next(iter(_rows(columns, found)), None)
-
-
-def count_redrivable(transaction: Transaction, selection: Selection) -> int:
-    """How many letters a redrive has still to do."""
-    ((count,),) = transaction.execute(QUERIES["count_redrivable"], _selected(selection))
-    return int(count)
-
-
-def redrive(transaction: Transaction, selection: Selection, limit: int, request_id: str) -> tuple[int, ...]:
-    """Send the events of up to `limit` letters again; their numbers."""
-    letters = transaction.execute(QUERIES["take_letters"], {**_selected(selection), "limit": limit})
-    if not letters:
-        return ()
-    events = [OutboxEvent(topic, str(record_id), bytes(value)) for _, record_id, topic, value in letters]
-    dead_letter_ids = [dead_letter_id for dead_letter_id, *_ in letters]
-    transaction.execute(
-        QUERIES["redrive"],
-        {
-            "dead_letter_ids": dead_letter_ids,
-            "record_ids": [record_id for _, record_id, *_ in letters],
-            "request_id": request_id,
-            "shards": [event.shard for event in events],
-            "topics": [event.topic for event in events],
-            "keys": [event.key for event in events],
-            "values": [event.value for event in events],
-        },
-    )
-    return tuple(dead_letter_ids)
-
-
-def read_now(transaction: Transaction) -> datetime:
-    """The database's clock."""
-    ((now,),) = transaction.execute(QUERIES["read_now"])
-    return cast(datetime, now)
-
-
 def read_lineage(transaction: Transaction, record_id: UUID, shard: int) -> dict[str, Any]:
     """Everything that is known of one record; lists are empty and facts null where there is nothing."""
     asked = {"record_id": record_id, "shard": shard}
     ((lineage,),) = transaction.execute(QUERIES["read_lineage"], asked)
     return cast(dict[str, Any], lineage)
-
-
-def _selected(selection: Selection) -> dict[str, object]:
-    ids = selection.dead_letter_ids
-    return {
-        "as_of": selection.as_of,
-        "dead_letter_ids": None if ids is None else list(ids),
-        "reason": selection.reason,
-    }
-
-
-def _rows(columns: Sequence[str], rows: Iterable[Row]) -> list[dict[str, Any]]:
-    """Rows as JSON has them."""
-    return [
-        {
-            name: value.isoformat()
-            if isinstance(value, datetime)
-            else str(value)
-            if isinstance(value, UUID)
-            else value
-            for name, value in zip(columns, row, strict=True)
-        }
-        for row in rows
-    ]

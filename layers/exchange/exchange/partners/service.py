@@ -45,6 +45,11 @@ class PartnerRegistry:
             self._read()
         return self._by_source.get(source)
 
+    def sources(self) -> list[str]:
+        """Every source that is registered, by name, as it is now."""
+        self._read()
+        return sorted(self._by_source)
+
     def _read(self) -> None:
         with self._database.transaction() as transaction:
             rows = transaction.execute(QUERIES["read_partners"])

@@ -1,16 +1,22 @@
-"""What an operator, or a schedule, asks of replay and reconcile: requests by their contracts, and the answers."""
+"""What an operator, or a schedule, asks of replay, reconcile and redrive: by their contracts, and the answers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from exchange.ledger.model import Selection
 from exchange.platform.contracts import contract
 from exchange.recovery.jobs import Progress, resume
 from exchange.recovery.reconciling import Reconciler
+from exchange.recovery.redriving import Redriver
 from exchange.recovery.replaying import Replayer
+
+LISTED_LETTERS = 100
+REDRIVE_PAGE = 500
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,31 @@ def operate_reconcile(
             return Answer({"job_id": str(reconciler.start(request)), "shards": request.get("shards", 1)})
         case _:
             return Answer({"cancelled": reconciler.jobs.cancel(UUID(request["job_id"]))})
+
+
+def operate_redrive(redriver: Redriver, event: Mapping[str, Any], request_id: str) -> dict[str, Any]:
+    """Do what the event asks for. Raises ContractViolation, naming the field, or DependencyUnavailable."""
+    contract("api/schemas/redrive.request").validate(event)
+    letters = redriver.letters
+    match event["action"]:
+        case "list" if event.get("by", "reason") == "reason":
+            return {"reasons": letters.list_reasons()}
+        case "list":
+            after, limit = event.get("after", 0), event.get("limit", LISTED_LETTERS)
+            found = letters.list_letters(reason=event.get("reason"), after=after, limit=limit)
+            return {"dead_letters": found}
+        case "show":
+            return letters.show(event["dead_letter_id"])
+    numbers = event.get("dead_letter_ids")
+    selection = Selection(
+        datetime.fromisoformat(event["as_of"]) if "as_of" in event else letters.now(),
+        None if numbers is None else tuple(numbers),
+        event.get("reason"),
+    )
+    limit = event.get("limit", REDRIVE_PAGE)
+    if event.get("dry_run", False):
+        return redriver.preview(selection, limit=limit).encode()
+    return redriver.redrive(selection, limit=limit, request_id=request_id).encode()
 
 
 def _run(
