@@ -7,17 +7,20 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from exchange.intake.model import Submission, record_ingested
 from exchange.partners.service import PartnerRegistry
+from exchange.platform.db import Transaction
 from exchange.platform.listing import PAGE_KEYS, ListedPage, Listing
 from exchange.platform.objects import Objects
 from exchange.recovery.describing import Describer
 from exchange.recovery.jobs import RESERVE_SECONDS, resume
 from exchange.recovery.operating import operate_reconcile
 from exchange.recovery.reconciling import Reconciler
+from exchange.recovery.store import read_unknown_canonical
 from tests.integration.exchange.building import (
     SAM,
     TOPICS,
@@ -296,6 +299,25 @@ def test_a_canonical_row_of_which_neither_bucket_nor_manifest_knows_is_found_by_
     assert findings(exchange) == {record_id: "canonical_without_raw"}
     reconcile(exchange)
     assert findings(exchange) == {record_id: "canonical_without_raw"}
+
+
+def test_a_ledger_of_years_is_not_asked_for_minutes_at_a_time(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record_id = canonical(exchange)
+    remove_object(exchange)
+    exchange.rows("DELETE FROM raw_object_manifest")
+    exchange.rows("UPDATE processing_attempts SET started_at = '2024-02-29T12:00:00Z'")
+    asked: list[datetime] = []
+
+    def ask(transaction: Transaction, since: datetime, until: datetime) -> list[UUID]:
+        asked.append(until)
+        return read_unknown_canonical(transaction, since, until)
+
+    monkeypatch.setattr("exchange.recovery.store.read_unknown_canonical", ask)
+    assert reconcile(exchange)["canonical_without_raw"] == 1
+    assert findings(exchange) == {record_id: "canonical_without_raw"}
+    assert len(asked) < 100
 
 
 def test_a_finding_that_was_mended_otherwise_is_resolved_at_the_next_look(exchange: Exchange) -> None:

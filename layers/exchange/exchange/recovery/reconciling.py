@@ -30,6 +30,8 @@ GRACE_SECONDS = 300
 FIRST_WINDOW = timedelta(hours=24)
 AGAIN_RECORDS = 500
 SLICE = timedelta(minutes=10)
+# Twice as much is then well below the database's ten seconds a statement.
+QUICK_SECONDS = 0.5
 
 
 class Reconciler:
@@ -134,14 +136,19 @@ class Reconciler:
         with self._database.transaction() as transaction:
             first = store.read_first_attempt(transaction)
         since = max(selection.since, first) if first else selection.until
+        length = SLICE
         while since < selection.until:
-            until = min(since + SLICE, selection.until)
+            until, began = min(since + length, selection.until), time.monotonic()
             with self._database.transaction() as transaction:
                 unknown = store.read_unknown_canonical(transaction, since, until)
+            # A year in which little happened is not asked for ten minutes at a time.
+            length = 2 * length if time.monotonic() - began < QUICK_SECONDS else SLICE
+            since = until
+            if not unknown:
+                continue
             judged = self._judge.judge_again([(record_id, None) for record_id in unknown], 0)
             with self._database.transaction() as transaction:
                 self._settle(transaction, judged, counts, repair=False)
-            since = until
 
     def _backlog(self) -> int:
         with self._database.transaction() as transaction:
