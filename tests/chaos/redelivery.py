@@ -23,7 +23,8 @@ class Redelivery:
         self._brokers = brokers
         self._chance = random.Random(seed)
         self._note = note
-        self._last_id = self._newest_id()
+        self._began_after = self._newest_id()
+        self._copied: list[int] = []
         self._is_stopping = False
 
     def stop(self) -> None:
@@ -45,13 +46,16 @@ class Redelivery:
 
     def _copy(self, producer: KafkaProducer) -> None:
         rows = self._observation.rows(
-            "SELECT outbox_id, topic, key, value FROM outbox_events WHERE topic = ANY (%s) AND outbox_id > %s",
+            "SELECT outbox_id, topic, key, value FROM outbox_events"
+            # Numbers are not committed in their order: the highest one seen does not say that those below were.
+            " WHERE topic = ANY (%s) AND outbox_id > %s AND NOT outbox_id = ANY (%s::bigint[])",
             list(TOPICS),
-            self._last_id,
+            self._began_after,
+            self._copied,
         )
         if not rows:
             return
-        self._last_id = max(row[0] for row in rows)
+        self._copied += [row[0] for row in rows]
         self._chance.shuffle(rows)
         for _, topic, key, value in rows:
             producer.send(topic, key=key.encode(), value=bytes(value))
