@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from .http_server import Headers
 from .model import Api, GatewayResponse
-from .rest_answer import Response
+from .rest_answer import Response, header_of, is_carried
 
 _VARIABLE = re.compile(r"\$(?:context\.([A-Za-z.]+)|\{context\.([A-Za-z.]+)\})")
 
@@ -85,8 +85,9 @@ class GatewayResponses:
         ]
         for name, expression in declared.headers.items():
             value = _mapped(expression, variables, request_headers)
-            if value is not None:
-                headers.append((name.lower().encode("latin-1"), value.encode("latin-1")))
+            # `context.path` is decoded: whoever asks chooses its characters, line ends among them.
+            if value is not None and is_carried(value):
+                headers.append(header_of(name, value))
         return Response(declared.status or fallback.status or error.status, headers, body.encode())
 
 

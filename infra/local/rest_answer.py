@@ -19,8 +19,8 @@ from .rest_event import is_binary
 
 _ANSWER_KEYS = {"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded", "base64Encoded"}
 # RFC 9110 sections 5.1 and 5.5
-_HEADER_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9a-z-]+")
-_CONTROL_CHARACTER = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
+_UNCARRIED = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]")
 # RFC 9110 section 7.6.1; the length is this server's own to say.
 _HOP_BY_HOP = {
     b"connection",
@@ -137,13 +137,15 @@ def header_of(name: str, value: Any) -> tuple[bytes, bytes]:
         text = str(value)
     else:
         raise MalformedAnswer("a header that is no text")
-    try:
-        header = (name.lower().encode("ascii"), text.encode("latin-1"))
-    except UnicodeEncodeError as error:
-        raise MalformedAnswer("a header that HTTP cannot carry") from error
-    if _HEADER_NAME.fullmatch(header[0]) is None or _CONTROL_CHARACTER.search(header[1]):
+    lowered = name.lower()
+    if _HEADER_NAME.fullmatch(lowered) is None or not is_carried(text):
         raise MalformedAnswer("a header that HTTP cannot carry")
-    return header
+    return lowered.encode("ascii"), text.encode("latin-1")
+
+
+def is_carried(text: str) -> bool:
+    """Tell whether HTTP carries a text as a header's value."""
+    return _UNCARRIED.search(text) is None
 
 
 def without_hops(headers: Headers) -> Headers:
