@@ -57,10 +57,10 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m infra.local", description="Run a SAM template without Docker."
     )
     parser.add_argument("--template", type=Path, default=Path("template.yaml"))
-    parser.add_argument("--parameter", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--parameter", action="append", default=[], type=_parameter, metavar="NAME=VALUE")
     parser.add_argument("--state-dir", type=Path, default=Path(".local/runner"))
     parser.add_argument("--build-dir", type=Path, help="where layers are built, kept by content")
-    parser.add_argument("--api-port", action="append", default=[], metavar="API=PORT")
+    parser.add_argument("--api-port", action="append", default=[], type=_api_port, metavar="API=PORT")
     parser.add_argument("--lambda-port", type=int, default=3001)
     parser.add_argument("--admin-port", type=int, default=3002)
     parser.add_argument("--concurrency", type=int, default=8, help="limit of a function that reserves none")
@@ -83,10 +83,35 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--asynchronous-retry-delays",
         default="60,120",
+        type=_delays,
         metavar="SECONDS,…",
         help="waits before an asynchronous invoke is tried again",
     )
     return parser
+
+
+# What is wrong is said without the value, which may be a secret.
+
+
+def _parameter(text: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not name or not sign:
+        raise argparse.ArgumentTypeError("is not NAME=VALUE")
+    return name, value
+
+
+def _api_port(text: str) -> tuple[str, int]:
+    name, _, port = text.partition("=")
+    if not name or not port.isdecimal():
+        raise argparse.ArgumentTypeError("is not API=PORT")
+    return name, int(port)
+
+
+def _delays(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(map(float, text.split(",")))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError("is not SECONDS,…") from error
 
 
 def _config(options: argparse.Namespace) -> RunnerConfig:
@@ -94,9 +119,9 @@ def _config(options: argparse.Namespace) -> RunnerConfig:
         template=options.template,
         state_dir=options.state_dir,
         build_dir=options.build_dir,
-        parameters=dict(pair.split("=", 1) for pair in options.parameter),
+        parameters=dict(options.parameter),
         aws_environment={name: os.environ[name] for name in _CREDENTIALS if name in os.environ},
-        api_ports={name: int(port) for name, port in (pair.split("=", 1) for pair in options.api_port)},
+        api_ports=dict(options.api_port),
         lambda_port=options.lambda_port,
         admin_port=options.admin_port,
         default_concurrency=options.concurrency,
@@ -107,7 +132,7 @@ def _config(options: argparse.Namespace) -> RunnerConfig:
         watch=options.watch,
         init_timeout_seconds=options.init_timeout,
         integration_timeout_seconds=options.integration_timeout,
-        asynchronous_retry_delays_seconds=tuple(map(float, options.asynchronous_retry_delays.split(","))),
+        asynchronous_retry_delays_seconds=options.asynchronous_retry_delays,
     )
 
 
