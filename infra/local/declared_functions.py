@@ -7,7 +7,7 @@ from typing import Any
 
 from .errors import TemplateError
 from .model import AsynchronousConfig, Function, destination_of, function_arn, function_name_of
-from .resources import Resources
+from .resources import Resources, read_number
 
 
 def read_functions(resources: Resources) -> Iterator[Function]:
@@ -41,9 +41,11 @@ def read_functions(resources: Resources) -> Iterator[Function]:
                 if reference in layers
             ),
             environment={key: _variable(value) for key, value in environment.items()},
-            memory_mb=int(resources.get(resource, "MemorySize", 128)),
-            timeout_seconds=float(resources.get(resource, "Timeout", 3)),
-            reserved_concurrency=None if reserved is None else int(reserved),
+            memory_mb=read_number(name, "MemorySize", resources.get(resource, "MemorySize", 128)),
+            timeout_seconds=read_number(name, "Timeout", resources.get(resource, "Timeout", 3)),
+            reserved_concurrency=None
+            if reserved is None
+            else read_number(name, "ReservedConcurrentExecutions", reserved),
             asynchronous=_asynchronous(resources, resource, configs.get(name, {})),
         )
 

@@ -11,7 +11,7 @@ from typing import Any
 from .errors import TemplateError
 from .kafka_filter import KafkaFilter
 from .model import Destination, KafkaSource, destination_of, function_name_of
-from .resources import Resources
+from .resources import Resources, read_number
 
 _POSITIONS = ("TRIM_HORIZON", "LATEST", "AT_TIMESTAMP")
 # https://docs.aws.amazon.com/lambda/latest/dg/kafka-scaling-modes.html
@@ -81,10 +81,12 @@ def _kafka_source(
         maximum_record_age_seconds=age_seconds,
         on_failure=on_failure,
         filters=_filters(resources, logical_id, resource),
-        minimum_pollers=int((pollers or {}).get("MinimumPollers", 1)),
+        minimum_pollers=read_number(logical_id, "MinimumPollers", (pollers or {}).get("MinimumPollers", 1)),
         maximum_pollers=_MOST_POLLERS_ON_DEMAND
         if pollers is None
-        else int(pollers.get("MaximumPollers", _MOST_POLLERS_PROVISIONED)),
+        else read_number(
+            logical_id, "MaximumPollers", pollers.get("MaximumPollers", _MOST_POLLERS_PROVISIONED)
+        ),
         enabled=_is_true(resources.get(resource, "Enabled", True)),
     )
 
@@ -124,7 +126,7 @@ def _filters(resources: Resources, logical_id: str, resource: Mapping[str, Any])
 
 
 def _within(logical_id: str, name: str, declared: Any, allowed: range) -> int:
-    number = int(declared)
+    number = read_number(logical_id, name, declared)
     if number not in allowed:
         raise TemplateError(f"{logical_id}: {name} is not from {allowed.start} to {allowed.stop - 1}")
     return number

@@ -64,3 +64,11 @@ class Resources:
             raise TemplateError(f"{logical_id}: the code is not in a local folder")
         metadata = self.resolve(resource.get("Metadata") or {})
         return Source(logical_id, (self._folder / location).resolve(), metadata.get("BuildMethod"))
+
+
+def read_number(owner: str, name: str, value: Any) -> int:
+    """Return a property that is a whole number, written as one or as text. Raises TemplateError without the value."""
+    try:
+        return int(value)
+    except (TypeError, ValueError) as error:
+        raise TemplateError(f"{owner}: {name} is not a whole number") from error

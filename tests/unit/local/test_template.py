@@ -99,6 +99,16 @@ Resources:
     assert source.batching_window_seconds == 0.5
 
 
+@pytest.mark.parametrize("number", ["MemorySize", "Timeout", "ReservedConcurrentExecutions"])
+def test_a_number_that_is_none_is_named_without_its_value(tmp_path: Path, number: str) -> None:
+    text = FUNCTION.replace("      Layers", f"      {number}: !Ref Given\n      Layers", 1)
+    path = written(tmp_path, text)
+    path.write_text(f"Parameters: {{Given: {{Type: String}}}}\n{path.read_text()}")
+    with pytest.raises(TemplateError, match=f"Hello: {number} is not a whole number") as raised:
+        read_template(path, {"Given": "a-secret"}, "us-east-1")
+    assert "a-secret" not in str(raised.value)
+
+
 def test_a_source_of_a_function_that_is_not_there_is_a_template_error(tmp_path: Path) -> None:
     path = tmp_path / "template.yaml"
     path.write_text(
