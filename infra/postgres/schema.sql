@@ -1024,6 +1024,7 @@ GRANT SELECT(kafka_offset) ON TABLE public.dead_letters TO exchange_lineage;
 
 GRANT SELECT(record_id) ON TABLE public.dead_letters TO exchange_lineage;
 GRANT SELECT(record_id) ON TABLE public.dead_letters TO exchange_erase;
+GRANT SELECT(record_id) ON TABLE public.dead_letters TO exchange_reconcile;
 
 
 --
@@ -1098,6 +1099,7 @@ GRANT UPDATE(state) ON TABLE public.dead_letters TO exchange_normalize;
 GRANT SELECT(state) ON TABLE public.dead_letters TO exchange_lineage;
 GRANT UPDATE(state) ON TABLE public.dead_letters TO exchange_redrive;
 GRANT SELECT(state),UPDATE(state) ON TABLE public.dead_letters TO exchange_erase;
+GRANT UPDATE(state) ON TABLE public.dead_letters TO exchange_reconcile;
 
 
 --
@@ -1125,6 +1127,7 @@ GRANT SELECT(closed_at) ON TABLE public.dead_letters TO exchange_lineage;
 GRANT UPDATE(closed_at) ON TABLE public.dead_letters TO exchange_redrive;
 GRANT SELECT(closed_at),UPDATE(closed_at) ON TABLE public.dead_letters TO exchange_erase;
 GRANT SELECT(closed_at),UPDATE(closed_at) ON TABLE public.dead_letters TO exchange_retain;
+GRANT SELECT(closed_at),UPDATE(closed_at) ON TABLE public.dead_letters TO exchange_reconcile;
 
 
 --

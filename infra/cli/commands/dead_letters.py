@@ -80,6 +80,7 @@ def show_dead_letter(
     if as_json:
         print(json.dumps(letter, indent=2))
         return
+    letter["has_event"] = "yes" if letter["has_event"] else "no"
     console().print(table(("", ""), [(name.replace("_", " "), value) for name, value in letter.items()]))
     print(f"\nIts record's way: exchange lineage {letter['record_id']}" if letter["record_id"] else "")
 

@@ -225,6 +225,24 @@ def test_a_letter_that_only_the_bucket_knows_is_sent_once_reconcile_has_found_it
     assert exchange.rows("SELECT refusal, refused_at FROM dead_letters") == [(None, None)]
 
 
+def test_a_letter_of_a_record_that_is_canonical_all_the_same_is_closed_by_reconcile(
+    exchange: Exchange,
+) -> None:
+    """The ledger was lost after the record became canonical, and its next delivery failed."""
+    without_bytes(exchange, LATE[0])
+    assert asked(exchange, action="redrive", all=True)["redriven"]
+    assert exchange.normalizer().normalize(kafka_event(*sent_again(exchange), first_offset=10)).canonical == 1
+    for table in ("processing_stage_state", "dead_letters"):
+        exchange.rows(f"DELETE FROM {table}")
+    obstore.delete(exchange.store(), [LATE[0].object_key])
+    bury(exchange, LATE[0], first_offset=20)
+    exchange.put(LATE[0])
+    assert states(exchange) == [("dead", 0)]
+    assert reconcile(exchange, repair=True)["repaired"] == 1
+    assert states(exchange) == [("resolved", 0)]
+    assert exchange.rows("SELECT state FROM processing_stage_state") == [("succeeded",)]
+
+
 def test_a_letter_in_somebody_s_hands_is_left_for_the_next_time(exchange: Exchange) -> None:
     bury(exchange, LATE[0])
     statement = "SELECT FROM processing_stage_state FOR UPDATE"

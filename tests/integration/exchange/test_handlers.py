@@ -342,6 +342,9 @@ def test_reconcile_runs_as_its_schedule_asks_and_says_what_is_open(
         ("replay", {"action": "run", "mode": "emit", "source": CANARY + "/"}, "source"),
         ("reconcile", {"action": "repair"}, "action"),
         ("reconcile", {"action": "run", "grace_seconds": -1}, "grace_seconds"),
+        ("redrive", {}, "action"),
+        ("redrive", {"action": "redrive"}, "$"),
+        ("redrive", {"action": "redrive", "reason": CANARY}, "reason"),
     ],
 )
 def test_a_request_that_breaks_its_contract_is_refused_by_field_and_without_its_value(

@@ -166,11 +166,18 @@ RETURNING key;
 SELECT count(*) FROM (SELECT FROM outbox_events WHERE published_at IS NULL LIMIT %(limit)s) AS pending;
 
 -- name: settle_canonical
--- Their canonical rows are there: the ledger's last word on them was lost.
-UPDATE processing_stage_state SET state = 'succeeded', error_code = NULL, finished_at = clock_timestamp()
-WHERE record_id = ANY (%(record_ids)s) AND stage = 'canonicalize' AND state NOT IN ('succeeded', 'erased')
-  AND EXISTS (SELECT FROM canonical_records WHERE canonical_records.record_id = processing_stage_state.record_id)
-RETURNING record_id;
+-- Their canonical rows are there: the ledger's last word on them was lost. A letter of theirs is over, too, or it would
+-- wait for a redrive that no record needs.
+WITH settled AS (
+    UPDATE processing_stage_state SET state = 'succeeded', error_code = NULL, finished_at = clock_timestamp()
+    WHERE record_id = ANY (%(record_ids)s) AND stage = 'canonicalize' AND state NOT IN ('succeeded', 'erased')
+      AND EXISTS (SELECT FROM canonical_records WHERE canonical_records.record_id = processing_stage_state.record_id)
+    RETURNING record_id
+), resolved AS (
+    UPDATE dead_letters SET state = 'resolved', closed_at = clock_timestamp()
+    FROM settled WHERE dead_letters.record_id = settled.record_id AND closed_at IS NULL
+)
+SELECT record_id FROM settled;
 
 -- name: audit_repairs
 -- Who changed a record without a request, and why.
