@@ -49,7 +49,7 @@ down-docker:  ## Stop the containers; the data stays in their volumes
 demo: install  ## Two hospitals send real records; the books must balance (RECORDS=200 for a quick look)
 	@$(BIN)/exchange demo --records $(RECORDS)
 
-test: install  ## All tests, on services of their own; unit tests on every Python from 3.11 to 3.13 that is here
+test: install  ## The tests but those of SAM and checkov, on services of their own; unit tests on every Python from 3.11 to 3.13
 	@$(PYTEST) tests --ignore=tests/bench --ignore=tests/sam --ignore=tests/security --numprocesses=$(WORKERS) --dist=loadfile
 	@$(BIN)/python -m tests.pythons
 
