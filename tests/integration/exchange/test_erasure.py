@@ -148,6 +148,22 @@ def test_an_erased_record_is_gone_everywhere_and_the_receipt_says_so(
     assert "canonical_records" in rows_about(exchange, neighbour)
 
 
+def test_a_receipt_that_somebody_keeps_is_not_changed_by_erasing_again_what_is_gone(
+    exchange: Exchange,
+) -> None:
+    record_id = submitted_and_canonical(exchange)
+    ((key,),) = exchange.rows("SELECT object_key FROM raw_object_manifest")
+    kept = erase(exchange, record_id)["receipt"]
+    assert erase(exchange, record_id)["already_erased"] == [str(record_id)]
+    eraser, erasure_id = exchange.eraser(), UUID(kept["erasure_id"])
+    assert eraser.read_receipt(erasure_id) == kept
+    # what has come back by hand is gone again, and the receipt says so
+    exchange.objects().put(key, BODY, {})
+    erase(exchange, record_id)
+    assert objects(exchange) == []
+    assert eraser.read_receipt(erasure_id)["totals"]["object_versions"] == 2
+
+
 def test_the_receipt_s_hash_is_over_what_it_says(exchange: Exchange) -> None:
     import hashlib
 

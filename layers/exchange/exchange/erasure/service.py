@@ -107,7 +107,7 @@ class Eraser:
             for tombstone in pending:
                 if time.monotonic() > deadline:
                     break
-                self._delete_raw(tombstone)
+                self._mark_raw_deleted(tombstone, self._delete_versions(tombstone))
                 deleted += 1
         return deleted
 
@@ -126,11 +126,16 @@ class Eraser:
                 store.erase(transaction, record, erasure_id, request_id)
         if record.erasure_id in (None, erasure_id):
             return "erased" if record.erasure_id is None else "repeated"
-        self._delete_raw(PendingErasure(record_id, record.bucket, record.object_key))
+        tombstone = PendingErasure(record_id, record.bucket, record.object_key)
+        # Somebody keeps the receipt of that erasure: it changes only by what has been deleted.
+        if versions := self._delete_versions(tombstone):
+            self._mark_raw_deleted(tombstone, versions)
         return "already_erased"
 
-    def _delete_raw(self, tombstone: PendingErasure) -> None:
-        versions = sum(map(self._versions.delete_all, tombstone.object_keys()))
+    def _delete_versions(self, tombstone: PendingErasure) -> int:
+        return sum(map(self._versions.delete_all, tombstone.object_keys()))
+
+    def _mark_raw_deleted(self, tombstone: PendingErasure, versions: int) -> None:
         with self._database.transaction() as transaction:
             store.mark_raw_deleted(transaction, tombstone.record_id, versions)
 
