@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 
@@ -33,9 +32,11 @@ def main(arguments: list[str]) -> int:
 
             make_topics(config)
         case ["functions"]:
+            import uvloop
+
             from infra.compose.functions import serve
 
-            asyncio.run(serve(config))
+            uvloop.run(serve(config))
         case ["sam-parameters"]:
             from infra.cli.sam_files import describe_parameters
             from infra.compose.functions import sam_parameters

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -79,5 +80,8 @@ def _is_alive(entry: Recorded) -> bool:
 
 def _signal_group(entry: Recorded, signum: signal.Signals) -> None:
     # Every service leads its own group; looked at again here, as late as can be.
-    if _is_alive(entry) and os.getpgid(entry.pid) == entry.pid:
-        os.killpg(entry.pid, signum)
+    if _is_alive(entry):
+        # It may end between any two of these calls.
+        with suppress(ProcessLookupError):
+            if os.getpgid(entry.pid) == entry.pid:
+                os.killpg(entry.pid, signum)

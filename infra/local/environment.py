@@ -137,6 +137,9 @@ class Environment:
         self._loop.call_soon(self._turn)
 
     def responded(self, request_id: str, body: bytes) -> None:
+        if self._ended_for is not None:
+            # Its answer was on its way when its time was over: Lambda has said so, and one answer is enough.
+            return
         if self._has_exceeded_memory():
             self.exceed_memory()
         elif len(body) > MAXIMUM_PAYLOAD_BYTES:
@@ -148,6 +151,8 @@ class Environment:
             self._answered(Answer(request_id, body))
 
     def failed(self, request_id: str, body: bytes) -> None:
+        if self._ended_for is not None:
+            return
         if self._has_exceeded_memory():
             self.exceed_memory()
             return

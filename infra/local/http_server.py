@@ -88,10 +88,6 @@ class HttpServer:
         """Let another callable take the requests that come from now on."""
         self._app = app
 
-    def close(self) -> None:
-        """Take no more connections; requests under way go on."""
-        self._server.close()
-
     async def stop(self, timeout_seconds: float) -> None:
         """Let requests under way end, as long as that, then cut the rest."""
         self._server.close()
@@ -99,8 +95,10 @@ class HttpServer:
             connection.shutdown()
         if self._state.tasks:
             await asyncio.wait(set(self._state.tasks), timeout=timeout_seconds)
-        for task in self._state.tasks:
+        cut = set(self._state.tasks)
+        for task in cut:
             task.cancel()
+        await asyncio.gather(*cut, return_exceptions=True)
 
     async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._app(scope, receive, send)
