@@ -99,6 +99,18 @@ def test_a_redriven_record_that_fails_again_is_dead_again_and_waits_to_be_asked_
     assert len(asked(exchange, action="redrive", all=True)["redriven"]) == 1
 
 
+def test_an_old_delivery_that_comes_again_after_a_redrive_leaves_a_letter_that_can_be_redriven(
+    exchange: Exchange,
+) -> None:
+    bury(exchange, LATE[0])
+    asked(exchange, action="redrive", all=True)
+    # its offset had not been committed, and it is here before the event that was sent again
+    bury(exchange, LATE[0])
+    bury(exchange, LATE[0], first_offset=10)
+    assert states(exchange) == [("dead", 1)]
+    assert len(asked(exchange, action="redrive", all=True)["redriven"]) == 1
+
+
 def test_a_redriven_event_that_comes_twice_is_one_record(exchange: Exchange) -> None:
     bury(exchange, LATE[0])
     exchange.put(LATE[0])

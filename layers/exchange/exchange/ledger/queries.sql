@@ -131,7 +131,9 @@ WITH again AS (
         error_type = %(error_type)s, error_message = %(error_message)s, attempts = %(attempts)s,
         failed_at = %(failed_at)s
     WHERE record_id = %(record_id)s AND closed_at IS NULL
-      AND (topic, kafka_partition, kafka_offset) <> (%(topic)s, %(kafka_partition)s, %(kafka_offset)s)
+      -- one that was redriven is dead again whichever delivery brings it, the first one come again among them
+      AND (state = 'redriven'
+           OR (topic, kafka_partition, kafka_offset) <> (%(topic)s, %(kafka_partition)s, %(kafka_offset)s))
     RETURNING dead_letter_id
 ), dead AS (
     INSERT INTO dead_letters (topic, kafka_partition, kafka_offset, record_id, event_id, event, event_sha256, stage,

@@ -10,12 +10,15 @@ from functools import cache
 from typing import Any
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, KafkaTimeoutError
+from kafka.future import Future
 
 from exchange.platform.secrets import read_json_secret
 from exchange.platform.settings import load_settings
 
 PRODUCE_TIMEOUT_SECONDS = 10.0
+# What a send waits at most for its topic's partitions.
+MAX_BLOCK_SECONDS = 3.0
 # What is pending has been aborted: nothing is left to wait for but the thread.
 CLOSE_TIMEOUT_SECONDS = 1.0
 
@@ -48,25 +51,43 @@ class Bus:
     def produce(self, messages: Sequence[Message]) -> list[str | None]:
         """For each message None when all in-sync replicas have it, else the name of the error.
 
-        Takes `timeout_seconds` at most; keeps the order of messages with one key.
+        Takes `timeout_seconds` at most, or MAX_BLOCK_SECONDS. A topic that takes nothing holds up no other. Keeps the
+        order of messages with one key: what comes after a failure is a failure, too, even where the replicas have it,
+        and is sent again behind it.
         """
         deadline = time.monotonic() + self._timeout_seconds
-        try:
-            producer = self._live_producer()
-            futures = [producer.send(m.topic, key=m.key, value=m.value) for m in messages]
-        except KafkaError as error:
-            self._discard()
-            return [type(error).__name__] * len(messages)
-        outcomes: list[str | None] = []
-        for future in futures:
-            try:
-                future.get(timeout=max(deadline - time.monotonic(), 0.001))
-                outcomes.append(None)
-            except KafkaError as error:
-                outcomes.append(type(error).__name__)
-        if any(outcomes):
+        outcomes = [
+            _outcome_of(sent, deadline) if isinstance(sent, Future) else sent
+            for sent in self._send(messages, deadline)
+        ]
+        failed: dict[bytes, str] = {}
+        for number, message in enumerate(messages):
+            if (outcome := outcomes[number]) is not None:
+                failed.setdefault(message.key, outcome)
+            outcomes[number] = failed.get(message.key)
+        if failed:
             self._discard()
         return outcomes
+
+    def _send(self, messages: Sequence[Message], deadline: float) -> list[Future | str]:
+        """For each message its future, or why it has none: no broker, or its topic is not to be had in time."""
+        closed: dict[str, str] = {}
+        sent: list[Future | str] = []
+        try:
+            producer = self._live_producer()
+        except KafkaError as error:
+            return [type(error).__name__] * len(messages)
+        for message in messages:
+            if message.topic not in closed:
+                try:
+                    if closed and time.monotonic() + MAX_BLOCK_SECONDS > deadline:
+                        raise KafkaTimeoutError
+                    sent.append(producer.send(message.topic, key=message.key, value=message.value))
+                    continue
+                except KafkaError as error:
+                    closed[message.topic] = type(error).__name__
+            sent.append(closed[message.topic])
+        return sent
 
     def close(self) -> None:
         self._discard()
@@ -79,7 +100,7 @@ class Bus:
                 enable_idempotence=True,
                 batch_size=256 * 1024,
                 bootstrap_timeout_ms=3_000,
-                max_block_ms=3_000,
+                max_block_ms=int(MAX_BLOCK_SECONDS * 1000),
                 request_timeout_ms=5_000,
                 delivery_timeout_ms=9_000,
                 reconnect_backoff_max_ms=1_000,
@@ -98,6 +119,14 @@ class Bus:
         producer._sender.force_close()
         with suppress(KafkaError):
             producer.close(timeout=CLOSE_TIMEOUT_SECONDS)
+
+
+def _outcome_of(future: Future, deadline: float) -> str | None:
+    try:
+        future.get(timeout=max(deadline - time.monotonic(), 0.001))
+    except KafkaError as error:
+        return type(error).__name__
+    return None
 
 
 def _access(secret_arn: str) -> dict[str, Any]:
