@@ -26,6 +26,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         SERVICE,
         {
             "RawObjectVersionsDeleted": report.raw_object_versions,
+            "RawObjectVersionsOverdue": report.raw_object_versions_overdue,
             "IdempotencyKeysDeleted": report.idempotency_keys,
             "AttemptsDeleted": report.attempts,
             "DeadLettersDeleted": report.dead_letters,

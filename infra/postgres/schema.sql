@@ -967,6 +967,7 @@ GRANT SELECT,DELETE ON TABLE public.canonical_records TO exchange_erase;
 
 GRANT SELECT(record_id) ON TABLE public.canonical_records TO exchange_replay;
 GRANT SELECT(record_id) ON TABLE public.canonical_records TO exchange_reconcile;
+GRANT SELECT(record_id) ON TABLE public.canonical_records TO exchange_retain;
 
 
 --

@@ -189,6 +189,17 @@ def test_the_key_of_an_erased_record_is_gone_with_any_body(exchange: Exchange) -
     assert submit(exchange, "key-00000002")
 
 
+def test_the_key_of_an_erased_record_is_gone_though_its_row_was_pruned_or_lost_before(
+    exchange: Exchange,
+) -> None:
+    record_id = submitted_and_canonical(exchange)
+    exchange.rows("DELETE FROM idempotency_keys")
+    erase(exchange, record_id)
+    for body in (BODY, BODY.replace(b"Zqerased", b"Zqother")):
+        with pytest.raises(RecordErased):
+            submit(exchange, body=body)
+
+
 def test_an_expired_key_that_became_another_record_s_is_that_record_s(exchange: Exchange) -> None:
     first = submitted_and_canonical(exchange)
     exchange.rows("UPDATE idempotency_keys SET expires_at = now() - interval '1 day'")

@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 
 from exchange.erasure.service import Eraser
+from exchange.platform.versions import DELETE_PAGE
 from exchange.retention import service
 from exchange.retention.service import Retention, RetentionReport
 from tests.integration.exchange.building import (
@@ -60,7 +61,7 @@ def test_raw_objects_go_when_their_partner_s_time_is_over(
     assert report.raw_object_versions == (3 if versioned else 2)
     assert sorted(keys(exchange)) == sorted([first_kept, new, theirs])
     assert last_hour not in keys(exchange)
-    assert retain(exchange) == RetentionReport(0, 0, 0, 0, 0, complete=True)
+    assert retain(exchange) == RetentionReport(0, 0, 0, 0, 0, 0, complete=True)
 
 
 def test_a_record_whose_raw_object_went_keeps_its_rows_and_says_so(exchange: Exchange) -> None:
@@ -79,6 +80,40 @@ def test_a_record_whose_raw_object_went_keeps_its_rows_and_says_so(exchange: Exc
     assert exchange.rows("SELECT action, outcome, partner_id, record_id FROM audit_log") == [
         ("retain", "raw_deleted", "partnerA", record.record_id)
     ]
+
+
+def test_what_was_accepted_and_is_not_canonical_keeps_its_object_however_old(exchange: Exchange) -> None:
+    finished, unfinished = submission("key-00000001"), submission("key-00000002")
+    for record in (finished, unfinished):
+        exchange.put(record)
+        exchange.rows(
+            "INSERT INTO raw_object_manifest VALUES (%s, 'partnerA', 'hospital-a', 'r', 'encounter', 'h', 'b', %s,"
+            " %s, 1, 'c', now())",
+            *(record.record_id, record.object_key, "0" * 64),
+        )
+    exchange.normalizer().normalize(kafka_event(exchange.event(finished)))
+    much_later = NOW + timedelta(days=4000)
+    report = retain(exchange, now=much_later)
+    assert (report.raw_object_versions, report.raw_object_versions_overdue) == (1, 1)
+    assert keys(exchange) == [unfinished.object_key]
+    exchange.normalizer().normalize(kafka_event(exchange.event(unfinished)))
+    report = retain(exchange, now=much_later)
+    assert (report.raw_object_versions, report.raw_object_versions_overdue) == (1, 0)
+    assert keys(exchange) == []
+
+
+def test_more_objects_than_a_page_go_around_those_that_stay(exchange: Exchange) -> None:
+    hour = "2026-09-01T00"
+    made = old_and_new(exchange, *[hour] * (DELETE_PAGE + 50))
+    stays = sorted(made)[10]
+    exchange.rows(
+        "INSERT INTO raw_object_manifest VALUES (%s, 'partnerA', 'hospital-a', 'r', 'encounter', 'h', 'b', 'k', %s, 1,"
+        " 'c', now())",
+        *(stays.rpartition("/")[2].removesuffix(".json"), "0" * 64),
+    )
+    report = retain(exchange, now=NOW + timedelta(days=4000))
+    assert (report.raw_object_versions, report.raw_object_versions_overdue) == (DELETE_PAGE + 49, 1)
+    assert keys(exchange) == [stays]
 
 
 def test_keys_of_the_old_system_without_an_hour_go_by_their_age(exchange: Exchange) -> None:

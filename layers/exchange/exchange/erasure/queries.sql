@@ -50,7 +50,12 @@ WITH children AS (
     VALUES ('erase', 'erased', 200, 'erase', %(partner_id)s, %(record_id)s, %(request_id)s)
 )
 INSERT INTO tombstones (record_id, erasure_id, partner_id, key_hash, bucket, object_key, deleted_rows)
-SELECT %(record_id)s, %(erasure_id)s, %(partner_id)s, (SELECT key_hash FROM answers), %(bucket)s, %(object_key)s,
+-- The key is the record's for good, also where its row has been pruned or lost; unless another record has it since.
+SELECT %(record_id)s, %(erasure_id)s, %(partner_id)s,
+       CASE WHEN NOT EXISTS (SELECT FROM idempotency_keys WHERE key_hash = %(key_hash)s
+                             AND response::jsonb ->> 'record_id' <> %(record_id)s::text)
+             AND NOT EXISTS (SELECT FROM tombstones WHERE key_hash = %(key_hash)s) THEN %(key_hash)s END,
+       %(bucket)s, %(object_key)s,
        counted || jsonb_build_object(
            'canonical_records', (SELECT count(*) FROM canonical),
            'raw_object_manifest', (SELECT count(*) FROM manifest),

@@ -42,6 +42,14 @@ class ObjectVersions:
             page = self._client.list_object_versions(Bucket=self.bucket, Prefix=prefix, MaxKeys=limit)
         return _versions(page)
 
+    def pages(self, prefix: str) -> Iterator[list[ObjectVersion]]:
+        """All versions whose key begins with `prefix`, DELETE_PAGE at a time; pages given may be deleted meanwhile."""
+        with _outages():
+            paginator = self._client.get_paginator("list_object_versions")
+            for page in paginator.paginate(Bucket=self.bucket, Prefix=prefix):
+                if versions := _versions(page):
+                    yield versions
+
     def browse(self, folder: str) -> Iterator[str | ObjectVersion]:
         """What lies in `folder` (it ends in "/"): names of folders within, and versions of objects directly in it."""
         with _outages():

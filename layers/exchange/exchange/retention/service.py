@@ -1,7 +1,8 @@
 """Deleting what has been kept as long as was agreed, in pages, until nothing is left or the time is up.
 
 What is deleted is gone from what the next run looks at, so a run that was cut short goes on where it stopped. Raw
-objects are found in the bucket, not in the tables: also those that no row knows hold names. The audit log is kept.
+objects are found in the bucket, not in the tables: also those that no row knows hold names. One whose record was
+accepted and is not canonical stays until it is, or is erased. The audit log is kept.
 """
 
 from __future__ import annotations
@@ -25,9 +26,13 @@ QUERIES = load_queries(__file__)
 
 @dataclass(frozen=True)
 class RetentionReport:
-    """What one run deleted; `complete` is False when its time was up first."""
+    """What one run deleted; `complete` is False when its time was up first.
+
+    `raw_object_versions_overdue` stayed: their records are not canonical.
+    """
 
     raw_object_versions: int
+    raw_object_versions_overdue: int
     idempotency_keys: int
     attempts: int
     dead_letters: int
@@ -59,8 +64,8 @@ class Retention:
         keys = self._prune("prune_idempotency_keys", deadline)
         attempts = self._prune("prune_attempts", deadline)
         letters = self._prune("prune_dead_letters", deadline)
-        raw = self._delete_raw_objects(deadline, request_id)
-        return RetentionReport(raw, keys, attempts, letters, erasures, time.monotonic() < deadline)
+        raw, overdue = self._delete_raw_objects(deadline, request_id)
+        return RetentionReport(raw, overdue, keys, attempts, letters, erasures, time.monotonic() < deadline)
 
     def _prune(self, statement: str, deadline: float) -> int:
         pruned = 0
@@ -74,19 +79,22 @@ class Retention:
                 break
         return pruned
 
-    def _delete_raw_objects(self, deadline: float, request_id: str) -> int:
+    def _delete_raw_objects(self, deadline: float, request_id: str) -> tuple[int, int]:
+        """How many versions went, and how many should have gone and are still needed."""
         with self._database.transaction() as transaction:
             retention = transaction.execute(QUERIES["read_retention"])
-        deleted = 0
+        deleted = overdue = 0
         for source, partner_id, days in retention:
             cutoff = self._now() - timedelta(days=days)
             for page in self._expired(f"{source}/", cutoff):
                 if time.monotonic() > deadline:
-                    return deleted
+                    return deleted, overdue
                 with self._database.transaction() as transaction:
-                    _retire(transaction, page, partner_id, request_id)
-                deleted += self._versions.delete(page)
-        return deleted
+                    needed = _retire(transaction, page, partner_id, request_id)
+                retired = [version for version in page if _record_of(version.key) not in needed]
+                deleted += self._versions.delete(retired)
+                overdue += len(page) - len(retired)
+        return deleted, overdue
 
     def _expired(self, folder: str, cutoff: datetime) -> Iterator[list[ObjectVersion]]:
         """Pages of versions below `folder` that are older than `cutoff`: whole hours, and old keys without one."""
@@ -96,17 +104,18 @@ class Retention:
                 if found.modified_at < cutoff:
                     loose.append(found)
             elif (hour := _hour_of(found)) is not None and hour + timedelta(hours=1) < cutoff:
-                # Each page is deleted before the next is asked for.
-                while page := self._versions.find(found):
-                    yield page
+                yield from self._versions.pages(found)
         for begin in range(0, len(loose), DELETE_PAGE):
             yield loose[begin : begin + DELETE_PAGE]
 
 
-def _retire(transaction: Transaction, page: list[ObjectVersion], partner_id: str, request_id: str) -> None:
+def _retire(
+    transaction: Transaction, page: list[ObjectVersion], partner_id: str, request_id: str
+) -> frozenset[UUID]:
+    """Mark what may go; gives the records whose objects may not."""
     record_ids = {record_id for version in page if (record_id := _record_of(version.key)) is not None}
     asked = {"record_ids": list(record_ids), "partner_id": partner_id, "request_id": request_id}
-    transaction.execute(QUERIES["retire_raw_objects"], asked)
+    return frozenset(record_id for (record_id,) in transaction.execute(QUERIES["retire_raw_objects"], asked))
 
 
 def _hour_of(folder: str) -> datetime | None:
