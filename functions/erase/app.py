@@ -1,4 +1,4 @@
-"""Direct invoke: erases records for good. Events: exchange.erasure.operating."""
+"""Direct invoke: erases records for good. Event: contracts/api/schemas/erase.request.json."""
 
 from __future__ import annotations
 
