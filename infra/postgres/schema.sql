@@ -32,7 +32,9 @@ CREATE TABLE public.audit_log (
     route text NOT NULL,
     partner_id text,
     record_id uuid,
-    correlation_id text NOT NULL
+    correlation_id text NOT NULL,
+    case_ref text,
+    CONSTRAINT a_case_is_a_number_and_no_sentence CHECK ((case_ref ~ '^[A-Za-z0-9][A-Za-z0-9._/#-]{0,63}$'::text))
 );
 
 
@@ -634,6 +636,13 @@ ALTER TABLE ONLY public.tombstones
 
 ALTER TABLE ONLY public.tombstones
     ADD CONSTRAINT tombstones_pkey PRIMARY KEY (record_id);
+
+
+--
+-- Name: audit_log_by_case; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX audit_log_by_case ON public.audit_log USING btree (case_ref) WHERE (case_ref IS NOT NULL);
 
 
 --

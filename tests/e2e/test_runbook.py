@@ -134,6 +134,7 @@ def _operated(folder: Path, addresses: Addresses) -> Running:
         ERASED_RECORD_ID=ids["erased"],
         ERASURE_ID=json.loads(erased.stdout)["erasure_id"],
         PARTNER_ID="partnerA",
+        CASE_REF="TICKET-123",
         PERSON_FILE=str(person),
         DEAD_LETTER_ID=str(number),
         REASON=reason,
@@ -171,6 +172,19 @@ def test_every_entry_says_what_to_run() -> None:
 def test_an_entry_s_commands_and_queries_run_as_they_stand(running: Running, entry: Entry) -> None:
     for kind, text in entry.blocks:
         running.run(kind, text)
+
+
+def test_the_case_of_a_command_is_in_the_audit_log_and_a_sentence_is_refused(running: Running) -> None:
+    asked = ("erase", str(uuid4()), "--yes", "--data-dir", running.data_dir)
+    refused = run_exchange(*asked, "--case", "for Mr. Quetzalcoatl")
+    assert (refused.returncode, "case: must be a ticket's number" in refused.stderr) == (1, True)
+    assert "Quetzalcoatl" not in refused.stdout + refused.stderr
+    again = ("dead-letters", "redrive", running.variables["DEAD_LETTER_ID"], "--case", "TICKET-125")
+    state = f"SELECT state FROM dead_letters WHERE dead_letter_id = {running.variables['DEAD_LETTER_ID']}"
+    wait_until(lambda: running.rows(state) == [("dead",)], "what was redriven before is settled")
+    assert run_exchange(*again, "--data-dir", running.data_dir).returncode == 0
+    audited = "SELECT action, outcome, partner_id FROM audit_log WHERE case_ref = 'TICKET-125'"
+    assert running.rows(audited) == [("redrive", "redriven", "partnerA")]
 
 
 def test_lineage_shows_a_record_s_way_and_says_when_nobody_knows_it(running: Running) -> None:
@@ -216,13 +230,18 @@ def test_a_class_is_mended_and_redriven_by_the_runbook_and_a_hopeless_one_does_n
     assert (refused.returncode, "raw_object_missing: its event's bytes" in refused.stdout) == (1, True)
     s3.put_object(Bucket=bucket, Key=key, Body=body, Metadata=kept["Metadata"])
     (entry,) = (entry for entry in entries() if entry.title.startswith("Dead letters"))
-    mended = replace(running, variables={"DEAD_LETTER_ID": str(number), "REASON": reason})
+    mended = replace(
+        running, variables={"DEAD_LETTER_ID": str(number), "REASON": reason, "CASE_REF": "TICKET-124"}
+    )
     for kind, text in entry.blocks:
         mended.run(kind, text)
     state = f"SELECT state FROM dead_letters WHERE dead_letter_id = {number}"
     wait_until(lambda: running.rows(state) == [("resolved",)], "the record is canonical")
-    outcomes = f"SELECT outcome FROM audit_log WHERE action = 'redrive' AND record_id = '{record_id}' ORDER BY audit_id"
-    assert running.rows(outcomes) == [("raw_object_missing",), ("redriven",)]
+    outcomes = (
+        "SELECT outcome, partner_id FROM audit_log"
+        f" WHERE action = 'redrive' AND record_id = '{record_id}' ORDER BY audit_id"
+    )
+    assert running.rows(outcomes) == [("raw_object_missing", "partnerA"), ("redriven", "partnerA")]
 
     hopeless = f"SELECT state, redrives FROM dead_letters WHERE dead_letter_id = {running.variables['DEAD_LETTER_ID']}"
     wait_until(lambda: running.rows(hopeless)[0][0] == "dead", "what was redriven before is settled")

@@ -12,6 +12,7 @@ from rich.progress import Progress
 
 from infra.cli.failure import fail
 from infra.cli.lambda_client import FunctionFailed, call, lambda_client
+from infra.cli.recovery.options import Case
 from infra.cli.recovery.screen import console, table
 from infra.cli.target import DEFAULT, DataDir, running_system
 
@@ -91,6 +92,7 @@ def redrive_dead_letters(
     *,
     reason: Reason = "",
     everything: Annotated[bool, typer.Option("--all", help="All that wait.")] = False,
+    case: Case = "",
     rate_per_sec: Annotated[float, typer.Option(min=0.1, help="Events a second at most.")] = 100,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only count, and look which of the first 500 would be refused.")
@@ -113,7 +115,7 @@ def redrive_dead_letters(
     }
     if len(chosen) != 1:
         fail("say which: numbers, --reason or --all")
-    asked = {"action": "redrive", **chosen}
+    asked = {"action": "redrive", **chosen, **({"case": case} if case else {})}
     report = _ask(data_dir, asked | {"dry_run": True})
     if not dry_run:
         report = _redrive(data_dir, asked, report, rate_per_sec)

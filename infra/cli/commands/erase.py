@@ -14,6 +14,7 @@ from rich.progress import Progress
 
 from infra.cli.failure import fail
 from infra.cli.lambda_client import FunctionFailed, call, lambda_client
+from infra.cli.recovery.options import Case
 from infra.cli.recovery.screen import console, table
 from infra.cli.target import DEFAULT, DataDir, running_system
 
@@ -31,6 +32,7 @@ def erase(
             help="File with {given_name, family_name, dob, ssn} as JSON; - reads standard input. Asked for when absent."
         ),
     ] = "",
+    case: Case = "",
     receipt: Annotated[str, typer.Option(help="Finish an erasure of before, and print its receipt.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say which records.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
@@ -44,26 +46,31 @@ def erase(
     have no token. Identifiers are no arguments, since those stay in the shell's history. Prints a receipt; exit code 1
     when a record is unknown or the erasure is not complete.
 
-    Example: exchange erase --partner partnerA --person person.json --dry-run
+    Example: exchange erase --partner partnerA --person person.json --case TICKET-123
     """
     if (bool(record_ids) + bool(partner) + bool(receipt)) != 1:
         fail("say what: record ids, --partner or --receipt")
     if person and not partner:
         fail("--person goes with --partner")
+    if case and receipt:
+        fail(
+            "--case does not go with --receipt: what is left of an erasure has the case that it was begun with"
+        )
     if dry_run and receipt:
         fail("--dry-run does not go with --receipt, which goes on with an erasure")
     client = lambda_client(running_system(data_dir))
+    ground = {"case": case} if case else {}
     try:
         if receipt:
             erasure = call(client, FUNCTION, {"erasure_id": receipt})
         else:
-            chosen = list(record_ids or []) or _find(client, partner, _read_person(person))
+            chosen = list(record_ids or []) or _find(client, partner, _read_person(person), ground)
             if dry_run or not chosen:
                 print("\n".join(chosen) if chosen else "No record is found.")
                 raise typer.Exit(0)
             if not yes:
                 typer.confirm(f"Erase {len(chosen):,} records for good?", abort=True, err=True)
-            erasure = _erase(client, chosen)
+            erasure = _erase(client, chosen, ground)
     except FunctionFailed as failed:
         fail(str(failed))
     if as_json:
@@ -76,14 +83,14 @@ def erase(
         fail(f"not complete; go on with: exchange erase --receipt {erasure['erasure_id']}")
 
 
-def _find(client: Any, partner: str, person: dict[str, Any]) -> list[str]:
-    found = call(client, FUNCTION, {"partner_id": partner, "person": person, "dry_run": True})
-    return list(found["record_ids"])
+def _find(client: Any, partner: str, person: dict[str, Any], ground: dict[str, str]) -> list[str]:
+    asked = {"partner_id": partner, "person": person, "dry_run": True, **ground}
+    return list(call(client, FUNCTION, asked)["record_ids"])
 
 
-def _erase(client: Any, record_ids: list[str]) -> dict[str, Any]:
+def _erase(client: Any, record_ids: list[str], ground: dict[str, str]) -> dict[str, Any]:
     """A call a page; what a function did not reach in its time is asked for again."""
-    event = {"erasure_id": str(uuid4())}
+    event = {"erasure_id": str(uuid4()), **ground}
     already, unknown = set[str](), set[str]()
     screen = Console(stderr=True)
     with Progress(console=screen, disable=not screen.is_terminal) as progress:

@@ -82,6 +82,21 @@ def test_a_redriven_record_whose_cause_was_mended_becomes_canonical_and_closes_i
     )
 
 
+def test_the_audit_log_names_the_partner_and_the_case_of_what_was_redriven_or_refused(
+    exchange: Exchange,
+) -> None:
+    sent, refused = LATE[:2]
+    without_bytes(exchange, sent)
+    without_bytes(exchange, refused)
+    obstore.delete(exchange.store(), [refused.object_key])
+    asked(exchange, action="redrive", all=True, case="TICKET-123")
+    audited = "SELECT outcome, record_id, partner_id, case_ref FROM audit_log ORDER BY outcome DESC"
+    assert exchange.rows(audited) == [
+        ("redriven", sent.record_id, sent.partner_id, "TICKET-123"),
+        ("raw_object_missing", refused.record_id, refused.partner_id, "TICKET-123"),
+    ]
+
+
 def test_a_redriven_record_that_fails_again_is_dead_again_and_waits_to_be_asked_for(
     exchange: Exchange,
 ) -> None:
@@ -287,6 +302,7 @@ def test_a_letter_in_somebody_s_hands_is_left_for_the_next_time(exchange: Exchan
         ({"action": "redrive", "all": True, "as_of": "yesterday"}, "as_of"),
         ({"action": "redrive", "all": True, "as_of": "2026-11-24T12:00:00"}, "as_of"),
         ({"action": "redrive", "all": True, "dry_run": "Zq"}, "dry_run"),
+        ({"action": "redrive", "all": True, "case": "because of Mr. Zq"}, "case"),
     ],
 )
 def test_a_request_that_says_too_little_or_nonsense_is_refused_by_field(

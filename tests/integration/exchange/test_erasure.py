@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from psycopg2 import errors
 
 from exchange.erasure.operating import operate
 from exchange.erasure.service import Eraser
@@ -447,6 +448,9 @@ def test_a_person_s_records_at_one_partner_are_found_by_token_and_erased(exchang
         ({"partner_id": "partnerA", "person": {"Zqerased": 1}}, "person.given_name"),
         ({"erasure_id": "Zqerased"}, "erasure_id"),
         ({"record_ids": [str(uuid4())], "dry_run": "yes"}, "dry_run"),
+        ({"record_ids": [str(uuid4())], "case": "Mr. Zqerased wants to be erased"}, "case"),
+        ({"record_ids": [str(uuid4())], "case": "TICKET-1\n"}, "case"),
+        ({"record_ids": [str(uuid4())], "case": ""}, "case"),
         ({"Zqerased": 1}, "$"),
     ],
 )
@@ -457,6 +461,26 @@ def test_a_request_that_cannot_be_followed_is_refused_by_field_and_without_a_val
         operate(exchange.eraser(), event, request_id="r", deadline=time.monotonic() + 60)
     assert refused.value.field == field
     assert "Zq" not in str(refused.value)
+
+
+def test_the_audit_log_names_the_case_that_was_the_ground(exchange: Exchange) -> None:
+    with_case, without = (submitted_and_canonical(exchange, f"key-{number:08}") for number in range(2))
+    receipt = erase(exchange, with_case, case="DSR/2026-17")["receipt"]
+    erase(exchange, without)
+    rows = exchange.rows("SELECT record_id, partner_id, case_ref FROM audit_log WHERE action = 'erase'")
+    assert sorted(rows, key=str) == sorted(
+        [(with_case, "partnerA", "DSR/2026-17"), (without, "partnerA", None)], key=str
+    )
+    # the receipt is computed from tombstones, which know of no case
+    assert "DSR" not in json.dumps(receipt)
+
+
+def test_the_audit_log_itself_takes_no_sentence_for_a_case(exchange: Exchange) -> None:
+    row = "INSERT INTO audit_log (action, outcome, status, route, correlation_id, case_ref) VALUES"
+    for sentence in ("Mr. Zqerased", "", "T" * 65, "TICKET-1\n", "-1"):
+        with pytest.raises(errors.CheckViolation):
+            exchange.rows(f"{row} ('erase', 'erased', 200, 'erase', 'c', %s)", sentence)
+    exchange.rows(f"{row} ('erase', 'erased', 200, 'erase', 'c', 'T#1/2_3.4-5') RETURNING 1")
 
 
 def test_a_record_that_nobody_knows_is_said_to_be_unknown(exchange: Exchange) -> None:

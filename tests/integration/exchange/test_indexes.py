@@ -16,6 +16,7 @@ QUESTIONS = {
     "audit_log_by_time": "SELECT * FROM audit_log WHERE at >= '2026-11-24' AND at < '2026-11-25'",
     "audit_log_of_operations": "SELECT * FROM audit_log WHERE action <> 'ingest' AND record_id ="
     f" {adapt(RECORD)}",
+    "audit_log_by_case": "SELECT * FROM audit_log WHERE case_ref = 'TICKET-123'",
 }
 
 

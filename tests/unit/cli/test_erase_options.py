@@ -14,6 +14,7 @@ from infra.cli.main import app
         ([], "say what: record ids, --partner or --receipt"),
         (["5573a23f", "--partner", "partnerA"], "say what: record ids, --partner or --receipt"),
         (["5573a23f", "--person", "person.json"], "--person goes with --partner"),
+        (["--receipt", "5573a23f", "--case", "TICKET-123"], "--case does not go with --receipt"),
         (["--receipt", "5573a23f", "--dry-run"], "--dry-run does not go with --receipt"),
     ],
 )

@@ -18,7 +18,9 @@ def operate(eraser: Eraser, event: Mapping[str, Any], *, request_id: str, deadli
     if event.get("dry_run", False):
         return {"record_ids": [str(record_id) for record_id in record_ids]}
     erasure_id = UUID(event["erasure_id"]) if "erasure_id" in event else uuid4()
-    erasure = eraser.erase(record_ids, erasure_id, request_id=request_id, deadline=deadline)
+    erasure = eraser.erase(
+        record_ids, erasure_id, request_id=request_id, case_ref=event.get("case"), deadline=deadline
+    )
     return asdict(erasure) | {
         "erasure_id": str(erasure_id),
         "already_erased": [str(record_id) for record_id in erasure.already_erased],

@@ -46,8 +46,8 @@ WITH children AS (
     SET event = NULL, state = 'erased', closed_at = coalesce(closed_at, clock_timestamp())
     WHERE record_id = %(record_id)s RETURNING 1
 ), audit AS (
-    INSERT INTO audit_log (action, outcome, status, route, partner_id, record_id, correlation_id)
-    VALUES ('erase', 'erased', 200, 'erase', %(partner_id)s, %(record_id)s, %(request_id)s)
+    INSERT INTO audit_log (action, outcome, status, route, partner_id, record_id, correlation_id, case_ref)
+    VALUES ('erase', 'erased', 200, 'erase', %(partner_id)s, %(record_id)s, %(request_id)s, %(case_ref)s)
 )
 INSERT INTO tombstones (record_id, erasure_id, partner_id, key_hash, bucket, object_key, deleted_rows)
 -- The key is the record's for good, also where its row has been pruned or lost; unless another record has it since.

@@ -74,18 +74,24 @@ class Eraser:
             return store.find_records(transaction, partner_id, answer["profile"], tokens)
 
     def erase(
-        self, record_ids: Sequence[UUID], erasure_id: UUID, *, request_id: str, deadline: float = float("inf")
+        self,
+        record_ids: Sequence[UUID],
+        erasure_id: UUID,
+        *,
+        request_id: str,
+        case_ref: str | None = None,
+        deadline: float = float("inf"),
     ) -> Erasure:
         """Erase until `deadline` (time.monotonic). Safe to repeat, with the same `erasure_id` or another.
 
         A record that was erased before keeps its tombstone; its raw object is looked for again, as it may have come
-        back by hand.
+        back by hand. `case_ref` is the ground, a ticket's number, for the audit log.
         """
         outcomes: dict[str, list[UUID]] = {"erased": [], "repeated": [], "already_erased": [], "unknown": []}
         for record_id in record_ids:
             if time.monotonic() > deadline:
                 break
-            outcomes[self._erase_record(record_id, erasure_id, request_id)].append(record_id)
+            outcomes[self._erase_record(record_id, erasure_id, request_id, case_ref)].append(record_id)
         self.delete_raw(erasure_id, deadline=deadline)
         return Erasure(
             erasure_id,
@@ -116,14 +122,14 @@ class Eraser:
         with self._database.transaction() as transaction:
             return receipt_of(erasure_id, store.read_erasure(transaction, erasure_id))
 
-    def _erase_record(self, record_id: UUID, erasure_id: UUID, request_id: str) -> str:
+    def _erase_record(self, record_id: UUID, erasure_id: UUID, request_id: str, case_ref: str | None) -> str:
         """One transaction a record: two at once could wait for each other across normalize's batch."""
         with self._database.transaction() as transaction:
             record = store.lock_record(transaction, record_id)
             if record is None:
                 return "unknown"
             if record.erasure_id is None:
-                store.erase(transaction, record, erasure_id, request_id)
+                store.erase(transaction, record, erasure_id, request_id, case_ref)
         if record.erasure_id in (None, erasure_id):
             return "erased" if record.erasure_id is None else "repeated"
         tombstone = PendingErasure(record_id, record.bucket, record.object_key)

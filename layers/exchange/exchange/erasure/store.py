@@ -23,7 +23,13 @@ def lock_record(transaction: Transaction, record_id: UUID) -> ErasableRecord | N
     return None if partner_id is None else ErasableRecord(record_id, *found)
 
 
-def erase(transaction: Transaction, record: ErasableRecord, erasure_id: UUID, request_id: str) -> None:
+def erase(
+    transaction: Transaction,
+    record: ErasableRecord,
+    erasure_id: UUID,
+    request_id: str,
+    case_ref: str | None,
+) -> None:
     """Delete every row of the record and leave its tombstone."""
     version = "1" if record.route == "/v1/ingest" else "2"
     transaction.execute(
@@ -45,6 +51,7 @@ def erase(transaction: Transaction, record: ErasableRecord, erasure_id: UUID, re
             "object_key": record.object_key,
             "shard": shard_of(str(record.record_id)),
             "request_id": request_id,
+            "case_ref": case_ref,
         },
     )
 

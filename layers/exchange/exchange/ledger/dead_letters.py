@@ -89,16 +89,19 @@ class DeadLetters:
         letters: Sequence[WaitingLetter],
         rebuilt: Mapping[int, bytes],
         refusals: Mapping[int, Refusal],
+        *,
         request_id: str,
+        case_ref: str | None = None,
     ) -> RedriveReport:
         """Send letters again, those without stored bytes by the `rebuilt` ones, and refuse others, by their numbers.
 
-        One transaction: events, their records' new beginning, refusals, and an audit row for each letter.
+        One transaction: events, their records' new beginning, refusals, and an audit row for each letter, which
+        names the case where there is one.
         """
         to_send = [letter.dead_letter_id for letter in letters if letter.dead_letter_id not in refusals]
         with self._database.transaction() as transaction:
-            redriven = store.redrive(transaction, to_send, rebuilt, request_id)
-            refused = store.refuse(transaction, refusals, request_id)
+            redriven = store.redrive(transaction, to_send, rebuilt, request_id, case_ref)
+            refused = store.refuse(transaction, refusals, request_id, case_ref)
             remaining = store.count_waiting(transaction, selection)
         return RedriveReport(selection.as_of, redriven, refused, remaining)
 

@@ -74,6 +74,7 @@ def redrive(
     dead_letter_ids: Sequence[int],
     rebuilt: Mapping[int, bytes],
     request_id: str,
+    case_ref: str | None,
 ) -> tuple[int, ...]:
     """Send the events of these letters again, as stored or else as rebuilt; the numbers of those that were free."""
     taken = transaction.execute(QUERIES["take_letters"], {"dead_letter_ids": list(dead_letter_ids)})
@@ -91,6 +92,7 @@ def redrive(
             "dead_letter_ids": [dead_letter_id for dead_letter_id, _, _ in letters],
             "record_ids": [record_id for _, record_id, _ in letters],
             "request_id": request_id,
+            "case_ref": case_ref,
             "shards": [event.shard for event in events],
             "topics": [event.topic for event in events],
             "keys": [event.key for event in events],
@@ -101,7 +103,7 @@ def redrive(
 
 
 def refuse(
-    transaction: Transaction, refusals: Mapping[int, Refusal], request_id: str
+    transaction: Transaction, refusals: Mapping[int, Refusal], request_id: str, case_ref: str | None
 ) -> tuple[RefusedLetter, ...]:
     """Say of letters, by their numbers, why they are not sent again; those that it could be said of."""
     if not refusals:
@@ -112,6 +114,7 @@ def refuse(
             "dead_letter_ids": list(refusals),
             "refusals": [refusal.value for refusal in refusals.values()],
             "request_id": request_id,
+            "case_ref": case_ref,
         },
     )
     return tuple(RefusedLetter(number, record_id, refusals[number]) for number, record_id, _ in rows)

@@ -199,15 +199,15 @@ WHERE d.state = 'dead' AND d.dead_letter_id = ANY (%(dead_letter_ids)s::bigint[]
 ORDER BY d.dead_letter_id FOR UPDATE OF s SKIP LOCKED;
 
 -- name: redrive
--- The event once more, five attempts once more, and who may have wanted it, by the request's id.
+-- The event once more, five attempts once more, and who may have wanted it and why, by the request's id and the case.
 UPDATE dead_letters
 SET state = 'redriven', redrives = redrives + 1, redriven_at = clock_timestamp(), refusal = NULL, refused_at = NULL
 WHERE dead_letter_id = ANY (%(dead_letter_ids)s);
 UPDATE processing_stage_state SET state = 'failed_retryable', attempts = 0, error_code = 'redriven'
 WHERE record_id = ANY (%(record_ids)s::uuid[]) AND stage = 'canonicalize';
-INSERT INTO audit_log (action, outcome, status, route, record_id, correlation_id)
-SELECT 'redrive', 'redriven', 200, 'redrive', record_id, %(request_id)s
-FROM unnest(%(record_ids)s::uuid[]) AS redriven (record_id);
+INSERT INTO audit_log (action, outcome, status, route, partner_id, record_id, correlation_id, case_ref)
+SELECT 'redrive', 'redriven', 200, 'redrive', partner_id, record_id, %(request_id)s, %(case_ref)s
+FROM unnest(%(record_ids)s::uuid[]) AS redriven (record_id) LEFT JOIN raw_object_manifest USING (record_id);
 INSERT INTO outbox_events (shard, topic, key, value)
 SELECT shard, topic, key, value
 FROM unnest(%(shards)s::smallint[], %(topics)s::text[], %(keys)s::text[], %(values)s::bytea[])
@@ -223,8 +223,9 @@ WITH refused AS (
         WHERE dead_letter_id = ANY (%(dead_letter_ids)s::bigint[]) AND state = 'dead' FOR UPDATE SKIP LOCKED)
     RETURNING d.dead_letter_id, d.record_id, d.refusal
 ), audit AS (
-    INSERT INTO audit_log (action, outcome, status, route, record_id, correlation_id)
-    SELECT 'redrive', refusal, 409, 'redrive', record_id, %(request_id)s FROM refused
+    INSERT INTO audit_log (action, outcome, status, route, partner_id, record_id, correlation_id, case_ref)
+    SELECT 'redrive', refusal, 409, 'redrive', partner_id, record_id, %(request_id)s, %(case_ref)s
+    FROM refused LEFT JOIN raw_object_manifest USING (record_id)
 )
 SELECT dead_letter_id, record_id, refusal FROM refused ORDER BY dead_letter_id;
 

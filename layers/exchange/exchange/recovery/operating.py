@@ -97,7 +97,8 @@ def operate_redrive(redriver: Redriver, event: Mapping[str, Any], request_id: st
     limit = event.get("limit", REDRIVE_PAGE)
     if event.get("dry_run", False):
         return redriver.preview(selection, limit=limit).encode()
-    return redriver.redrive(selection, limit=limit, request_id=request_id).encode()
+    report = redriver.redrive(selection, limit=limit, request_id=request_id, case_ref=event.get("case"))
+    return report.encode()
 
 
 def _run(

@@ -57,11 +57,18 @@ class Redriver:
         refused = [RefusedLetter(n, record_ids[n], refusal) for n, refusal in prepared.refusals.items()]
         return RedriveReport(selection.as_of, (), tuple(refused), self.letters.count_waiting(selection))
 
-    def redrive(self, selection: Selection, *, limit: int, request_id: str) -> RedriveReport:
+    def redrive(
+        self, selection: Selection, *, limit: int, request_id: str, case_ref: str | None = None
+    ) -> RedriveReport:
         """Send up to `limit` letters of the selection again, or refuse them. Raises DependencyUnavailable."""
         prepared = self._prepare(selection, limit)
         return self.letters.redrive(
-            selection, prepared.letters, prepared.rebuilt, prepared.refusals, request_id
+            selection,
+            prepared.letters,
+            prepared.rebuilt,
+            prepared.refusals,
+            request_id=request_id,
+            case_ref=case_ref,
         )
 
     def _prepare(self, selection: Selection, limit: int) -> _Prepared:
