@@ -16,6 +16,10 @@ BUCKET = "exchange-raw"
 REGION = "us-east-1"
 
 
+class OtherVersion(Exception):
+    """The data folder's addresses were written by another version of this program; the message is for people."""
+
+
 @dataclass(frozen=True)
 class Ports:
     """Where the system is to listen. 0 is any free port; None the usual one, or a free one where that is taken."""
@@ -70,9 +74,20 @@ class Addresses:
 
     @classmethod
     def load(cls, data_dir: Path) -> Self | None:
-        """The addresses of the system whose data is in `data_dir`, None where none was started."""
+        """The addresses of the system whose data is in `data_dir`, None where none was started.
+
+        Raises OtherVersion where they are not what this version writes.
+        """
         path = data_dir / "addresses.json"
-        return cls(**json.loads(path.read_text())) if path.exists() else None
+        if not path.exists():
+            return None
+        try:
+            return cls(**json.loads(path.read_text()))
+        except (TypeError, ValueError) as error:
+            raise OtherVersion(
+                f"the system on {data_dir} was started by another version of exchange;"
+                " start it again with this one: exchange down, then exchange up"
+            ) from error
 
 
 def free_port() -> int:

@@ -8,12 +8,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from infra.cli.addresses import ROOT, Addresses
+import psutil
+
+from infra.cli.addresses import ROOT, Addresses, OtherVersion
 
 POLL_SECONDS = 0.05
 LOG_NAME = "exchange.log"
+# What is in flight, then each service, has its own time to end: all of it together is less.
+STOP_TIMEOUT_SECONDS = 60.0
 
 
 class StartFailed(Exception):
@@ -44,9 +49,11 @@ class BackgroundSystem:
         """Return once it takes requests. Raises StartFailed, after which nothing of it is left."""
         deadline = time.monotonic() + timeout_seconds
         while True:
-            addresses = Addresses.load(self.data_dir)
-            if addresses is not None and addresses.pid == self._process.pid:
-                return addresses
+            # What another version has left is written anew by the one that starts.
+            with suppress(OtherVersion):
+                addresses = Addresses.load(self.data_dir)
+                if addresses is not None and addresses.pid == self._process.pid:
+                    return addresses
             if self._process.poll() is not None:
                 raise StartFailed(self._last_words())
             if time.monotonic() > deadline:
@@ -54,10 +61,26 @@ class BackgroundSystem:
                 raise StartFailed(f"not ready after {timeout_seconds:.0f} s; see {self.log}")
             time.sleep(POLL_SECONDS)
 
-    def stop(self) -> int:
-        """Stop it in order and wait for its end; its exit code."""
+    def stop(self, timeout_seconds: float = STOP_TIMEOUT_SECONDS) -> int:
+        """Stop it in order and wait for its end; its exit code.
+
+        One that takes longer is killed, and so is all that it started.
+        """
         if self._process.poll() is None:
             self._process.terminate()
+        try:
+            return self._process.wait(timeout_seconds)
+        except subprocess.TimeoutExpired:
+            return self._kill()
+
+    def _kill(self) -> int:
+        started = psutil.Process(self._process.pid).children(recursive=True)
+        self._process.kill()
+        for process in started:
+            # psutil looks at the start time once more before it sends the signal.
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(started, timeout=STOP_TIMEOUT_SECONDS)
         return self._process.wait()
 
     def _last_words(self) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from infra.cli.addresses import DEFAULT_DATA_DIR, Addresses
+from infra.cli.addresses import DEFAULT_DATA_DIR, Addresses, OtherVersion
 from infra.cli.failure import fail
 from infra.cli.holder import find_holder
 
@@ -33,12 +33,20 @@ BuildDir = Annotated[
 DEFAULT = DEFAULT_DATA_DIR
 
 
+def find_addresses(data_dir: Path) -> Addresses | None:
+    """As Addresses.load; those of another version end the command."""
+    try:
+        return Addresses.load(data_dir)
+    except OtherVersion as other:
+        fail(str(other))
+
+
 def running_system(data_dir: Path) -> Addresses:
     """The addresses of the system that runs on `data_dir`; ends the command when none does or it still starts."""
     holder = find_holder(data_dir)
     if holder is None:
         fail(f"nothing runs on {data_dir}; start it with: exchange up --detach")
-    addresses = Addresses.load(data_dir)
+    addresses = find_addresses(data_dir)
     if addresses is None or addresses.pid != holder.pid:
         fail(
             f"the system on {data_dir} has no functions ({holder}):"

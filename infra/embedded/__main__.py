@@ -8,11 +8,15 @@ from pathlib import Path
 
 from .config import StackConfig
 from .errors import StackError
+from .secret_store import SECRETS
 from .stack import Stack
 
 
 def main() -> int:
-    """Runs a stack until Ctrl-C or SIGTERM and prints where it is. Exit code 1 when it cannot start."""
+    """Runs a stack until Ctrl-C or SIGTERM and prints where it is and where its secrets lie.
+
+    Exit code 1 when it cannot start.
+    """
     try:
         asyncio.run(_serve(_read_arguments()))
     except StackError as exc:
@@ -38,11 +42,12 @@ async def _serve(config: StackConfig) -> None:
     except asyncio.CancelledError:
         return
     try:
-        print(f"postgres  {endpoints.postgres.dsn()}")
-        print(
-            f"s3        {endpoints.s3.url}  key {endpoints.s3.access_key}  secret {endpoints.s3.secret_key}"
-        )
-        print(f"kafka     {endpoints.kafka_brokers}", flush=True)
+        # No secret among them: what is on a screen ends in logs.
+        postgres = endpoints.postgres
+        print(f"postgres  postgresql://{postgres.owner}@{postgres.host}:{postgres.port}/{postgres.database}")
+        print(f"s3        {endpoints.s3.url}")
+        print(f"kafka     {endpoints.kafka_brokers}")
+        print(f"secrets   {config.data_dir / SECRETS}", flush=True)
         await asked_to_stop.wait()
     finally:
         await stack.stop()

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from .errors import StackError
 
+SECRETS = "secrets.json"
+
 
 @dataclass(frozen=True)
 class StackSecrets:

@@ -12,7 +12,7 @@ from .ports import LOOPBACK, choose_ports, keep_ports, read_ports
 from .postgres import ensure_database, postgres_program
 from .process import Program, ServiceStatus, SupervisedProcess
 from .seaweedfs import PARTS, clear_socket, seaweedfs_program
-from .secret_store import load_or_create_secrets
+from .secret_store import SECRETS, load_or_create_secrets
 from .tansu import LOG_BUCKET, tansu_program
 
 USUAL_PORTS = {"postgres": 5432, "kafka": 9092, "s3": 9000}
@@ -81,7 +81,7 @@ class Stack:
         kept = config.data_dir / "ports.json"
         self._ports = choose_ports(wanted, read_ports(kept), _is_usable)
         keep_ports(kept, self._ports)
-        secrets = load_or_create_secrets(config.data_dir / "secrets.json", config.postgres_password)
+        secrets = load_or_create_secrets(config.data_dir / SECRETS, config.postgres_password)
         return Endpoints(
             postgres=PostgresEndpoint(
                 LOOPBACK, self._ports["postgres"], config.database, config.owner, secrets.postgres_password

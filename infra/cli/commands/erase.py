@@ -20,6 +20,8 @@ from infra.cli.target import DEFAULT, DataDir, running_system
 
 FUNCTION = "EraseFunction"
 PAGE = 50
+# Calls in a row after which no fewer records are left: one may have been short of time, so many are no accident.
+IDLE_CALLS = 3
 
 
 def erase(
@@ -97,12 +99,19 @@ def _erase(client: Any, record_ids: list[str], ground: dict[str, str]) -> dict[s
         task = progress.add_task("erase", total=len(record_ids))
         for begin in range(0, len(record_ids), PAGE):
             page = record_ids[begin : begin + PAGE]
-            while True:
+            left, idle_calls = len(page), 0
+            while left:
                 erasure = call(client, FUNCTION, event | {"record_ids": page})
                 already |= set(erasure["already_erased"])
                 unknown |= set(erasure["unknown"])
-                if not erasure["remaining"]:
-                    break
+                idle_calls = 0 if erasure["remaining"] < left else idle_calls + 1
+                left = min(left, erasure["remaining"])
+                if idle_calls == IDLE_CALLS:
+                    fail(
+                        f"{FUNCTION} gets no further: {left:,} of {len(page):,} records are not reached; see its log,"
+                        " then erase them again, fewer at once. The receipt of those that are erased:"
+                        f" exchange erase --receipt {event['erasure_id']}"
+                    )
             progress.advance(task, len(page))
     return erasure | {"already_erased": sorted(already), "unknown": sorted(unknown)}
 

@@ -51,41 +51,56 @@ def services(
     try:
         with hold(data_dir):
             ports = replace(ports, lambda_=lambda_port, kafka=_choose_kafka_port(data_dir, ports.kafka))
-            asyncio.run(_serve(data_dir, ports, broker_storage, bridge))
+            was_ready = asyncio.run(_serve(data_dir, ports, broker_storage, bridge))
     except Held as held:
         fail(f"the exchange runs on {data_dir} already ({held.holder}); stop it with: exchange down")
     except (StackError, OSError) as error:
         fail(str(error))
+    raise typer.Exit(0 if was_ready else 1)
 
 
-async def _serve(data_dir: Path, ports: Ports, broker_storage: Literal["s3", "memory"], bridge: str) -> None:
+async def _serve(data_dir: Path, ports: Ports, broker_storage: Literal["s3", "memory"], bridge: str) -> bool:
     from infra.cli.sam_files import describe_environment, describe_parameters, write_whole
     from infra.cli.system import prepare_database, stack_config, template_parameters
     from infra.embedded import Stack
 
-    asked_to_stop = asyncio.Event()
-    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(signum, asked_to_stop.set)
     stack = Stack(stack_config(data_dir, ports, broker_storage, kafka_advertised_host=bridge))
-    async with Forwarder(bridge) as forwarder:
+
+    async def start(forwarder: Forwarder) -> None:
         # Before the broker: its clients, also those on this machine, are sent to the bridge.
         await forwarder.open(ports.kafka or 0)
         await forwarder.open(ports.lambda_)
         endpoints = await stack.start()
+        await asyncio.to_thread(prepare_database, endpoints)
+        await forwarder.open(endpoints.postgres.port)
+        await forwarder.open(int(endpoints.s3.url.rpartition(":")[2]))
+        jwt_secret = load_or_create_secret(data_dir / "jwt_secret")
+        parameters = template_parameters(endpoints, ports.lambda_, jwt_secret)
+        reached = {name: value.replace(LOOPBACK, bridge) for name, value in parameters.items()}
+        write_whole(data_dir / "sam" / "parameters.yaml", describe_parameters(reached))
+        write_whole(data_dir / "sam" / "environment", describe_environment(endpoints.s3))
+
+    asked_to_stop = asyncio.Event()
+    async with Forwarder(bridge) as forwarder:
+        starting = asyncio.create_task(start(forwarder))
+
+        def stop_soon() -> None:
+            asked_to_stop.set()
+            starting.cancel()
+
+        for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(signum, stop_soon)
         try:
-            await asyncio.to_thread(prepare_database, endpoints)
-            await forwarder.open(endpoints.postgres.port)
-            await forwarder.open(int(endpoints.s3.url.rpartition(":")[2]))
-            jwt_secret = load_or_create_secret(data_dir / "jwt_secret")
-            parameters = template_parameters(endpoints, ports.lambda_, jwt_secret)
-            reached = {name: value.replace(LOOPBACK, bridge) for name, value in parameters.items()}
-            write_whole(data_dir / "sam" / "parameters.yaml", describe_parameters(reached))
-            write_whole(data_dir / "sam" / "environment", describe_environment(endpoints.s3))
+            await starting
             print(_ready(data_dir / "sam" / "environment", bridge), flush=True)
             await asked_to_stop.wait()
+        except asyncio.CancelledError:
+            print("Stopped before it was ready.", flush=True)
+            return False
         finally:
             await stack.stop()
     print("Stopped. Nothing is left running.", flush=True)
+    return True
 
 
 def _choose_kafka_port(data_dir: Path, asked: int | None) -> int:

@@ -20,7 +20,7 @@ from infra.cli.failure import fail
 from infra.cli.holder import find_holder
 from infra.cli.services import read_services
 from infra.cli.status_view import State, view
-from infra.cli.target import DEFAULT, DataDir, running_system
+from infra.cli.target import DEFAULT, DataDir, find_addresses, running_system
 
 PERIOD_SECONDS = 1.0
 PLAIN_WIDTH = 160
@@ -74,7 +74,7 @@ def _show_live(state: State, data_dir: Path) -> None:
         with Live(shown, console=console, screen=True, auto_refresh=False) as live:
             while True:
                 time.sleep(PERIOD_SECONDS)
-                addresses = Addresses.load(data_dir)
+                addresses = find_addresses(data_dir)
                 try:
                     if find_holder(data_dir) is None or addresses is None:
                         break

@@ -6,11 +6,10 @@ from typing import Annotated
 
 import typer
 
-from infra.cli.addresses import Addresses
 from infra.cli.failure import fail
 from infra.cli.local_tokens import SCOPES, sign_token
 from infra.cli.moments import read_duration
-from infra.cli.target import DEFAULT, DataDir
+from infra.cli.target import DEFAULT, DataDir, find_addresses
 
 
 def token(
@@ -30,7 +29,7 @@ def token(
 
     Example: curl -H "Authorization: Bearer $(exchange token --partner partnerB)" …
     """
-    addresses = Addresses.load(data_dir)
+    addresses = find_addresses(data_dir)
     if addresses is None:
         fail(f"no exchange was ever started on {data_dir}; start it with: exchange up --detach")
     scopes = tuple(word for given in scope for word in given.split()) if scope else SCOPES

@@ -113,12 +113,14 @@ def test_the_program_prints_its_endpoints_and_ends_with_ctrl_c(make_config: Conf
     config = make_config()
     program = run_alone(config.data_dir)
     try:
-        printed = [program.stdout.readline() for _ in range(3)] if program.stdout else []
+        printed = [program.stdout.readline() for _ in range(4)] if program.stdout else []
         family = psutil.Process(program.pid).children(recursive=True)
     finally:
         program.send_signal(signal.SIGINT)
         program.communicate(timeout=20)
-    assert [line.split()[0] for line in printed] == ["postgres", "s3", "kafka"]
+    assert [line.split()[0] for line in printed] == ["postgres", "s3", "kafka", "secrets"]
+    secrets = json.loads(Path(printed[3].split()[1]).read_text())
+    assert not [secret for secret in secrets.values() if secret in "".join(printed)]
     assert program.returncode == 0
     assert family
     assert not [process for process in family if is_alive(process)]
