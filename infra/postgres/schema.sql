@@ -884,6 +884,7 @@ GRANT INSERT ON TABLE public.audit_log TO exchange_redrive;
 GRANT INSERT ON TABLE public.audit_log TO exchange_erase;
 GRANT INSERT ON TABLE public.audit_log TO exchange_retain;
 GRANT INSERT ON TABLE public.audit_log TO exchange_reconcile;
+GRANT INSERT ON TABLE public.audit_log TO exchange_replay;
 
 
 --

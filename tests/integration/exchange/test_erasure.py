@@ -160,9 +160,15 @@ def test_a_receipt_that_somebody_keeps_is_not_changed_by_erasing_again_what_is_g
     assert eraser.read_receipt(erasure_id) == kept
     # what has come back by hand is gone again, and the receipt says so
     exchange.objects().put(key, BODY, {})
-    erase(exchange, record_id)
+    erase(exchange, record_id, case="TICKET-124")
     assert objects(exchange) == []
     assert eraser.read_receipt(erasure_id)["totals"]["object_versions"] == 2
+    # who did that is on record, and not that somebody looked
+    audited = "SELECT outcome, partner_id, record_id, correlation_id, case_ref FROM audit_log WHERE action = 'erase'"
+    assert exchange.rows(f"{audited} ORDER BY audit_id") == [
+        ("erased", "partnerA", record_id, "the-request-id", None),
+        ("raw_deleted", "partnerA", record_id, "the-request-id", "TICKET-124"),
+    ]
 
 
 def test_the_receipt_s_hash_is_over_what_it_says(exchange: Exchange) -> None:

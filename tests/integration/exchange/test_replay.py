@@ -87,6 +87,13 @@ def test_an_empty_database_and_a_full_bucket_become_what_they_were_row_by_row(ex
 
     counts = replay(exchange)
     assert (counts["restored"], counts["emitted"], counts["missing"]) == (12, 12, 12)
+    restored = (
+        "SELECT record_id, partner_id, route, correlation_id FROM audit_log"
+        " WHERE (action, outcome, status) = ('replay', 'restored', 200) ORDER BY record_id"
+    )
+    assert exchange.rows(restored) == exchange.rows(
+        "SELECT record_id, partner_id, route, job_id::text FROM raw_object_manifest, job_runs ORDER BY record_id"
+    )
     events = publish(exchange)
     assert sorted(events) == sorted(first_events)
     assert deliver(exchange, events) == 12
@@ -112,7 +119,9 @@ def test_a_replay_of_what_is_there_is_the_same_bytes_and_changes_no_row(exchange
     first_events = publish(exchange)
     deliver(exchange, first_events)
     before = canonical_tables(exchange), table(exchange, "raw_object_manifest")
+    audited = exchange.count("audit_log")
     counts = replay(exchange)
+    assert exchange.count("audit_log") == audited
     assert (counts["emitted"], counts["canonical"]) == (6, 6)
     assert "restored" not in counts
     events = publish(exchange)

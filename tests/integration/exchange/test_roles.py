@@ -105,7 +105,7 @@ MAY_INSERT = {
     "exchange_redrive": {"outbox_events", "audit_log"},
     "exchange_erase": {"processing_stage_state", "tombstones", "audit_log"},
     "exchange_retain": {"audit_log"},
-    "exchange_replay": {"raw_object_manifest", "outbox_events", *RECOVERY},
+    "exchange_replay": {"raw_object_manifest", "outbox_events", "audit_log", *RECOVERY},
     "exchange_reconcile": {
         *("raw_object_manifest", "outbox_events", "audit_log"),
         *(*RECOVERY, "reconcile_findings"),

@@ -70,6 +70,16 @@ UPDATE tombstones
 SET raw_deleted_at = clock_timestamp(), deleted_object_versions = deleted_object_versions + %(versions)s
 WHERE record_id = %(record_id)s;
 
+-- name: mark_raw_deleted_again
+-- An object that had come back by hand is gone again: the one who erased it again is in the audit log, too.
+WITH marked AS (
+    UPDATE tombstones
+    SET raw_deleted_at = clock_timestamp(), deleted_object_versions = deleted_object_versions + %(versions)s
+    WHERE record_id = %(record_id)s RETURNING record_id, partner_id
+)
+INSERT INTO audit_log (action, outcome, status, route, partner_id, record_id, correlation_id, case_ref)
+SELECT 'erase', 'raw_deleted', 200, 'erase', partner_id, record_id, %(request_id)s, %(case_ref)s FROM marked;
+
 -- name: read_pending
 -- Erased in the database, not yet in the bucket: somebody died or the bucket was away.
 SELECT record_id, bucket, object_key FROM tombstones

@@ -135,7 +135,8 @@ class Eraser:
         tombstone = PendingErasure(record_id, record.bucket, record.object_key)
         # Somebody keeps the receipt of that erasure: it changes only by what has been deleted.
         if versions := self._delete_versions(tombstone):
-            self._mark_raw_deleted(tombstone, versions)
+            with self._database.transaction() as transaction:
+                store.mark_raw_deleted_again(transaction, record_id, versions, request_id, case_ref)
         return "already_erased"
 
     def _delete_versions(self, tombstone: PendingErasure) -> int:

@@ -61,6 +61,14 @@ def mark_raw_deleted(transaction: Transaction, record_id: UUID, versions: int) -
     transaction.execute(QUERIES["mark_raw_deleted"], {"record_id": record_id, "versions": versions})
 
 
+def mark_raw_deleted_again(
+    transaction: Transaction, record_id: UUID, versions: int, request_id: str, case_ref: str | None
+) -> None:
+    """The raw object of a record that was erased before has come back and is gone, in so many versions."""
+    asked = {"record_id": record_id, "versions": versions, "request_id": request_id, "case_ref": case_ref}
+    transaction.execute(QUERIES["mark_raw_deleted_again"], asked)
+
+
 def read_pending(transaction: Transaction, erasure_id: UUID | None, limit: int) -> list[PendingErasure]:
     """Up to `limit` tombstones, of one erasure or of all, whose raw objects are not known to be gone."""
     rows = transaction.execute(QUERIES["read_pending"], {"erasure_id": erasure_id, "limit": limit})

@@ -135,14 +135,22 @@ SELECT pg_advisory_xact_lock(lock_id) FROM (
 
 -- name: restore_manifest
 -- Rows made from the bucket. A record that was erased does not come back; the first object of a record stands for it.
-INSERT INTO raw_object_manifest (record_id, partner_id, source, route, record_kind, schema_hint, bucket, object_key,
-                                 sha256, size_bytes, correlation_id, occurred_at, key_hash)
-SELECT lost.* FROM jsonb_to_recordset(%(rows)s) AS lost
-    (record_id uuid, partner_id text, source text, route text, record_kind text, schema_hint text, bucket text,
-     object_key text, sha256 text, size_bytes integer, correlation_id text, occurred_at timestamptz, key_hash text)
-WHERE NOT EXISTS (SELECT FROM tombstones WHERE tombstones.record_id = lost.record_id)
-ON CONFLICT DO NOTHING
-RETURNING record_id;
+-- In the audit log by the job that did it; without one, reconcile says what it mended, and why.
+WITH restored AS (
+    INSERT INTO raw_object_manifest (record_id, partner_id, source, route, record_kind, schema_hint, bucket, object_key,
+                                     sha256, size_bytes, correlation_id, occurred_at, key_hash)
+    SELECT lost.* FROM jsonb_to_recordset(%(rows)s) AS lost
+        (record_id uuid, partner_id text, source text, route text, record_kind text, schema_hint text, bucket text,
+         object_key text, sha256 text, size_bytes integer, correlation_id text, occurred_at timestamptz, key_hash text)
+    WHERE NOT EXISTS (SELECT FROM tombstones WHERE tombstones.record_id = lost.record_id)
+    ON CONFLICT DO NOTHING
+    RETURNING record_id, partner_id, route
+), audit AS (
+    INSERT INTO audit_log (action, outcome, status, route, partner_id, record_id, correlation_id)
+    SELECT 'replay', 'restored', 200, route, partner_id, record_id, %(job_id)s::text
+    FROM restored WHERE %(job_id)s::text IS NOT NULL
+)
+SELECT record_id FROM restored;
 
 -- name: emit
 -- Once more for the topic, unless the record was erased. One whose canonical row was lost is tried again from the start.

@@ -113,7 +113,7 @@ class Replayer:
             _count(found, standing, counts)
             spent = 0
             if mode == "emit":
-                spent = self._emit(transaction, found, checkpoint.request["emit_version"], counts)
+                spent = self._emit(transaction, found, checkpoint, counts)
             self.jobs.save(
                 transaction,
                 checkpoint,
@@ -124,11 +124,15 @@ class Replayer:
             )
         return replace(checkpoint, cursor=page.cursor, counts=dict(counts.values), progress=page.progress)
 
-    def _emit(self, transaction: Transaction, found: Sequence[Found], version: str, counts: Counts) -> int:
-        restored = store.restore(transaction, [(f.entry, f.key_hash) for f in found if f.is_lost])
+    def _emit(
+        self, transaction: Transaction, found: Sequence[Found], checkpoint: Checkpoint, counts: Counts
+    ) -> int:
+        lost = [(f.entry, f.key_hash) for f in found if f.is_lost]
+        restored = store.restore(transaction, lost, checkpoint.job_id)
         counts.add("restored", len(restored))
         ledger.lock_states(transaction, [f.entry.record_id for f in found])
         # Lost to us and not restored by us: another shard of an overlapping job was faster, or it was erased.
+        version = checkpoint.request["emit_version"]
         emitted = store.emit(transaction, [f.entry for f in found], version, self._topics)
         counts.add("emitted", len(emitted))
         return len(emitted)

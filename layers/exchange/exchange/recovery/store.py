@@ -72,11 +72,16 @@ def read_standing(
     return {record_id: Standing(*said) for record_id, *said in rows}
 
 
-def restore(transaction: Transaction, entries: Iterable[tuple[ManifestEntry, str | None]]) -> set[UUID]:
+def restore(
+    transaction: Transaction,
+    entries: Iterable[tuple[ManifestEntry, str | None]],
+    replay_job_id: UUID | None = None,
+) -> set[UUID]:
     """Write what the database has lost of records, made from their objects; gives those that were missing.
 
     Each comes with the name of its idempotency key's row, where its object knows it. That row is not written: nothing
-    tells a client that had its answer from one whose request died before.
+    tells a client that had its answer from one whose request died before. A replay's job is in the audit log, with each
+    record; reconcile writes its own rows there.
     """
     lost = list(entries)
     if not lost:
@@ -86,7 +91,10 @@ def restore(transaction: Transaction, entries: Iterable[tuple[ManifestEntry, str
         QUERIES["lock_records"], {"lock_ids": [record_lock_id(entry.record_id) for entry, _ in lost]}
     )
     rows = [{**asdict(entry), "key_hash": key_hash} for entry, key_hash in lost]
-    written = transaction.execute(QUERIES["restore_manifest"], {"rows": json.dumps(rows, default=str)})
+    written = transaction.execute(
+        QUERIES["restore_manifest"],
+        {"rows": json.dumps(rows, default=str), "job_id": replay_job_id and str(replay_job_id)},
+    )
     return {record_id for (record_id,) in written}
 
 
