@@ -71,6 +71,10 @@ class Environment:
         is_working = not self._started.done() or (self._current is not None and self._answer is None)
         return self._process.pid if is_working and not self._process.ended else None
 
+    @property
+    def ended(self) -> bool:
+        return self._process.ended
+
     async def start(self, timeout_seconds: float) -> None:
         """Bring the process up to its first /next. Raises InitFailed; the process is then gone."""
         begun = time.perf_counter()

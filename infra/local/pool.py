@@ -50,6 +50,7 @@ class Pool:
         self._idle: list[Environment] = []
         self._environments: set[Environment] = set()
         self._starts: set[asyncio.Task[None]] = set()
+        self._starting: set[Environment] = set()
         self._waiting: deque[Invocation] = deque()
         self._growth: asyncio.TimerHandle | None = None
         self._in_flight = 0
@@ -188,12 +189,15 @@ class Pool:
         self._grow()
 
     async def _start(self, environment: Environment) -> None:
+        self._starting.add(environment)
         try:
             await environment.start(self._init_timeout_seconds)
         except InitFailed as error:
+            self._starting.discard(environment)
             self._environments.discard(environment)
             await self._failed_to_start(error)
         else:
+            self._starting.discard(environment)
             self._free(environment)
 
     async def _failed_to_start(self, error: InitFailed) -> None:
@@ -217,6 +221,10 @@ class Pool:
         invocation.settle(Answer(invocation.request_id, error.payload, error.error_type))
 
     def _free(self, environment: Environment) -> None:
+        if environment.ended:
+            # Between its first /next and here.
+            self._ended(environment)
+            return
         if self._closed and not self._waiting:
             environment.kill()
             return
@@ -239,6 +247,9 @@ class Pool:
         return None
 
     def _ended(self, environment: Environment) -> None:
+        if environment in self._starting:
+            # Whoever started it hears of that next. Its place is kept so long: a second try may want it.
+            return
         self._environments.discard(environment)
         if environment in self._idle:
             self._idle.remove(environment)

@@ -6,8 +6,8 @@ import asyncio
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import uvloop
@@ -32,16 +32,50 @@ runtime.request("POST", f"/2018-06-01/runtime/invocation/{request_id}/response",
 time.sleep(60)
 """
 
+ANSWERS = """
+import http.client, os
+runtime = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+while True:
+    runtime.request("GET", "/2018-06-01/runtime/invocation/next")
+    given = runtime.getresponse()
+    given.read()
+    request_id = given.headers["Lambda-Runtime-Aws-Request-Id"]
+    runtime.request("POST", f"/2018-06-01/runtime/invocation/{request_id}/response", b"1")
+    runtime.getresponse().read()
+"""
+STARTS_SLOWLY = f"import time\ntime.sleep(1)\n{ANSWERS}"
+# The first asks for an invocation and ends before it gets one.
+FIRST_ONE_ENDS = f"""
+import http.client, os, pathlib
+mark = pathlib.Path("first")
+if not mark.exists():
+    mark.touch()
+    runtime = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+    runtime.request("GET", "/2018-06-01/runtime/invocation/next")
+    os._exit(0)
+{ANSWERS}
+"""
+
 
 @asynccontextmanager
-async def pool_of(folder: Path, *, timeout_seconds: float) -> AsyncIterator[Pool]:
+async def pool_of(
+    folder: Path, *, timeout_seconds: float, program: str = ANSWERS_ONCE, init_timeout_seconds: float = 10
+) -> AsyncIterator[Pool]:
     python = Interpreter(Path(sys.executable), "3.11")
     source = Source("F", folder)
     function = Function("F", "F", "arn", "app.handler", "python3.11", source, (), {}, 128, timeout_seconds)
-    launch = Launch(function, python, (sys.executable, "-S", "-c", ANSWERS_ONCE), folder, {})
+    launch = Launch(function, python, (sys.executable, "-S", "-c", program), folder, {})
     journal, ledger = Journal(folder / "logs", None), Ledger(folder / "started")
     log = FunctionLog(journal, "F", lambda name, line: False)
-    pool = Pool(launch, 1, 10.0, throttles=False, log=log, ledger=ledger, on_report=lambda report: None)
+    pool = Pool(
+        launch,
+        1,
+        init_timeout_seconds,
+        throttles=False,
+        log=log,
+        ledger=ledger,
+        on_report=lambda report: None,
+    )
     try:
         yield pool
     finally:
@@ -69,18 +103,52 @@ def test_an_answer_that_comes_when_the_time_is_over_is_none(tmp_path: Path) -> N
             await pool.warm()
             late = pool.submit(b"{}")
             await asyncio.sleep(0.1)
-            # Whatever happens here happens while the loop reads: when it goes on, its clock comes before the socket
-            # that the answer lies in.
-            blocker, wake = socket.socketpair()
-
-            def block() -> None:
-                asyncio.get_running_loop().remove_reader(blocker)
-                time.sleep(1)
-
-            asyncio.get_running_loop().add_reader(blocker, block)
-            with blocker, wake:
-                wake.send(b"x")
+            # When the loop goes on, its clock comes before the socket that the answer lies in.
+            with busy_loop(1):
                 answer = await asyncio.wait_for(late, 10)
             assert answer.error_type == "Sandbox.Timedout"
 
     uvloop.run(scenario())
+
+
+def test_a_second_try_of_a_slow_start_stays_within_the_limit(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        slow = pool_of(tmp_path, timeout_seconds=5, program=STARTS_SLOWLY, init_timeout_seconds=0.5)
+        async with slow as pool:
+            both = asyncio.gather(pool.submit(b"{}"), pool.submit(b"{}"))
+            counts = set[int]()
+            while not both.done():
+                counts.add(pool.environment_count)
+                await asyncio.sleep(0.01)
+            assert [answer.payload for answer in await both] == [b"1", b"1"]
+            assert counts == {1}
+
+    uvloop.run(scenario())
+
+
+def test_one_that_ends_while_it_is_taken_in_gets_no_invocation(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with pool_of(tmp_path, timeout_seconds=5, program=FIRST_ONE_ENDS) as pool:
+            answer = pool.submit(b"{}")
+            while not pool.environment_count or next(iter(pool)).working_pid is None:
+                await asyncio.sleep(0)
+            # Its request and its end lie there together when the loop goes on.
+            with busy_loop(1):
+                assert (await asyncio.wait_for(answer, 10)).payload == b"1"
+
+    uvloop.run(scenario())
+
+
+@contextmanager
+def busy_loop(seconds: float) -> Iterator[None]:
+    """Have the loop look at nothing for so long, from its next turn on: what happens meanwhile is read at once."""
+    blocker, wake = socket.socketpair()
+
+    def block() -> None:
+        asyncio.get_running_loop().remove_reader(blocker)
+        time.sleep(seconds)
+
+    asyncio.get_running_loop().add_reader(blocker, block)
+    with blocker, wake:
+        wake.send(b"x")
+        yield
