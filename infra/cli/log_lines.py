@@ -54,6 +54,10 @@ class LogReader:
         self._file = file
         self._time, self._request_id, self._unfinished = "", "-", ""
 
+    def go_on_with(self, file: TextIO) -> None:
+        """Read this file from now on: what follows the last line of the one before."""
+        self._file = file
+
     def read(self) -> Iterator[Line]:
         """Yield what has been written since."""
         while raw := self._file.readline():

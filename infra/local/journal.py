@@ -1,19 +1,24 @@
 """What functions print and what Lambda says about each invocation, on the screen and in a file a function.
 
+A file that has grown to MAXIMUM_BYTES is kept as NAME.log.1, in the place of the one before, and a new one is begun.
+
 A line of a file is time, request id (or -) and text, with a tab between; what begins with four spaces goes on with it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
 # The file of the runner's own lines, beside those of the functions.
 RUNNER = "runner"
+MAXIMUM_BYTES = 16 * 1024 * 1024
 _FLUSH_AFTER_SECONDS = 0.05
 _RED, _DIM, _RESET = "\x1b[31m", "\x1b[2m", "\x1b[0m"
 
@@ -21,10 +26,11 @@ _RED, _DIM, _RESET = "\x1b[31m", "\x1b[2m", "\x1b[0m"
 class Journal:
     """Writes lines in batches: with small invocations a write a line would cost more than they do."""
 
-    def __init__(self, folder: Path, screen: TextIO | None) -> None:
+    def __init__(self, folder: Path, screen: TextIO | None, maximum_bytes: int = MAXIMUM_BYTES) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._screen = screen
+        self._maximum_bytes = maximum_bytes
         self._colours = screen is not None and screen.isatty()
         self._files: dict[str, TextIO] = {}
         self._for_files: dict[str, list[str]] = {}
@@ -54,12 +60,12 @@ class Journal:
             self._flush.cancel()
             self._flush = None
         for function_name, lines in self._for_files.items():
-            file = self._files.get(function_name)
-            if file is None:
-                path = self._folder / f"{function_name}.log"
-                file = self._files[function_name] = path.open("a", encoding="utf-8", errors="replace")
+            path = self._folder / f"{function_name}.log"
+            file = self._files.get(function_name) or self._open(function_name, path)
             file.write("\n".join(lines) + "\n")
             file.flush()
+            if os.fstat(file.fileno()).st_size >= self._maximum_bytes:
+                self._rotate(function_name, path, file)
         self._for_files.clear()
         if self._screen is not None and self._for_screen:
             self._screen.write("\n".join(self._for_screen) + "\n")
@@ -71,6 +77,19 @@ class Journal:
         for file in self._files.values():
             file.close()
         self._files.clear()
+
+    def _open(self, function_name: str, path: Path) -> TextIO:
+        file = self._files[function_name] = path.open("a", encoding="utf-8", errors="replace")
+        return file
+
+    def _rotate(self, function_name: str, path: Path, file: TextIO) -> None:
+        # Ours may have been removed, or rotated by another runner that writes here: its new one is not old.
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                path.replace(f"{path}.1")
+        file.close()
+        # At once, since readers find a function by its file.
+        self._open(function_name, path)
 
     def _flush_soon(self) -> None:
         if self._flush is None:

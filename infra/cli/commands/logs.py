@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 from rich.console import Console
@@ -67,17 +68,46 @@ def logs(
 
 
 class _Source:
-    """One function's log file, read on from where the last look ended."""
+    """One function's log, read on from where the last look ended: a file that was full first, then the one after it."""
 
     def __init__(self, path: Path, request: str) -> None:
-        self._reader = LogReader(short_name(path.stem), path.open(encoding="utf-8", errors="replace"))
+        self._path, self._full = path, path.with_name(f"{path.name}.1")
+        self._file = _open(self._full if self._full.exists() else path)
+        self._reader = LogReader(short_name(path.stem), self._file)
         self._request = request
 
     def last(self, count: int) -> Iterable[Line]:
         return deque(self.new(), maxlen=count)
 
     def new(self) -> Iterable[Line]:
-        return (line for line in self._reader.read() if line.is_of(self._request))
+        return (line for line in self._read() if line.is_of(self._request))
+
+    def _read(self) -> Iterator[Line]:
+        yield from self._reader.read()
+        while (following := self._following()) is not None:
+            # Nothing is written to the one before any more; something may have been since it was read.
+            yield from self._reader.read()
+            self._file.close()
+            self._file = _open(following)
+            self._reader.go_on_with(self._file)
+            yield from self._reader.read()
+
+    def _following(self) -> Path | None:
+        """The file after this one, None while this is the one that is written to."""
+        if self._is_at(self._path) or not self._path.exists():
+            return None
+        # It is neither when another was full meanwhile.
+        return self._path if self._is_at(self._full) or not self._full.exists() else self._full
+
+    def _is_at(self, path: Path) -> bool:
+        try:
+            return os.path.samestat(os.fstat(self._file.fileno()), path.stat())
+        except FileNotFoundError:
+            return False
+
+
+def _open(path: Path) -> TextIO:
+    return path.open(encoding="utf-8", errors="replace")
 
 
 class _Screen:
