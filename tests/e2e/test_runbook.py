@@ -198,6 +198,38 @@ def test_lineage_shows_a_record_s_way_and_says_when_nobody_knows_it(running: Run
     assert (stranger.returncode, "nobody knows" in stranger.stderr) == (1, True)
 
 
+def test_a_record_that_stands_still_is_found_among_the_attempts_of_the_day(running: Running) -> None:
+    (entry,) = (entry for entry in entries() if entry.title.startswith("A record stands still"))
+    ((_, query),) = entry.blocks
+    record_id = str(uuid4())
+    stands = (
+        f"'{record_id}', 'canonicalize', now() - interval '20 minutes', 'running', '{uuid4()}', 'a dead one'"
+    )
+    columns = "(record_id, stage, started_at, state, event_id, environment_id"
+    running.execute(
+        f"INSERT INTO processing_stage_state {columns}, attempts) VALUES ({stands}, 2);"
+        f"INSERT INTO processing_attempts {columns}, topic, kafka_partition, kafka_offset)"
+        f" VALUES ({stands}, 'record.ingested.v2', 0, 4711)"
+    )
+    try:
+        assert [row[:3] for row in running.rows(query)] == [(record_id, "running", 2)]
+        plan = "\n".join(line for (line,) in running.rows(f"SET enable_seqscan = off; EXPLAIN {query}"))
+        assert "processing_attempts_by_time" in plan
+        assert "processing_stage_state_pkey" in plan
+        # many attempts of long ago: the newest are shown, and that there are more
+        running.execute(
+            f"INSERT INTO processing_attempts {columns}, topic, kafka_partition, kafka_offset, finished_at)"
+            " SELECT record_id, stage, started_at - n * interval '2 days', 'abandoned', event_id, environment_id,"
+            " topic, 0, n, now() FROM processing_attempts, generate_series(1, 250) AS n"
+            f" WHERE record_id = '{record_id}'"
+        )
+        shown = run_exchange("lineage", record_id, "--data-dir", running.data_dir).stdout
+        assert "51 attempts before these are left off" in shown
+    finally:
+        for table in ("processing_stage_state", "processing_attempts"):
+            running.execute(f"DELETE FROM {table} WHERE record_id = '{record_id}'")
+
+
 def test_a_class_is_mended_and_redriven_by_the_runbook_and_a_hopeless_one_does_not_loop(
     running: Running,
 ) -> None:

@@ -57,8 +57,9 @@ def _show(found: dict[str, Any]) -> None:
             f"\nwaits for {event['topic']} since {event['created_at']}, tried {event['attempts']} times"
         )
     if found["attempts"]:
+        left_off = found["attempts_left_off"]
         heads = ("ATTEMPT", "state", "error", "started", "finished", "topic", "offset")
-        screen.print()
+        screen.print(f"\n{left_off:,} attempts before these are left off" if left_off else "")
         screen.print(
             table(
                 heads,
@@ -69,7 +70,7 @@ def _show(found: dict[str, Any]) -> None:
                         attempt["topic"],
                         f"{attempt['partition']}/{attempt['offset']}",
                     )
-                    for number, attempt in enumerate(found["attempts"], start=1)
+                    for number, attempt in enumerate(found["attempts"], start=left_off + 1)
                 ],
             )
         )

@@ -42,6 +42,7 @@ def test_a_canonical_record_is_traced_from_its_object_to_its_rows(exchange: Exch
     ((offset, attempts),) = [(event["offset"], event["attempts"]) for event in after["events"]]
     assert (offset, attempts) == (7, 1)
     assert [attempt["state"] for attempt in after["attempts"]] == ["succeeded"]
+    assert after["attempts_left_off"] == 0
     assert after["stages"][0]["state"] == "succeeded"
     assert after["canonical"]["record_kind"] == "claim"
     lines = len(example("partnerA.v2", "claim")["item"])
@@ -61,6 +62,23 @@ def test_a_dead_record_s_lineage_ends_in_its_letter(exchange: Exchange) -> None:
         ("dead", "fetch_raw_object")
     ]
     assert traced["canonical"] is None
+
+
+def test_of_a_record_that_was_tried_for_years_the_newest_attempts_are_told_and_how_many_are_not(
+    exchange: Exchange,
+) -> None:
+    record = submission("key-of-a-late-one")
+    exchange.rows(
+        "INSERT INTO processing_attempts (record_id, stage, started_at, state, event_id, topic, kafka_partition,"
+        " kafka_offset, environment_id, finished_at)"
+        " SELECT %s, 'canonicalize', timestamptz '2020-01-01' + n * interval '1 day', 'succeeded', %s,"
+        " 'record.ingested.v1', 0, n, 'e', now() FROM generate_series(1, 450) AS n",
+        *(record.record_id, event_id_of(record)),
+    )
+    traced = lineage_of(exchange, record.record_id)
+    assert [attempt["offset"] for attempt in traced["attempts"]] == list(range(251, 451))
+    assert [event["offset"] for event in traced["events"]] == list(range(251, 451))
+    assert traced["attempts_left_off"] == 250
 
 
 def test_nobody_s_record_has_a_lineage_without_facts_and_no_id_is_refused(exchange: Exchange) -> None:

@@ -235,7 +235,7 @@ SELECT clock_timestamp();
 
 -- name: read_lineage
 -- One record from raw object to derived rows, in one query; everything is found by its record id, the events that wait
--- by their shard.
+-- by their shard. A record that was replayed for years has more events and attempts than an answer can hold: the newest.
 SELECT jsonb_build_object(
     'record_id', record_id,
     'raw_object', (
@@ -245,7 +245,8 @@ SELECT jsonb_build_object(
             SELECT event_id, topic, kafka_partition AS "partition", kafka_offset AS "offset",
                    min(started_at) AS first_attempt_at, count(*) AS attempts
             FROM processing_attempts AS a WHERE a.record_id = asked.record_id
-            GROUP BY event_id, topic, kafka_partition, kafka_offset) AS delivered), '[]'),
+            GROUP BY event_id, topic, kafka_partition, kafka_offset
+            ORDER BY max(started_at) DESC LIMIT %(limit)s) AS delivered), '[]'),
     'waiting_events', coalesce((
         SELECT jsonb_agg(jsonb_build_object('topic', o.topic, 'created_at', o.created_at, 'attempts', o.attempts,
                                             'last_error', o.last_error) ORDER BY o.outbox_id)
@@ -259,7 +260,10 @@ SELECT jsonb_build_object(
             'stage', a.stage, 'state', a.state, 'error_code', a.error_code, 'started_at', a.started_at,
             'finished_at', a.finished_at, 'event_id', a.event_id, 'topic', a.topic, 'partition', a.kafka_partition,
             'offset', a.kafka_offset, 'environment_id', a.environment_id) ORDER BY a.started_at)
-        FROM processing_attempts AS a WHERE a.record_id = asked.record_id), '[]'),
+        FROM (SELECT * FROM processing_attempts AS every WHERE every.record_id = asked.record_id
+              ORDER BY started_at DESC LIMIT %(limit)s) AS a), '[]'),
+    'attempts_left_off', (
+        SELECT greatest(count(*) - %(limit)s, 0) FROM processing_attempts AS a WHERE a.record_id = asked.record_id),
     'dead_letters', coalesce((
         SELECT jsonb_agg(jsonb_build_object(
             'dead_letter_id', d.dead_letter_id, 'state', d.state, 'reason', d.reason, 'stage', d.stage,

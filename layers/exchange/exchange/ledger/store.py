@@ -18,6 +18,7 @@ from exchange.platform.environment import environment_id
 from exchange.platform.queries import load_queries
 
 QUERIES = load_queries(__file__)
+SHOWN_ATTEMPTS = 200
 
 
 def start_attempts(transaction: Transaction, subjects: Sequence[Subject]) -> list[Attempt]:
@@ -127,7 +128,10 @@ def bury(transaction: Transaction, letter: DeadLetter) -> None:
 
 
 def read_lineage(transaction: Transaction, record_id: UUID, shard: int) -> dict[str, Any]:
-    """Everything that is known of one record; lists are empty and facts null where there is nothing."""
-    asked = {"record_id": record_id, "shard": shard}
+    """Everything that is known of one record; lists are empty and facts null where there is nothing.
+
+    Of events and attempts the newest SHOWN_ATTEMPTS; `attempts_left_off` says how many attempts came before those.
+    """
+    asked = {"record_id": record_id, "shard": shard, "limit": SHOWN_ATTEMPTS}
     ((lineage,),) = transaction.execute(QUERIES["read_lineage"], asked)
     return cast(dict[str, Any], lineage)
