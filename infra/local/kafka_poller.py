@@ -52,6 +52,8 @@ class KafkaPoller:
         self._announce = announce
         self._on_end = on_end
         self._lanes: Lanes = {}
+        self._in_use: Lanes = {}
+        self._lock = threading.Lock()
         self._committed: dict[TopicPartition, tuple[int, int]] = {}
         self._not_before_ms: dict[TopicPartition, int] = {}
         self._fetches = self._large_fetches = 0
@@ -63,9 +65,16 @@ class KafkaPoller:
         self._thread = threading.Thread(target=self._live, name=name, daemon=True)
         self._thread.start()
 
+    @property
+    def held(self) -> frozenset[TopicPartition]:
+        """The partitions that it reads, or may still commit."""
+        with self._lock:
+            return frozenset((*self._lanes, *self._in_use))
+
     def assign(self, lanes: Lanes) -> None:
-        """Read these partitions from now on."""
-        self._lanes = dict(lanes)
+        """Read these partitions from now on. Those of before are `held` until the thread has let go of them."""
+        with self._lock:
+            self._lanes = dict(lanes)
 
     def take_saturation(self) -> bool:
         """Tell whether fetching was the bottleneck since the last call."""
@@ -100,6 +109,8 @@ class KafkaPoller:
                     self.connected = False
                     consumer.close(autocommit=False, timeout_ms=1000)
             except (KafkaError, OSError) as error:
+                with self._lock:
+                    self._in_use = {}
                 self._say(
                     f"{self._source.logical_id}: Kafka: {type(error).__name__}, again in {delay_seconds:.1f} s"
                 )
@@ -126,7 +137,7 @@ class KafkaPoller:
         epochs: dict[TopicPartition, int] = {}
         received_at = 0.0
         while not self._stopping.is_set():
-            lanes = self._lanes
+            lanes = self._take_lanes()
             wanted = {partition: lane.epoch for partition, lane in lanes.items()}
             if wanted != epochs:
                 positions = self._seek(consumer, lanes, wanted)
@@ -152,7 +163,13 @@ class KafkaPoller:
             self._commit(consumer, lanes)
             if is_idle and not fetched:
                 self._stopping.wait(_IDLE_PAUSE_SECONDS)
-        self._commit(consumer, self._lanes)
+        self._commit(consumer, self._take_lanes())
+
+    def _take_lanes(self) -> Lanes:
+        """Let go of the partitions of before, for those that are assigned now."""
+        with self._lock:
+            self._in_use = self._lanes
+            return self._in_use
 
     def _seek(
         self, consumer: KafkaConsumer, lanes: Lanes, epochs: Mapping[TopicPartition, int]

@@ -17,7 +17,7 @@ from .invocation import Invokes
 from .kafka_discards import Discards
 from .kafka_lane import Lane
 from .kafka_poller import KafkaPoller
-from .kafka_scaling import Scaling
+from .kafka_pollers import KafkaPollers
 from .kafka_topics import KafkaTopic, KafkaTopics
 from .model import KafkaSource
 
@@ -64,7 +64,7 @@ class KafkaEventSource:
         self._has_looked = False
         self._earlier = Progress()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._pollers: list[KafkaPoller] = []
+        self._pollers = self._new_pollers()
         self._watch: asyncio.Task[None] | None = None
         # A pause takes as long as its batches; who resumes meanwhile waits.
         self._changing = asyncio.Lock()
@@ -75,7 +75,7 @@ class KafkaEventSource:
 
     @property
     def connected(self) -> bool:
-        return bool(self._pollers) and all(poller.connected for poller in self._pollers)
+        return self._pollers.connected
 
     @property
     def poller_count(self) -> int:
@@ -121,7 +121,7 @@ class KafkaEventSource:
 
     def _begin(self) -> None:
         self.state = "running"
-        self._scaling = Scaling(self.source.minimum_pollers, self.source.maximum_pollers)
+        self._pollers = self._new_pollers()
         self._watch = asyncio.get_running_loop().create_task(self._look_at_topics())
         self._watch.add_done_callback(self._task_ended)
 
@@ -136,12 +136,8 @@ class KafkaEventSource:
             _, unfinished = await asyncio.wait(self._tasks, timeout=timeout_seconds)
             for task in unfinished:
                 task.cancel()
-        pollers = list(self._pollers)
-        for poller in pollers:
-            poller.ask_to_stop()
-        await asyncio.to_thread(_join, pollers, timeout_seconds)
+        await self._pollers.stop(timeout_seconds)
         self._earlier = self.progress
-        self._pollers.clear()
         self._lanes.clear()
         self._present.clear()
         self._has_looked = False
@@ -165,8 +161,7 @@ class KafkaEventSource:
                 else:
                     trouble = ""
                     self._take_topics(found)
-                    self._scale()
-                    self._share_out()
+                    self._pollers.look({partition: self._lanes[partition] for partition in self._present})
                 await asyncio.sleep(_LOOK_SECONDS if self._lanes else _FIRST_LOOK_SECONDS)
         finally:
             await loop.run_in_executor(thread, topics.close)
@@ -204,25 +199,8 @@ class KafkaEventSource:
         task.add_done_callback(self._task_ended)
         self._tasks.add(task)
 
-    def _scale(self) -> None:
-        saturated = [poller.take_saturation() for poller in self._pollers]
-        wanted = self._scaling.look(is_saturated=any(saturated), partitions=len(self._present))
-        while len(self._pollers) < wanted:
-            poller = KafkaPoller(self.source, self._announce, self._poller_ended)
-            self._pollers.append(poller)
-            poller.start()
-        while len(self._pollers) > wanted:
-            self._pollers.pop().ask_to_stop()
-
-    def _share_out(self) -> None:
-        for index, poller in enumerate(self._pollers):
-            own = self._present[index :: len(self._pollers)]
-            poller.assign({partition: self._lanes[partition] for partition in own})
-
-    def _poller_ended(self, poller: KafkaPoller) -> None:
-        # One that was not asked to is replaced at the next look.
-        if poller in self._pollers:
-            self._pollers.remove(poller)
+    def _new_pollers(self) -> KafkaPollers:
+        return KafkaPollers(self.source, lambda on_end: KafkaPoller(self.source, self._announce, on_end))
 
     def _task_ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -240,8 +218,3 @@ class KafkaEventSource:
                 # It may come again at once.
                 await asyncio.sleep(_LOOK_SECONDS)
                 self._begin()
-
-
-def _join(pollers: list[KafkaPoller], timeout_seconds: float) -> None:
-    for poller in pollers:
-        poller.join(timeout_seconds)
