@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import uuid4
@@ -20,6 +21,8 @@ from infra.cli.target import DEFAULT, DataDir, running_system
 
 FUNCTION = "EraseFunction"
 PAGE = 50
+# Of one erasure: its receipt has to fit into an answer.
+ERASURE_RECORDS = 5_000
 # Calls in a row after which no fewer records are left: one may have been short of time, so many are no accident.
 IDLE_CALLS = 3
 
@@ -38,7 +41,12 @@ def erase(
     receipt: Annotated[str, typer.Option(help="Finish an erasure of before, and print its receipt.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say which records.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs: the receipt.")] = False,
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json", help="For programs: the receipt, or one after the other beyond 5,000 records."
+        ),
+    ] = False,
     data_dir: DataDir = DEFAULT,
 ) -> None:
     """Erase records for good: every version of the raw object, canonical rows, tokens, answers.
@@ -62,9 +70,11 @@ def erase(
         fail("--dry-run does not go with --receipt, which goes on with an erasure")
     client = lambda_client(running_system(data_dir))
     ground = {"case": case} if case else {}
+    unknown: list[str] = []
+    incomplete: list[str] = []
     try:
         if receipt:
-            erasure = call(client, FUNCTION, {"erasure_id": receipt})
+            erasures: Iterable[dict[str, Any]] = [call(client, FUNCTION, {"erasure_id": receipt})]
         else:
             chosen = list(record_ids or []) or _find(client, partner, _read_person(person), ground)
             if dry_run or not chosen:
@@ -72,22 +82,31 @@ def erase(
                 raise typer.Exit(0)
             if not yes:
                 typer.confirm(f"Erase {len(chosen):,} records for good?", abort=True, err=True)
-            erasure = _erase(client, chosen, ground)
+            erasures = erase_in_parts(client, chosen, ground)
+        for erasure in erasures:
+            if as_json:
+                print(json.dumps(erasure["receipt"], indent=2))
+            else:
+                _show(erasure)
+            unknown += erasure["unknown"]
+            incomplete += [] if erasure["receipt"]["complete"] else [erasure["erasure_id"]]
     except FunctionFailed as failed:
         fail(str(failed))
-    if as_json:
-        print(json.dumps(erasure["receipt"], indent=2))
-    else:
-        _show(erasure)
-    if erasure["unknown"]:
-        fail(f"{len(erasure['unknown'])} records are unknown: {', '.join(erasure['unknown'])}")
-    if not erasure["receipt"]["complete"]:
-        fail(f"not complete; go on with: exchange erase --receipt {erasure['erasure_id']}")
+    if unknown:
+        fail(f"{len(unknown)} records are unknown: {', '.join(unknown)}")
+    if incomplete:
+        fail(f"not complete; go on with: exchange erase --receipt {' and '.join(incomplete)}")
 
 
 def _find(client: Any, partner: str, person: dict[str, Any], ground: dict[str, str]) -> list[str]:
     asked = {"partner_id": partner, "person": person, "dry_run": True, **ground}
     return list(call(client, FUNCTION, asked)["record_ids"])
+
+
+def erase_in_parts(client: Any, record_ids: list[str], ground: dict[str, str]) -> Iterator[dict[str, Any]]:
+    """One erasure after the other, as large as the function takes them, each with its receipt."""
+    for begin in range(0, len(record_ids), ERASURE_RECORDS):
+        yield _erase(client, record_ids[begin : begin + ERASURE_RECORDS], ground)
 
 
 def _erase(client: Any, record_ids: list[str], ground: dict[str, str]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 import pytest
 from psycopg2 import errors
 
+from exchange.erasure.model import ERASURE_RECORDS
 from exchange.erasure.operating import operate
 from exchange.erasure.service import Eraser
 from exchange.errors import ContractViolation, DependencyUnavailable, RecordErased
@@ -39,11 +40,12 @@ from tests.integration.exchange.building import (
     kafka_event,
     submission,
 )
-from tests.integration.exchange.recovering import redriver
+from tests.integration.exchange.recovering import CANONICAL, redriver
 
 PERSON = SAM | {"family_name": "Zqerased"}
 BODY = body_of("2", "claim", "partnerA.v2", example("partnerA.v2", "claim"), PERSON)
 ROUTE = "/v2/ingest"
+LAMBDA_ANSWER_BYTES = 6 * 1024 * 1024
 
 
 class TokenizerThatThen(InProcessTokenizer):
@@ -169,6 +171,30 @@ def test_a_receipt_that_somebody_keeps_is_not_changed_by_erasing_again_what_is_g
         ("erased", "partnerA", record_id, "the-request-id", None),
         ("raw_deleted", "partnerA", record_id, "the-request-id", "TICKET-124"),
     ]
+
+
+def test_an_erasure_takes_as_many_records_as_its_receipt_can_name_and_no_more(exchange: Exchange) -> None:
+    record_id, erasure_id = submitted_and_canonical(exchange), str(uuid4())
+    # every table that there is, in numbers that no record has
+    most = dict.fromkeys((*CANONICAL, *MAY_REMAIN, "raw_object_manifest", "idempotency_keys"), 10**6)
+    fill = (
+        "INSERT INTO tombstones (record_id, erasure_id, partner_id, bucket, object_key, deleted_rows, raw_deleted_at)"
+        " SELECT gen_random_uuid(), %s, 'partnerA', 'b', 'k', %s, clock_timestamp() FROM generate_series(1, %s)"
+    )
+    exchange.rows(fill + " RETURNING 1", erasure_id, json.dumps(most), ERASURE_RECORDS - 1)
+    answer = erase(exchange, record_id, erasure_id=erasure_id)
+    assert (answer["erased"], answer["receipt"]["totals"]["records"]) == (1, ERASURE_RECORDS)
+    assert len(json.dumps(answer)) < LAMBDA_ANSWER_BYTES
+    # asked for again it is the same record; another one is one too many, and is not touched
+    assert erase(exchange, record_id, erasure_id=erasure_id)["erased"] == 0
+    another = submitted_and_canonical(exchange, "key-00000002")
+    with pytest.raises(ContractViolation, match="5,000 records at most"):
+        erase(exchange, another, erasure_id=erasure_id)
+    assert "canonical_records" in rows_about(exchange, another)
+    # what would have been too much for an answer
+    exchange.rows(fill + " RETURNING 1", erasure_id, json.dumps(most), 2 * ERASURE_RECORDS)
+    receipt = exchange.eraser().read_receipt(UUID(erasure_id))
+    assert len(json.dumps(receipt)) > LAMBDA_ANSWER_BYTES
 
 
 def test_the_receipt_s_hash_is_over_what_it_says(exchange: Exchange) -> None:

@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+import json
+from collections import Counter
+from io import BytesIO
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 import pytest
 from typer.testing import CliRunner
 
+from infra.cli.commands.erase import erase_in_parts
 from infra.cli.main import app
 
 
@@ -22,3 +28,27 @@ def test_what_contradicts_itself_erases_nothing(options: list[str], reason: str,
     ended = CliRunner().invoke(app, ["erase", "--data-dir", str(tmp_path), *options])
     assert ended.exit_code == 1
     assert ended.stderr.startswith(f"error: {reason}")
+
+
+class EraseFunction:
+    """Erases everything that it is asked to; keeps how many records each erasure had."""
+
+    def __init__(self) -> None:
+        self.records: Counter[str] = Counter()
+        self.cases: set[str] = set()
+
+    def invoke(self, FunctionName: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803 - boto3's names
+        event = json.loads(Payload)
+        self.records[event["erasure_id"]] += len(event["record_ids"])
+        self.cases.add(event["case"])
+        answer = {"already_erased": [], "unknown": [], "remaining": 0, "erasure_id": event["erasure_id"]}
+        return {"Payload": BytesIO(json.dumps(answer).encode())}
+
+
+def test_more_records_than_an_erasure_has_are_erased_in_several() -> None:
+    function = EraseFunction()
+    erasures = list(
+        erase_in_parts(function, [str(UUID(int=n)) for n in range(12_001)], {"case": "TICKET-123"})
+    )
+    assert [function.records[erasure["erasure_id"]] for erasure in erasures] == [5_000, 5_000, 2_001]
+    assert (len(function.records), function.cases) == (3, {"TICKET-123"})

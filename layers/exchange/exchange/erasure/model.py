@@ -13,6 +13,8 @@ from uuid import UUID
 from exchange.platform.strict_json import canonical_json
 
 TOPIC_HORIZON_DAYS = 7
+# A receipt names each record in up to 600 bytes, and Lambda answers with 6 MB at most.
+ERASURE_RECORDS = 5_000
 # A client that got no answer sends again within a day: its first object may lie under an earlier hour.
 RETRY_HORIZON = timedelta(hours=24)
 STATEMENT = (

@@ -92,6 +92,11 @@ SELECT record_id FROM patient_tokens JOIN canonical_records USING (record_id)
 WHERE partner_id = %(partner_id)s AND profile = %(profile)s AND token = ANY (%(tokens)s)
 GROUP BY record_id ORDER BY record_id;
 
+-- name: count_others
+-- How full an erasure is; what is asked for again counts once.
+SELECT count(*) FROM tombstones
+WHERE erasure_id = %(erasure_id)s::uuid AND record_id <> ALL (%(record_ids)s::uuid[]);
+
 -- name: read_erasure
 -- What a receipt is computed from: stored, not remembered.
 SELECT record_id, partner_id, deleted_rows, deleted_object_versions, erased_at, raw_deleted_at

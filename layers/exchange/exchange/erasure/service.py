@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from exchange.erasure import store
-from exchange.erasure.model import PendingErasure, receipt_of
+from exchange.erasure.model import ERASURE_RECORDS, PendingErasure, receipt_of
 from exchange.errors import ContractViolation
 from exchange.platform.db import Database, database
 from exchange.platform.functions import tokenize_function
@@ -85,8 +85,16 @@ class Eraser:
         """Erase until `deadline` (time.monotonic). Safe to repeat, with the same `erasure_id` or another.
 
         A record that was erased before keeps its tombstone; its raw object is looked for again, as it may have come
-        back by hand. `case_ref` is the ground, a ticket's number, for the audit log.
+        back by hand. `case_ref` is the ground, a ticket's number, for the audit log. Raises ContractViolation, with
+        nothing erased, when the erasure would have more records than its receipt can name.
         """
+        with self._database.transaction() as transaction:
+            others = store.count_others(transaction, erasure_id, record_ids)
+        if others + len(record_ids) > ERASURE_RECORDS:
+            reason = (
+                f"an erasure has {ERASURE_RECORDS:,} records at most, or its receipt could not be answered"
+            )
+            raise ContractViolation(f"{reason}: begin another one for the rest", field="$")
         outcomes: dict[str, list[UUID]] = {"erased": [], "repeated": [], "already_erased": [], "unknown": []}
         for record_id in record_ids:
             if time.monotonic() > deadline:

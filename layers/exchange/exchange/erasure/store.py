@@ -89,6 +89,13 @@ def partner_exists(transaction: Transaction, partner_id: str) -> bool:
     return bool(count)
 
 
+def count_others(transaction: Transaction, erasure_id: UUID, record_ids: Sequence[UUID]) -> int:
+    """How many records an erasure has beside these."""
+    asked = {"erasure_id": erasure_id, "record_ids": list(record_ids)}
+    ((count,),) = transaction.execute(QUERIES["count_others"], asked)
+    return int(count)
+
+
 def read_erasure(transaction: Transaction, erasure_id: UUID) -> list[ErasedRecord]:
     """The tombstones of one erasure."""
     return [
