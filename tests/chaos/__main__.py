@@ -8,7 +8,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -20,20 +20,25 @@ from tests.chaos.report import describe, markdown_line, show
 
 
 async def run(
-    faults: Sequence[Fault], records: int, experiment: Experiment, screen: Screen, table: Path | None
+    faults: Sequence[Fault],
+    records: int,
+    begin: Callable[[int], Experiment],
+    screen: Screen,
+    table: Path | None,
 ) -> list[Outcome]:
+    """A system for each fault: what one leaves behind, and a broker whose log grows, change nothing for the next."""
     outcomes: list[Outcome] = []
-    async with experiment:
-        for fault in faults:
-            with screen.phase(fault.name[0].upper() + fault.name[1:]), screen.bars() as bars:
-                bars.add("answered", records)
+    for number, fault in enumerate(faults):
+        with screen.phase(fault.name[0].upper() + fault.name[1:]), screen.bars() as bars:
+            bars.add("answered", records)
+            async with begin(number) as experiment:
                 outcome = await experiment.suffer(fault, records, lambda: bars.advance("answered"))
-            outcomes.append(outcome)
-            if table is not None:
-                with table.open("a", encoding="utf-8") as lines:
-                    lines.write(markdown_line(outcome))
-            for line in describe(outcome) or ["survived"]:
-                screen.console.print(f"   {line}")
+        outcomes.append(outcome)
+        if table is not None:
+            with table.open("a", encoding="utf-8") as lines:
+                lines.write(markdown_line(outcome))
+        for line in describe(outcome) or ["survived"]:
+            screen.console.print(f"   {line}")
     return outcomes
 
 
@@ -58,8 +63,11 @@ def main() -> int:
     screen.console.print(
         f"{len(faults)} faults, {options.records:,} records each, seed {options.seed}, in {data_dir}"
     )
-    experiment = Experiment(data_dir, seed=options.seed, is_impatient=options.brief)
-    outcomes = asyncio.run(run(faults, options.records, experiment, screen, options.table))
+
+    def begin(number: int) -> Experiment:
+        return Experiment(data_dir / str(number + 1), seed=options.seed + number, is_impatient=options.brief)
+
+    outcomes = asyncio.run(run(faults, options.records, begin, screen, options.table))
     screen.console.print()
     show(screen.console, outcomes)
     failed = [outcome for outcome in outcomes if not outcome.holds]
