@@ -114,7 +114,7 @@ sam-build: $(SAM)/.installed  ## sam build (ENVIRONMENT=prod for a deployment)
 bench-sam: install $(SAM)/.installed  ## The runner beside sam local start-api, as ratios; needs Docker
 	@PYTHONPATH=layers/exchange:. $(BIN)/python -m tests.bench.start_api
 
-chaos: install  ## Break everything under load; nothing may be lost or doubled (hours; see docs/failure-tests.md)
+chaos: install  ## Break everything under load; nothing may be lost or doubled (an hour; see docs/failure-tests.md)
 	@PYTHONPATH=layers/exchange:. $(BIN)/python -m tests.chaos $(CHAOS)
 
 bench: install  ## Figures as ratios against a bare limit measured beside them

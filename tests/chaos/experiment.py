@@ -137,6 +137,8 @@ class Experiment:
                 on_answer()
             tally.add(posting, answer)
 
+        # Events leave from the beginning on, as in a system that is older than a minute.
+        await self._fire_schedule()
         async with Clients(self.system.addresses.ingest, CONNECTIONS) as clients:
             # A sixth before, so that the fault meets a system at work, a sixth when it is over.
             sixth = records // 6
@@ -158,9 +160,11 @@ class Experiment:
                 fault, tally, clients, hear, began=began, stalled_after_seconds=stalled_after_seconds
             )
             repeated = await post_again(clients, tally.told())
-            recovery = await asyncio.to_thread(
-                recovery_seconds, self._observation, told, self._injector.last_at
-            )
+            recovery = None
+            if self._injector.last_at:
+                recovery = await asyncio.to_thread(
+                    recovery_seconds, self._observation, told, self._injector.last_at
+                )
         accepted = tally.accepted_ids()
         held = await asyncio.to_thread(self._observation.hold, accepted)
         accepted_before, self._accepted = self._accepted, self._accepted | set(accepted)

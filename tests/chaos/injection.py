@@ -64,6 +64,7 @@ class Injector:
         self._left = {rule: rule.times for rule in rules}
         self._next_at = dict.fromkeys(rules, 0.0)
         self.injected = 0
+        self.last_at = 0.0
 
     def disarm(self) -> None:
         self._left = {}
