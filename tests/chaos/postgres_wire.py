@@ -14,7 +14,7 @@ SSL_REQUEST, GSS_REQUEST = 80877103, 80877104
 # What a transaction has to hold to be known; the first that fits names it.
 STEPS = (
     (b"INSERT INTO idempotency_keys", Step.INGEST_COMMIT),
-    (b"UPDATE outbox_events SET published_at", Step.MARK_COMMIT),
+    (b"UPDATE outbox_events AS event", Step.MARK_COMMIT),
     (b"INSERT INTO canonical_records", Step.CANONICAL_COMMIT),
     (b"INSERT INTO processing_stage_state", Step.ATTEMPT_COMMIT),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,8 +11,9 @@ from hypothesis import strategies as st
 from kafka.protocol.metadata import MetadataResponse
 from kafka.protocol.producer import ProduceRequest, ProduceResponse
 
+import exchange
 from tests.chaos.kafka_wire import KafkaWire, refuse_produce
-from tests.chaos.postgres_wire import PostgresWire
+from tests.chaos.postgres_wire import STEPS, PostgresWire
 from tests.chaos.s3_wire import S3Wire
 from tests.chaos.steps import Passage, Step, Wire
 
@@ -81,7 +83,7 @@ def greeted() -> PostgresWire:
             [b"BEGIN; INSERT INTO canonical_records", b"UPDATE processing_stage_state", b"COMMIT"],
             Step.CANONICAL_COMMIT,
         ),
-        ([b"BEGIN; SELECT", b"UPDATE outbox_events SET published_at = now(); COMMIT"], Step.MARK_COMMIT),
+        ([b"BEGIN; SELECT", b"UPDATE outbox_events AS event SET attempts = 1; COMMIT"], Step.MARK_COMMIT),
         ([b"BEGIN; SELECT 1", b"COMMIT"], None),
         ([b"BEGIN; INSERT INTO canonical_records", b"ROLLBACK"], None),
     ],
@@ -146,3 +148,8 @@ def test_kafka_answers_are_known_by_their_number_and_not_by_their_order() -> Non
         Step.PRODUCE,
         Step.FETCH,
     ]
+
+
+def test_what_a_step_is_known_by_is_what_the_exchange_says() -> None:
+    said = b"".join(queries.read_bytes() for queries in Path(exchange.__file__).parent.glob("*/queries.sql"))
+    assert [sign for sign, _ in STEPS if sign not in said] == []
