@@ -118,7 +118,8 @@ class Topic:
     def _discard(self) -> None:
         producer, self._producer = self._producer, None
         if producer is not None:
-            # Within this nothing is pending any more, by the delivery time-out. While something is, close() raises and
-            # leaves its thread, which would go on sending (kafka-python 3.0.12).
+            # While something is pending, close() alone raises and leaves its thread, which would go on sending, and no
+            # time-out says when nothing is. There is no public way (kafka-python 3.0.12); a test looks for the thread.
+            producer._sender.force_close()
             with suppress(KafkaError):
                 producer.close(timeout=self._timeout_seconds)

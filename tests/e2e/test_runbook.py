@@ -212,7 +212,7 @@ def test_a_record_that_stands_still_is_found_among_the_attempts_of_the_day(runni
         f" VALUES ({stands}, 'record.ingested.v2', 0, 4711)"
     )
     try:
-        assert [row[:3] for row in running.rows(query)] == [(record_id, "running", 2)]
+        assert [(str(row[0]), *row[1:3]) for row in running.rows(query)] == [(record_id, "running", 2)]
         plan = "\n".join(line for (line,) in running.rows(f"SET enable_seqscan = off; EXPLAIN {query}"))
         assert "processing_attempts_by_time" in plan
         assert "processing_stage_state_pkey" in plan
