@@ -15,7 +15,6 @@ from exchange.intake.model import Submission, record_ingested
 from exchange.partners.service import PartnerRegistry
 from exchange.platform.db import Transaction
 from exchange.platform.listing import PAGE_KEYS, ListedPage, Listing
-from exchange.platform.objects import Objects
 from exchange.recovery.describing import Describer
 from exchange.recovery.jobs import RESERVE_SECONDS, resume
 from exchange.recovery.operating import operate_reconcile
@@ -49,8 +48,8 @@ BODY = body_of("2", "encounter", "partnerA.v2", example("partnerA.v2", "encounte
 REQUEST = http_request(BODY, key="key-of-a-client", route="/v2/ingest")
 
 
-def submit(exchange: Exchange, *, objects: Objects | None = None) -> str:
-    receipt = exchange.intake(objects=objects).submit(REQUEST, Context())  # type: ignore[arg-type]
+def submit(exchange: Exchange) -> str:
+    receipt = exchange.intake().submit(REQUEST, Context())  # type: ignore[arg-type]
     return receipt.record_id
 
 
@@ -78,8 +77,12 @@ def crash_before_commit(exchange: Exchange) -> None:
     def crash() -> None:
         raise Crashed
 
+    database = exchange.connect_as("exchange_ingest")
+    intake = exchange.intake(database=database, objects=ObjectsThatThen(exchange.store(), crash))
     with pytest.raises(Crashed):
-        submit(exchange, objects=ObjectsThatThen(exchange.store(), crash))
+        intake.submit(REQUEST, Context())  # type: ignore[arg-type]
+    # A process takes its connection with it, and with that its locks.
+    database.close()
 
 
 def after_a_crash_between_put_and_commit(exchange: Exchange) -> None:
