@@ -116,7 +116,8 @@ def redrive_dead_letters(
     if len(chosen) != 1:
         fail("say which: numbers, --reason or --all")
     asked = {"action": "redrive", **chosen, **({"case": case} if case else {})}
-    report = _ask(data_dir, asked | {"dry_run": True})
+    # A look sees a page through, raw objects among it; whoever goes on needs the count and the moment alone.
+    report = _ask(data_dir, asked | {"dry_run": True} | ({} if dry_run else {"limit": 1}))
     if not dry_run:
         report = _redrive(data_dir, asked, report, rate_per_sec)
     if as_json:

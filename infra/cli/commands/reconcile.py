@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -13,16 +12,8 @@ from infra.cli.failure import fail
 from infra.cli.lambda_client import FunctionFailed, call, lambda_client
 from infra.cli.moments import read_moment
 from infra.cli.recovery import screen
-from infra.cli.recovery.options import (
-    FIRST_PAUSE_SECONDS,
-    LONGEST_PAUSE_SECONDS,
-    AsJson,
-    Job,
-    Prefix,
-    Shards,
-    Source,
-    require_shards,
-)
+from infra.cli.recovery.looks import looks
+from infra.cli.recovery.options import AsJson, Job, Prefix, Shards, Source, require_shards
 from infra.cli.recovery.shards import Fleet, total
 from infra.cli.target import DEFAULT, DataDir, running_system
 
@@ -106,17 +97,11 @@ def _reconcile(client: Any, request: dict[str, Any], job_id: str, wait_seconds: 
     for name, number in known.items():
         if name.startswith("repaired"):
             counts[name] = counts.get(name, 0) + number
-    deadline = time.monotonic() + wait_seconds
-    pause = FIRST_PAUSE_SECONDS
-    while True:
+    for _ in looks(wait_seconds):
         open_findings = call(client, FUNCTION, again)["open_findings"]
         # Only what was mended can change by waiting.
-        if not counts.get("repaired") or not open_findings or time.monotonic() + pause > deadline:
+        if not counts.get("repaired") or not open_findings or set(open_findings) == {"dead_lettered"}:
             break
-        if set(open_findings) == {"dead_lettered"}:
-            break
-        time.sleep(pause)
-        pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
     return {
         "job_id": job_id,
         "counts": counts,

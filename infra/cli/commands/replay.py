@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -13,16 +12,8 @@ from infra.cli.failure import fail
 from infra.cli.lambda_client import FunctionFailed, call, lambda_client
 from infra.cli.moments import read_moment
 from infra.cli.recovery import screen
-from infra.cli.recovery.options import (
-    FIRST_PAUSE_SECONDS,
-    LONGEST_PAUSE_SECONDS,
-    AsJson,
-    Job,
-    Prefix,
-    Shards,
-    Source,
-    require_shards,
-)
+from infra.cli.recovery.looks import looks
+from infra.cli.recovery.options import AsJson, Job, Prefix, Shards, Source, require_shards
 from infra.cli.recovery.shards import Fleet, ShardRun, total
 from infra.cli.target import DEFAULT, DataDir, running_system
 
@@ -137,15 +128,10 @@ def _show(title: str, job_id: str, runs: list[ShardRun], names: tuple[str, ...])
 
 def _verify(client: Any, request: dict[str, Any], wait_seconds: float, *, as_json: bool) -> dict[str, Any]:
     """Looks again while records are missing, up to `wait_seconds`: what was just emitted is still under way."""
-    deadline = time.monotonic() + wait_seconds
-    pause = FIRST_PAUSE_SECONDS
-    while True:
+    for _ in looks(wait_seconds):
         report = _run_job(client, {**request, "mode": "verify"}, "", as_json=True)
-        late = time.monotonic() + pause > deadline
-        if not report["counts"].get("missing") or late or _has_failed({"verify": report}):
+        if not report["counts"].get("missing") or _has_failed({"verify": report}):
             break
-        time.sleep(pause)
-        pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
     if not as_json:
         runs = [ShardRun(**run) for run in report["shards"]]
         _show("verify", report["job_id"], runs, COUNTED)

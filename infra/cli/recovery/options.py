@@ -9,9 +9,6 @@ import typer
 from infra.cli.failure import fail
 
 SHARDS = (1, 2, 4, 8, 16)
-# What was just emitted is under way: how soon somebody who waits for it looks again, and how seldom at last.
-FIRST_PAUSE_SECONDS = 0.5
-LONGEST_PAUSE_SECONDS = 8.0
 
 Source = Annotated[str, typer.Option(help="Of this source only.")]
 Prefix = Annotated[str, typer.Option(help="Objects whose key begins so.")]
