@@ -3,7 +3,7 @@
 A file is a sequence of
 
     -- name: take_shards
-    -- One line saying why this statement exists.
+    -- Why this statement exists, in a line or a few; Postgres is not told.
     SELECT …
 """
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-_STATEMENT = re.compile(r"^-- name: (\w+)\n-- (.+)\n", re.MULTILINE)
+_STATEMENT = re.compile(r"^-- name: (\w+)\n((?:-- .+\n)+)", re.MULTILINE)
 
 
 def load_queries(beside: str) -> dict[str, str]:
