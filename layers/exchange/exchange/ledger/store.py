@@ -6,12 +6,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 from uuid import UUID
 
-from exchange.ledger.model import (
-    Attempt,
-    DeadLetter,
-    Standing,
-    Subject,
-)
+from exchange.ledger.model import Attempt, DeadLetter, Standing, Subject
 from exchange.outbox.model import OutboxEvent
 from exchange.platform.db import Transaction
 from exchange.platform.environment import environment_id

@@ -21,7 +21,7 @@ from exchange.errors import ExchangeError
 # fmt: off
 ALLOWED_KEYS = frozenset({
     "level", "message", "timestamp", "service", "request_id", "correlation_id", "record_id", "event_id",
-    "partner_id", "route", "method", "status", "code", "stage", "duration_ms", "topic", "partition",
+    "partner_id", "route", "method", "status", "code", "stage", "topic", "partition",
     "offset", "batch_size", "canonical", "dead_letters", "retried", "published", "failed", "pruned",
     "backlog", "oldest_age_seconds", "redriven", "refused", "erasure_id", "erased", "error_type",
     "frames", "function", "reason",
