@@ -41,6 +41,16 @@ def started(*arguments: str | Path) -> subprocess.Popen[str]:
     )
 
 
+def interrupt_start(*arguments: str | Path) -> tuple[int, str, list[psutil.Process]]:
+    """Ctrl-C as soon as it has started something: its exit code, what it printed, and what of its family is left."""
+    with started(*arguments) as running:
+        while len(family := family_of(running.pid)) < 2:
+            time.sleep(0.01)
+        running.send_signal(signal.SIGINT)
+        output, _ = running.communicate(timeout=60)
+    return running.returncode, output, still_alive(family)
+
+
 class Terminal:
     """A command in a terminal of 80 columns, from the outside."""
 

@@ -16,7 +16,14 @@ import pytest
 import requests
 
 from infra.cli.addresses import Addresses
-from tests.e2e.exchange_command import family_of, on_a_terminal, run_exchange, started, still_alive
+from tests.e2e.exchange_command import (
+    family_of,
+    interrupt_start,
+    on_a_terminal,
+    run_exchange,
+    started,
+    still_alive,
+)
 
 BODY: dict[str, Any] = {
     "source": "hospital-a",
@@ -242,13 +249,9 @@ def test_ctrl_c_stops_an_exchange_in_front_and_everything_it_started(tmp_path: P
 
 
 def test_ctrl_c_during_the_start_leaves_nothing_either(tmp_path: Path) -> None:
-    with started("up", "--any-ports", "--broker-storage=memory", "--data-dir", tmp_path) as running:
-        family = family_of(running.pid)
-        while len(family) < 2:
-            time.sleep(0.01)
-            family = family_of(running.pid)
-        running.send_signal(signal.SIGINT)
-        output, _ = running.communicate(timeout=60)
-    assert running.returncode == 1
+    exit_code, output, left = interrupt_start(
+        *("up", "--any-ports", "--broker-storage=memory", "--data-dir", tmp_path)
+    )
+    assert exit_code == 1
     assert "Stopped before it was ready" in output
-    assert not still_alive(family)
+    assert not left

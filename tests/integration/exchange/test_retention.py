@@ -44,6 +44,15 @@ def old_and_new(exchange: Exchange, *hours: str, source: str = "hospital-a") -> 
     return made
 
 
+def know_object(exchange: Exchange, key: str) -> None:
+    """The manifest's row of the object under `key`: it was accepted."""
+    exchange.rows(
+        "INSERT INTO raw_object_manifest VALUES (%s, 'partnerA', 'hospital-a', 'r', 'encounter', 'h', 'b', %s, %s, 1,"
+        " 'c', now())",
+        *(key.rpartition("/")[2].removesuffix(".json"), key, "0" * 64),
+    )
+
+
 @pytest.mark.parametrize("versioned", [False, True], ids=["a plain bucket", "a versioned bucket"])
 def test_raw_objects_go_when_their_partner_s_time_is_over(
     exchange: Exchange, s3_client: Any, versioned: bool
@@ -68,11 +77,7 @@ def test_a_record_whose_raw_object_went_keeps_its_rows_and_says_so(exchange: Exc
     record = submission("key-00000001")
     exchange.put(record)
     exchange.normalizer().normalize(kafka_event(exchange.event(record)))
-    exchange.rows(
-        "INSERT INTO raw_object_manifest VALUES (%s, 'partnerA', 'hospital-a', 'r', 'encounter', 'h', 'b', 'k', %s,"
-        " 1, 'c', now())",
-        *(record.record_id, "0" * 64),
-    )
+    know_object(exchange, record.object_key)
     retain(exchange, now=NOW + timedelta(days=4000))
     assert keys(exchange) == []
     assert exchange.rows("SELECT raw_deleted_at IS NOT NULL FROM raw_object_manifest") == [(True,)]
@@ -86,11 +91,7 @@ def test_what_was_accepted_and_is_not_canonical_keeps_its_object_however_old(exc
     finished, unfinished = submission("key-00000001"), submission("key-00000002")
     for record in (finished, unfinished):
         exchange.put(record)
-        exchange.rows(
-            "INSERT INTO raw_object_manifest VALUES (%s, 'partnerA', 'hospital-a', 'r', 'encounter', 'h', 'b', %s,"
-            " %s, 1, 'c', now())",
-            *(record.record_id, record.object_key, "0" * 64),
-        )
+        know_object(exchange, record.object_key)
     exchange.normalizer().normalize(kafka_event(exchange.event(finished)))
     much_later = NOW + timedelta(days=4000)
     report = retain(exchange, now=much_later)
@@ -106,11 +107,7 @@ def test_more_objects_than_a_page_go_around_those_that_stay(exchange: Exchange) 
     hour = "2026-09-01T00"
     made = old_and_new(exchange, *[hour] * (DELETE_PAGE + 50))
     stays = sorted(made)[10]
-    exchange.rows(
-        "INSERT INTO raw_object_manifest VALUES (%s, 'partnerA', 'hospital-a', 'r', 'encounter', 'h', 'b', 'k', %s, 1,"
-        " 'c', now())",
-        *(stays.rpartition("/")[2].removesuffix(".json"), "0" * 64),
-    )
+    know_object(exchange, stays)
     report = retain(exchange, now=NOW + timedelta(days=4000))
     assert (report.raw_object_versions, report.raw_object_versions_overdue) == (DELETE_PAGE + 49, 1)
     assert keys(exchange) == [stays]
