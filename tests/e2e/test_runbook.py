@@ -224,7 +224,7 @@ def test_a_record_that_stands_still_is_found_among_the_attempts_of_the_day(runni
             f" WHERE record_id = '{record_id}'"
         )
         shown = run_exchange("lineage", record_id, "--data-dir", running.data_dir).stdout
-        assert "51 attempts before these are left off" in shown
+        assert "Attempts before these, left off: 51" in shown
     finally:
         for table in ("processing_stage_state", "processing_attempts"):
             running.execute(f"DELETE FROM {table} WHERE record_id = '{record_id}'")

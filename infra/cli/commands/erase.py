@@ -81,7 +81,7 @@ def erase(
                 print("\n".join(chosen) if chosen else "No record is found.")
                 raise typer.Exit(0)
             if not yes:
-                typer.confirm(f"Erase {len(chosen):,} records for good?", abort=True, err=True)
+                typer.confirm(f"Records to erase for good: {len(chosen):,}. Go on?", abort=True, err=True)
             erasures = erase_in_parts(client, chosen, ground)
         for erasure in erasures:
             if as_json:
@@ -93,7 +93,7 @@ def erase(
     except FunctionFailed as failed:
         fail(str(failed))
     if unknown:
-        fail(f"{len(unknown)} records are unknown: {', '.join(unknown)}")
+        fail(f"unknown records: {', '.join(unknown)}")
     if incomplete:
         fail(f"not complete; go on with: exchange erase --receipt {' and '.join(incomplete)}")
 
@@ -172,7 +172,7 @@ def _show(erasure: dict[str, Any]) -> None:
             ],
         )
     )
-    screen.print(f"\nErasure {receipt['erasure_id']}: {totals['records']:,} records")
+    screen.print(f"\nErasure {receipt['erasure_id']}, records: {totals['records']:,}")
     for record_id in erasure["already_erased"]:
         screen.print(f"erased before: {record_id}")
     screen.print(receipt["statement"])

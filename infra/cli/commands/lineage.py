@@ -59,7 +59,7 @@ def _show(found: dict[str, Any]) -> None:
     if found["attempts"]:
         left_off = found["attempts_left_off"]
         heads = ("ATTEMPT", "state", "error", "started", "finished", "topic", "offset")
-        screen.print(f"\n{left_off:,} attempts before these are left off" if left_off else "")
+        screen.print(f"\nAttempts before these, left off: {left_off:,}" if left_off else "")
         screen.print(
             table(
                 heads,

@@ -143,7 +143,7 @@ def _show(report: dict[str, Any]) -> None:
         if not run["done"]:
             out.print(f"shard {run['shard']} failed: {run['error']}")
     waiting = sum(report["open_findings"].values())
-    out.print(f"{waiting:,} findings are open" if waiting else "Bucket and tables agree.")
+    out.print(f"Open findings: {waiting:,}" if waiting else "Bucket and tables agree.")
 
 
 def _row(report: dict[str, Any], kind: str) -> tuple[Any, ...]:
