@@ -26,13 +26,14 @@ class StartFailed(Exception):
 
 
 class BackgroundSystem:
-    """`exchange up` with its screen in DATA_DIR/logs/exchange.log."""
+    """`exchange up` with its screen in DATA_DIR/logs/exchange.log; the functions' lines stay in logs of their own."""
 
     def __init__(self, data_dir: Path, options: Sequence[str], *, dies_with_us: bool) -> None:
         self.data_dir = data_dir
         self.log = data_dir / "logs" / LOG_NAME
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "infra.cli.main", "up", "--data-dir", str(data_dir), *options]
+        up = [sys.executable, "-m", "infra.cli.main", "up", "--quiet"]
+        command = [*up, "--data-dir", str(data_dir), *options]
         with self.log.open("ab") as log:
             self._start_of_log = log.tell()
             self._process = subprocess.Popen(

@@ -38,6 +38,12 @@ class Journal:
         self._stamped_ms, self._stamp = 0, ""
         self._flush: asyncio.TimerHandle | None = None
 
+    def begin(self, function_name: str) -> None:
+        """The function's file is there from now on: readers find it by that, and follow who has not printed yet."""
+        if function_name not in self._files:
+            path = self._path(function_name)
+            self._files[function_name] = path.open("a", encoding="utf-8", errors="replace")
+
     def record(self, function_name: str, request_id: str, line: str, *, on_screen: bool = True) -> None:
         """Write one line of a function; `on_screen` False for lines that are for machines."""
         # awslambdaric joins the lines of a traceback by carriage returns, for CloudWatch.
@@ -60,12 +66,12 @@ class Journal:
             self._flush.cancel()
             self._flush = None
         for function_name, lines in self._for_files.items():
-            path = self._folder / f"{function_name}.log"
-            file = self._files.get(function_name) or self._open(function_name, path)
+            self.begin(function_name)
+            file = self._files[function_name]
             file.write("\n".join(lines) + "\n")
             file.flush()
             if os.fstat(file.fileno()).st_size >= self._maximum_bytes:
-                self._rotate(function_name, path, file)
+                self._rotate(function_name)
         self._for_files.clear()
         if self._screen is not None and self._for_screen:
             self._screen.write("\n".join(self._for_screen) + "\n")
@@ -78,18 +84,17 @@ class Journal:
             file.close()
         self._files.clear()
 
-    def _open(self, function_name: str, path: Path) -> TextIO:
-        file = self._files[function_name] = path.open("a", encoding="utf-8", errors="replace")
-        return file
+    def _path(self, function_name: str) -> Path:
+        return self._folder / f"{function_name}.log"
 
-    def _rotate(self, function_name: str, path: Path, file: TextIO) -> None:
+    def _rotate(self, function_name: str) -> None:
+        path, file = self._path(function_name), self._files.pop(function_name)
         # Ours may have been removed, or rotated by another runner that writes here: its new one is not old.
         with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(file.fileno()), path.stat()):
                 path.replace(f"{path}.1")
         file.close()
-        # At once, since readers find a function by its file.
-        self._open(function_name, path)
+        self.begin(function_name)
 
     def _flush_soon(self) -> None:
         if self._flush is None:
@@ -119,6 +124,7 @@ class FunctionLog:
         self._journal = journal
         self._function_name = function_name
         self._count = count
+        journal.begin(function_name)
 
     def record(self, request_id: str, line: str) -> None:
         is_metric = line.startswith("{") and '"_aws"' in line and self._count(self._function_name, line)

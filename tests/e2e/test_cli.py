@@ -88,6 +88,21 @@ def test_status_on_a_terminal_is_looked_at_again_until_ctrl_c(data_dir: Path, ad
     assert terminal.exit_code == 0
 
 
+def test_a_function_that_nobody_called_has_no_lines_and_is_known(data_dir: Path) -> None:
+    shown = run_exchange("logs", "erase", "--data-dir", data_dir)
+    assert (shown.returncode, shown.stdout) == (0, "")
+
+
+def test_the_screen_of_a_detached_system_keeps_no_second_copy_of_the_functions_lines(
+    data_dir: Path, addresses: Addresses
+) -> None:
+    requests.get(f"{addresses.ingest}/healthz", timeout=30).raise_for_status()
+    assert "START RequestId" in run_exchange("logs", "ingest", "--data-dir", data_dir).stdout
+    screen = (data_dir / "logs" / "exchange.log").read_text()
+    assert "The exchange is ready." in screen
+    assert "RequestId" not in screen
+
+
 def test_a_service_that_was_killed_shows_its_restart(data_dir: Path) -> None:
     def s3() -> dict[str, Any]:
         return next(service for service in read_status(data_dir)["services"] if service["name"] == "s3")

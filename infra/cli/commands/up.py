@@ -55,7 +55,7 @@ def up(
         ),
     ] = "s3",
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Keep the functions' lines off the screen.")
+        bool, typer.Option("--quiet", "-q", help="Keep the functions' lines off the screen; --detach does.")
     ] = False,
     watch: Annotated[
         bool,
@@ -81,7 +81,7 @@ def up(
             f" choose another with {PORT_FLAGS[name]}, or free ones with --any-ports"
         )
     if detach:
-        options = _options(ports, broker_storage, quiet, build_dir) + ["--watch"] * watch
+        options = _options(ports, broker_storage, build_dir) + ["--watch"] * watch
         _start_detached(data_dir, options)
     else:
         _run(data_dir, ports, broker_storage, quiet=quiet, watch=watch, build_dir=build_dir)
@@ -160,14 +160,13 @@ def _run(
     raise typer.Exit(0 if was_ready else 1)
 
 
-def _options(ports: Ports, broker_storage: str, quiet: bool, build_dir: Path | None) -> list[str]:
+def _options(ports: Ports, broker_storage: str, build_dir: Path | None) -> list[str]:
     if ports == Ports.any():
         options = ["--any-ports"]
     else:
         chosen = {field.name: getattr(ports, field.name) for field in fields(ports)}
         options = [f"{flag}={chosen[name]}" for name, flag in PORT_FLAGS.items()]
     options.append(f"--broker-storage={broker_storage}")
-    options += ["--quiet"] if quiet else []
     options += [f"--build-dir={build_dir}"] if build_dir else []
     return options
 

@@ -25,7 +25,7 @@ def own_system(
     """
     parent.mkdir(parents=True, exist_ok=True)
     data_dir = Path(tempfile.mkdtemp(prefix="demo-", dir=parent))
-    options = ["--any-ports", "--quiet", f"--broker-storage={broker_storage}"]
+    options = ["--any-ports", f"--broker-storage={broker_storage}"]
     if build_dir is not None:
         options.append(f"--build-dir={build_dir}")
     system: BackgroundSystem | None = None

@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from infra.local.journal import Journal
+from infra.local.journal import FunctionLog, Journal
 
 
 def write(journal: Journal, *lines: str) -> None:
@@ -14,6 +14,20 @@ def write(journal: Journal, *lines: str) -> None:
 
 def texts(path: Path) -> list[str]:
     return [line.split("\t")[2] for line in path.read_text().splitlines()]
+
+
+def test_a_function_that_has_printed_nothing_has_a_log_all_the_same(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        journal = Journal(tmp_path, None)
+        FunctionLog(journal, "F", lambda name, line: False)
+        assert texts(tmp_path / "F.log") == []
+        write(journal, "a")
+        FunctionLog(journal, "F", lambda name, line: False)
+        write(journal, "b")
+        journal.close()
+        assert texts(tmp_path / "F.log") == ["a", "b"]
+
+    asyncio.run(scenario())
 
 
 def test_a_log_that_is_full_is_kept_beside_the_new_one_and_the_one_before_goes(tmp_path: Path) -> None:
