@@ -274,13 +274,15 @@ def test_a_topic_that_is_deleted_and_made_anew_is_read_from_its_beginning(source
 
 
 def test_a_source_and_a_schedule_that_are_not_run_here_do_no_harm(sources: Sources) -> None:
-    assert "Queued: its source is sqs, which is not run here" in sources.runner.log()
+    wait_until(lambda: "Queued: its source is sqs, which is not run here" in sources.runner.log())
     assert "Queued" not in sources.runner.status()["event_sources"]
     assert sources.runner.status()["schedules"] == {}
 
 
 def test_a_destination_that_is_not_run_here_is_named_and_so_is_what_would_go_there(sources: Sources) -> None:
-    assert "Remade: its on-failure destination is sqs, which is not run here" in sources.runner.log()
+    wait_until(
+        lambda: "Remade: its on-failure destination is sqs, which is not run here" in sources.runner.log()
+    )
     sources.produce("remade", "bad")
     wait_until(lambda: f"{sources.topic('remade')}-0 gives up offsets" in sources.runner.log())
     sources.produce("remade", "next")
