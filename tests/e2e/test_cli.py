@@ -265,7 +265,7 @@ def test_ctrl_c_stops_an_exchange_in_front_and_everything_it_started(tmp_path: P
 
 def test_ctrl_c_during_the_start_leaves_nothing_either(tmp_path: Path) -> None:
     exit_code, output, left = interrupt_start(
-        *("up", "--any-ports", "--broker-storage=memory", "--data-dir", tmp_path)
+        "up", "--any-ports", "--broker-storage=memory", "--data-dir", tmp_path
     )
     assert exit_code == 1
     assert "Stopped before it was ready" in output
