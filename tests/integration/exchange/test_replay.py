@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -415,3 +416,16 @@ def test_a_job_of_one_shard_adds_up_over_its_invokes(exchange: Exchange) -> None
         add(total, worker.run(job_id, shard, LONG_SECONDS))
     assert total["emitted"] == 4
     assert exchange.rows("SELECT state, shards FROM job_runs") == [("succeeded", 4)]
+
+
+def test_a_page_of_large_objects_is_not_held_in_memory_all_at_once(exchange: Exchange) -> None:
+    size = 1024 * 1024
+    for n in range(64):
+        exchange.put(submission(f"key-of-a-large-one-{n:02}", body=b"{}".ljust(size)))
+    tracemalloc.start()
+    try:
+        assert replay(exchange)["emitted"] == 64
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 32 * size

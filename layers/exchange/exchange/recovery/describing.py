@@ -23,6 +23,8 @@ from exchange.platform.strict_json import parse_json
 from exchange.recovery.model import RawKey
 
 STAGE = "fetch_raw_object"
+# Objects are held in memory, 4 MiB each at most: a page of large ones is more than a function has.
+OBJECTS_AT_ONCE = 16
 KINDS = frozenset({"encounter", "claim", "lab_result"})
 METADATA = frozenset(
     {
@@ -57,8 +59,13 @@ class Describer:
 
     def describe(self, listed: Sequence[tuple[RawKey, ListedObject]]) -> list[Described | None]:
         """One for each, in order, None for an object that is gone by now. Raises DependencyUnavailable."""
-        if not listed:
-            return []
+        return [
+            described
+            for begin in range(0, len(listed), OBJECTS_AT_ONCE)
+            for described in self._describe_together(listed[begin : begin + OBJECTS_AT_ONCE])
+        ]
+
+    def _describe_together(self, listed: Sequence[tuple[RawKey, ListedObject]]) -> list[Described | None]:
         stored = self._objects.get_many([entry.key for _, entry in listed], limit_bytes=BODY_LIMIT_BYTES)
         return [
             None if found is None else self._describe(key, entry, found)

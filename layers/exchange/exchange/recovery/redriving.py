@@ -25,8 +25,6 @@ from exchange.recovery.model import Folder, RawKey
 
 # Letters without bytes a page: each costs a GET, or, without a manifest row, one a source and hour of a day.
 REBUILT_PER_PAGE = 100
-# Objects are held in memory, 4 MiB each at most.
-OBJECTS_AT_ONCE = 16
 SEARCHED_HOURS = 25
 
 
@@ -101,7 +99,7 @@ class Redriver:
         with self._database.transaction() as transaction:
             manifest = store.read_manifest(transaction, [record_id for _, record_id in lost])
         known = [(letter, manifest[record_id].entry) for letter, record_id in lost if record_id in manifest]
-        described = self._describe([_listed(entry) for _, entry in known])
+        described = self._describer.describe([_listed(entry) for _, entry in known])
         for (letter, entry), found in zip(known, described, strict=True):
             yield letter, _prove(entry, found)
         for letter, record_id in lost:
@@ -114,17 +112,15 @@ class Redriver:
             f"{failed_at.astimezone(UTC) - timedelta(hours=n):%Y-%m-%dT%H}" for n in range(SEARCHED_HOURS)
         ]
         folders = [Folder(source, hour) for source in self._partners.sources() for hour in hours]
-        places = [(RawKey(f, record_id), f"{f.prefix}{record_id}.json") for f in folders]
-        found = [d for d in self._describe([(k, ListedObject(key, 0, failed_at)) for k, key in places]) if d]
+        places = [
+            (RawKey(f, record_id), ListedObject(f"{f.prefix}{record_id}.json", 0, failed_at)) for f in folders
+        ]
+        found = [described for described in self._describer.describe(places) if described]
         # Two objects of one record: without a manifest row the earlier one stands for it, as in a replay.
         entries = [described.entry for described in found if described.entry is not None]
         if entries:
             return min(entries, key=lambda entry: entry.occurred_at)
         return Refusal.RAW_OBJECT_CHANGED if found else Refusal.RECORD_UNKNOWN
-
-    def _describe(self, listed: Sequence[tuple[RawKey, ListedObject]]) -> Iterator[Described | None]:
-        for begin in range(0, len(listed), OBJECTS_AT_ONCE):
-            yield from self._describer.describe(listed[begin : begin + OBJECTS_AT_ONCE])
 
 
 def _listed(entry: ManifestEntry) -> tuple[RawKey, ListedObject]:
