@@ -22,12 +22,13 @@ LOCK_CLASS = 0x0E7B1
 
 @dataclass(frozen=True)
 class Verdict:
-    """A record, looked at: what was found, and the object it was found with."""
+    """A record, looked at: what was found, the object it was found with, and whether its bytes had a say."""
 
     record_id: UUID
     said: Finding | Sound
     object_key: str | None
     partner_id: str | None
+    hash_known: bool
     repaired: bool = False
 
 
@@ -60,6 +61,7 @@ def write(transaction: Transaction, verdicts: Sequence[Verdict]) -> None:
                 "findings": [
                     str(verdict.said) if isinstance(verdict.said, Finding) else None for verdict in judged
                 ],
+                "hashes_known": [verdict.hash_known for verdict in judged],
             },
         )
     waiting = [verdict.record_id for verdict in verdicts if verdict.said is Sound.IN_FLIGHT]
@@ -67,10 +69,10 @@ def write(transaction: Transaction, verdicts: Sequence[Verdict]) -> None:
         transaction.execute(QUERIES["touch_findings"], {"record_ids": waiting})
 
 
-def read_open(transaction: Transaction, before: datetime, limit: int) -> list[tuple[UUID, str | None]]:
-    """(record id, object key) of open findings last looked at before that time, those that wait longest first."""
+def read_open(transaction: Transaction, before: datetime, limit: int) -> list[tuple[UUID, str | None, str]]:
+    """(record id, object key, finding) of those last looked at before that time, those that wait longest first."""
     rows = transaction.execute(QUERIES["read_open_findings"], {"before": before, "limit": limit})
-    return [(record_id, object_key) for record_id, object_key in rows]
+    return [(record_id, object_key, finding) for record_id, object_key, finding in rows]
 
 
 def count_open(transaction: Transaction) -> dict[str, int]:

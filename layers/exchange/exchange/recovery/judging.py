@@ -37,6 +37,11 @@ class Judged:
         return self.facts.manifest.entry.object_key if self.facts.manifest else None
 
     @property
+    def hash_known(self) -> bool:
+        """Whether the object was read, or is gone."""
+        return self.facts.raw is None or self.facts.raw.sha256 is not None
+
+    @property
     def manifest(self) -> ManifestRow | None:
         """The row there is, or the one that the object would make."""
         if self.facts.manifest is not None:
@@ -66,35 +71,36 @@ class Judge:
             )
             elsewhere = [key.record_id for key, _ in listed if key.record_id not in manifest]
             manifest |= store.read_manifest(transaction, elsewhere)
-        return self._judge(listed, manifest, grace_seconds, check_hashes=check_hashes)
+        return self._judge(listed, manifest, grace_seconds, self._hashes(listed if check_hashes else ()))
 
     def judge_again(
-        self, open_findings: Iterable[tuple[UUID, str | None]], grace_seconds: float
+        self, open_findings: Iterable[tuple[UUID, str | None, str]], grace_seconds: float
     ) -> list[Judged]:
-        """Records of (record id, object key), looked for one by one."""
+        """Records of (record id, object key, finding), looked for one by one; read where the hash was wrong."""
         listed: list[tuple[RawKey, ListedObject]] = []
+        doubted: list[tuple[RawKey, ListedObject]] = []
         record_ids = set()
-        for record_id, object_key in open_findings:
+        for record_id, object_key, finding in open_findings:
             record_ids.add(record_id)
             key = RawKey.parse(object_key) if object_key else None
             found = self._listing.find(object_key) if object_key else None
             if key is not None and found is not None:
                 listed.append((key, found))
+                doubted += [(key, found)] if finding == Finding.HASH_MISMATCH else []
         with self._database.transaction() as transaction:
             manifest = store.read_manifest(transaction, list(record_ids))
-        return self._judge(listed, manifest, grace_seconds, more=record_ids)
+        return self._judge(listed, manifest, grace_seconds, self._hashes(doubted), more=record_ids)
 
     def _judge(
         self,
         listed: Sequence[tuple[RawKey, ListedObject]],
         manifest: Mapping[UUID, ManifestRow],
         grace_seconds: float,
+        hashes: Mapping[str, str],
         *,
-        check_hashes: bool = False,
         more: Iterable[UUID] = (),
     ) -> list[Judged]:
         now = datetime.now(UTC)
-        hashes = self._hashes(listed) if check_hashes else {}
         objects: list[tuple[UUID, RawObject | None]] = [
             (key.record_id, _raw(entry, now, hashes.get(entry.key))) for key, entry in listed
         ]

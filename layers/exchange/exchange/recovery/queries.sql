@@ -210,16 +210,18 @@ SET last_seen = clock_timestamp(), resolved_at = NULL,
     repaired_at = coalesce(excluded.repaired_at, CASE WHEN known.resolved_at IS NULL THEN known.repaired_at END);
 
 -- name: resolve_findings
--- Looked at again: whatever is not found any more is over.
+-- Looked at again: whatever is not found any more is over. Not by the listing alone, where the hash was wrong.
 UPDATE reconcile_findings AS known SET resolved_at = clock_timestamp()
-FROM unnest(%(record_ids)s, %(object_keys)s::text[], %(findings)s::text[]) AS judged (record_id, object_key, finding)
+FROM unnest(%(record_ids)s, %(object_keys)s::text[], %(findings)s::text[], %(hashes_known)s::boolean[])
+    AS judged (record_id, object_key, finding, hash_known)
 WHERE known.record_id = judged.record_id AND known.finding IS DISTINCT FROM judged.finding
+  AND (judged.hash_known OR known.finding <> 'hash_mismatch')
   -- a record's one object says nothing of its other
   AND (known.object_key IS NULL OR known.object_key = judged.object_key) AND known.resolved_at IS NULL;
 
 -- name: read_open_findings
 -- Those that wait longest for another look.
-SELECT record_id, object_key FROM reconcile_findings WHERE resolved_at IS NULL AND last_seen < %(before)s
+SELECT record_id, object_key, finding FROM reconcile_findings WHERE resolved_at IS NULL AND last_seen < %(before)s
 ORDER BY last_seen LIMIT %(limit)s;
 
 -- name: touch_findings

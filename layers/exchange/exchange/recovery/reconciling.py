@@ -146,7 +146,8 @@ class Reconciler:
             since = until
             if not unknown:
                 continue
-            judged = self._judge.judge_again([(record_id, None) for record_id in unknown], 0)
+            named = [(record_id, None, Finding.CANONICAL_WITHOUT_RAW) for record_id in unknown]
+            judged = self._judge.judge_again(named, 0)
             with self._database.transaction() as transaction:
                 self._settle(transaction, judged, counts, repair=False)
 
@@ -199,6 +200,7 @@ class Reconciler:
                     record.said,
                     record.object_key,
                     record.manifest.entry.partner_id if record.manifest else None,
+                    record.hash_known,
                     record.record_id in repaired,
                 )
                 for record in judged
