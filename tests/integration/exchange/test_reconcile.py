@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -349,6 +349,46 @@ def test_a_finding_that_was_mended_otherwise_is_resolved_at_the_next_look(exchan
     deliver(exchange, publish(exchange))
     reconcile(exchange)
     assert findings(exchange) == {}
+
+
+def remove_object_of_finding(exchange: Exchange) -> None:
+    ((key,),) = exchange.rows("SELECT object_key FROM reconcile_findings")
+    listing(exchange)._client.delete_object(Bucket=exchange.bucket, Key=key)
+
+
+@pytest.mark.parametrize(
+    "break_it", [copy_to_another_hour, put_what_is_no_record, crash_before_commit], ids=lambda f: f.__name__
+)
+def test_a_finding_whose_object_was_taken_away_is_over_at_the_next_look(
+    exchange: Exchange, break_it: Callable[[Exchange], None]
+) -> None:
+    break_it(exchange)
+    reconcile(exchange)
+    remove_object_of_finding(exchange)
+    # and one look is enough: what stays as it is would be looked at until the time is up
+    assert look_again(exchange) == {"records": 1, "ok": 1}
+    assert findings(exchange) == {}
+
+
+def test_the_finding_of_a_dead_letter_is_over_when_its_record_is_erased(exchange: Exchange) -> None:
+    die(exchange)
+    reconcile(exchange)
+    ((record_id, finding),) = findings(exchange).items()
+    assert finding == "dead_lettered"
+    exchange.eraser().erase([UUID(record_id)], uuid4(), request_id="the-request-id")
+    assert look_again(exchange) == {"records": 1, "ok": 1}
+    assert findings(exchange) == {}
+
+
+def test_a_copy_that_was_taken_away_leaves_the_finding_to_another_copy(exchange: Exchange) -> None:
+    copy_to_another_hour(exchange)
+    reconcile(exchange)
+    ((key,),) = exchange.rows("SELECT object_key FROM reconcile_findings")
+    exchange.objects().put(key.replace("2026-01-01T00", "2026-01-01T01"), BODY, {})
+    reconcile(exchange)
+    listing(exchange)._client.delete_object(Bucket=exchange.bucket, Key=key)
+    look_again(exchange)
+    assert set(findings(exchange).values()) == {"raw_copy"}
 
 
 def test_a_repaired_finding_stays_open_while_its_record_is_under_way(exchange: Exchange) -> None:

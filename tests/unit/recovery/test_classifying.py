@@ -55,6 +55,7 @@ def state(name: str, age: float = 900.0, *, canonical: bool = False) -> Standing
         (RAW, MANIFEST, Standing(canonical=True), Sound.OK),
         (None, RETIRED, DONE, Sound.OK),
         (None, RETIRED, NOTHING, Sound.OK),
+        (None, None, NOTHING, Sound.OK),
         (RAW, None, NOTHING, Finding.ORPHAN_RAW),
         (RAW, None, DONE, Finding.CANONICAL_MISSING_MANIFEST),
         (RAW, MANIFEST, NOTHING, Finding.WRITTEN_NO_ENQUEUE),

@@ -114,7 +114,8 @@ def _with_canonical(facts: Facts, grace_seconds: float) -> Finding | Sound:
 def _without_canonical(facts: Facts, grace_seconds: float) -> Finding | Sound:
     standing = facts.standing
     if facts.manifest is None:
-        return _late(facts.raw.age_seconds if facts.raw else None, grace_seconds, Finding.ORPHAN_RAW)
+        # A finding's object that somebody has taken away since leaves nothing to find.
+        return _late(facts.raw.age_seconds, grace_seconds, Finding.ORPHAN_RAW) if facts.raw else Sound.OK
     if facts.raw is None:
         return Sound.OK if facts.manifest.raw_deleted else Finding.MANIFEST_WITHOUT_RAW
     if standing.state == "dlq":

@@ -12,6 +12,7 @@ from exchange.platform.listing import ListedObject, Listing
 from exchange.recovery import store
 from exchange.recovery.classifying import RESTORED, Facts, Finding, RawObject, Sound, classify
 from exchange.recovery.describing import Described, Describer
+from exchange.recovery.findings import Verdict
 from exchange.recovery.model import ManifestRow, RawKey, Standing
 from exchange.recovery.walking import Page
 
@@ -37,17 +38,19 @@ class Judged:
         return self.facts.manifest.entry.object_key if self.facts.manifest else None
 
     @property
-    def hash_known(self) -> bool:
-        """Whether the object was read, or is gone."""
-        return self.facts.raw is None or self.facts.raw.sha256 is not None
-
-    @property
     def manifest(self) -> ManifestRow | None:
         """The row there is, or the one that the object would make."""
         if self.facts.manifest is not None:
             return self.facts.manifest
         entry = self.described.entry if self.described else None
         return ManifestRow(entry, raw_deleted=False) if entry else None
+
+    def verdict(self, *, repaired: bool) -> Verdict:
+        """As it is written down."""
+        raw, row = self.facts.raw, self.manifest
+        partner_id = row.entry.partner_id if row else None
+        hash_known = raw is None or raw.sha256 is not None
+        return Verdict(self.record_id, self.said, self.object_key, partner_id, hash_known, repaired)
 
 
 class Judge:
@@ -75,10 +78,14 @@ class Judge:
 
     def judge_again(
         self, open_findings: Iterable[tuple[UUID, str | None, str]], grace_seconds: float
-    ) -> list[Judged]:
-        """Records of (record id, object key, finding), looked for one by one; read where the hash was wrong."""
+    ) -> tuple[list[Judged], list[tuple[UUID, str]]]:
+        """Records of (record id, object key, finding), looked for one by one; read where the hash was wrong.
+
+        Beside them (record id, object key) of objects that are gone and that no manifest row misses.
+        """
         listed: list[tuple[RawKey, ListedObject]] = []
         doubted: list[tuple[RawKey, ListedObject]] = []
+        gone: list[tuple[UUID, str]] = []
         record_ids = set()
         for record_id, object_key, finding in open_findings:
             record_ids.add(record_id)
@@ -87,9 +94,13 @@ class Judge:
             if key is not None and found is not None:
                 listed.append((key, found))
                 doubted += [(key, found)] if finding == Finding.HASH_MISMATCH else []
+            elif object_key is not None:
+                gone.append((record_id, object_key))
         with self._database.transaction() as transaction:
             manifest = store.read_manifest(transaction, list(record_ids))
-        return self._judge(listed, manifest, grace_seconds, self._hashes(doubted), more=record_ids)
+        missed = {row.entry.object_key for row in manifest.values()}
+        judged = self._judge(listed, manifest, grace_seconds, self._hashes(doubted), more=record_ids)
+        return judged, [(record_id, key) for record_id, key in gone if key not in missed]
 
     def _judge(
         self,

@@ -110,9 +110,9 @@ class Reconciler:
                 waiting = findings.read_open(transaction, began, AGAIN_RECORDS)
             if not waiting:
                 break
-            judged = self._judge.judge_again(waiting, grace_seconds)
+            judged, gone = self._judge.judge_again(waiting, grace_seconds)
             with self._database.transaction() as transaction:
-                self._settle(transaction, judged, counts, repair=request.get("repair", False))
+                self._settle(transaction, judged, counts, repair=request.get("repair", False), gone=gone)
         return counts
 
     def count_open(self) -> dict[str, int]:
@@ -147,7 +147,7 @@ class Reconciler:
             if not unknown:
                 continue
             named = [(record_id, None, Finding.CANONICAL_WITHOUT_RAW) for record_id in unknown]
-            judged = self._judge.judge_again(named, 0)
+            judged, _ = self._judge.judge_again(named, 0)
             with self._database.transaction() as transaction:
                 self._settle(transaction, judged, counts, repair=False)
 
@@ -171,7 +171,13 @@ class Reconciler:
         return replace(checkpoint, cursor=page.cursor, counts=dict(counts.values), progress=page.progress)
 
     def _settle(
-        self, transaction: Transaction, judged: Sequence[Judged], counts: Counts, *, repair: bool
+        self,
+        transaction: Transaction,
+        judged: Sequence[Judged],
+        counts: Counts,
+        *,
+        repair: bool,
+        gone: Sequence[tuple[UUID, str]] = (),
     ) -> None:
         repaired = self._repair(transaction, judged) if repair else set()
         for record in judged:
@@ -192,20 +198,11 @@ class Reconciler:
                 and record.manifest is not None
             ],
         )
-        findings.write(
-            transaction,
-            [
-                Verdict(
-                    record.record_id,
-                    record.said,
-                    record.object_key,
-                    record.manifest.entry.partner_id if record.manifest else None,
-                    record.hash_known,
-                    record.record_id in repaired,
-                )
-                for record in judged
-            ],
-        )
+        verdicts = [record.verdict(repaired=record.record_id in repaired) for record in judged]
+        over = [
+            Verdict(record_id, Sound.OK, object_key, None, hash_known=True) for record_id, object_key in gone
+        ]
+        findings.write(transaction, verdicts + over)
 
     def _repair(self, transaction: Transaction, judged: Sequence[Judged]) -> set[UUID]:
         """Mend what can safely be mended, with everything else that `transaction` holds; which records it was."""
