@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from exchange.errors import DependencyUnavailable
 from exchange.intake.model import Submission, record_ingested
 from exchange.partners.service import PartnerRegistry
 from exchange.platform.db import Transaction
@@ -378,6 +379,18 @@ def test_the_finding_of_a_dead_letter_is_over_when_its_record_is_erased(exchange
     exchange.eraser().erase([UUID(record_id)], uuid4(), request_id="the-request-id")
     assert look_again(exchange) == {"records": 1, "ok": 1}
     assert findings(exchange) == {}
+
+
+def test_two_objects_of_an_erased_record_that_the_bucket_has_kept_are_one_finding(exchange: Exchange) -> None:
+    die(exchange)
+    ((record_id,),) = exchange.rows("SELECT record_id FROM raw_object_manifest")
+    exchange.objects().put(f"hospital-a/2026-01-01T00/{record_id}.json", BODY, {})
+    assert reconcile(exchange)["records"] == 2
+    eraser = exchange.eraser(versions=exchange.versions("http://127.0.0.1:1"))
+    with pytest.raises(DependencyUnavailable):
+        eraser.erase([record_id], uuid4(), request_id="the-request-id")
+    assert look_again(exchange)["erased_not_gone"] == 2
+    assert findings(exchange) == {str(record_id): "erased_not_gone"}
 
 
 def test_a_copy_that_was_taken_away_leaves_the_finding_to_another_copy(exchange: Exchange) -> None:

@@ -40,8 +40,9 @@ def write(transaction: Transaction, verdicts: Sequence[Verdict]) -> None:
     transaction.execute(QUERIES["lock_findings"], {"lock_class": LOCK_CLASS})
     found = [verdict for verdict in verdicts if isinstance(verdict.said, Finding)]
     if found:
-        rows = [
-            {
+        # Two objects of one record may be found to be the same.
+        rows = {
+            (verdict.record_id, verdict.said): {
                 "record_id": str(verdict.record_id),
                 "finding": verdict.said,
                 "object_key": verdict.object_key,
@@ -49,8 +50,8 @@ def write(transaction: Transaction, verdicts: Sequence[Verdict]) -> None:
                 "repaired": verdict.repaired,
             }
             for verdict in found
-        ]
-        transaction.execute(QUERIES["write_findings"], {"rows": json.dumps(rows)})
+        }
+        transaction.execute(QUERIES["write_findings"], {"rows": json.dumps(list(rows.values()))})
     judged = [verdict for verdict in verdicts if verdict.said is not Sound.IN_FLIGHT]
     if judged:
         transaction.execute(
