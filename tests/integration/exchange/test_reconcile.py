@@ -211,6 +211,13 @@ def put_what_is_no_record(exchange: Exchange) -> None:
     exchange.objects().put(bad.object_key, b"{}", bad.object_metadata)
 
 
+def put_an_unknown_partner_s(exchange: Exchange) -> None:
+    record = submission("key-of-a-stranger")
+    exchange.objects().put(
+        record.object_key, record.body, {**record.object_metadata, "partner-id": "partnerX"}
+    )
+
+
 def leave_behind_an_erased_object(exchange: Exchange) -> None:
     record_id = submit(exchange)
     exchange.rows(
@@ -234,7 +241,9 @@ REPORTED: dict[str, Callable[[Exchange], None]] = {
 }
 
 
-@pytest.mark.parametrize(("finding", "break_it"), REPORTED.items(), ids=REPORTED)
+@pytest.mark.parametrize(
+    ("finding", "break_it"), [*REPORTED.items(), ("unfit_raw", put_an_unknown_partner_s)]
+)
 def test_what_has_no_safe_fix_is_reported_and_left_as_it_is(
     exchange: Exchange, finding: str, break_it: Callable[[Exchange], None]
 ) -> None:

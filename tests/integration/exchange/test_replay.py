@@ -313,6 +313,8 @@ UNFIT: dict[str, tuple[bytes | None, dict[str, str]]] = {
     "another record's metadata": (None, {"record-id": str(uuid4())}),
     "another source's metadata": (None, {"source": "hospital-b"}),
     "a time that is none": (None, {"occurred-at": "yesterday"}),
+    "a time of no zone": (None, {"occurred-at": "2026-11-24T12:00:00"}),
+    "a partner that is none": (None, {"partner-id": "partnerX"}),
     "a route that is none": (None, {"route": "/v3/ingest"}),
 }
 

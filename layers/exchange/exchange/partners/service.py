@@ -23,6 +23,7 @@ class PartnerRegistry:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._by_source: Mapping[str, Partner] = {}
+        self._partner_ids: frozenset[str] = frozenset()
         self._read_at = float("-inf")
 
     def partner_for(self, caller: Caller, source: str) -> Partner:
@@ -38,17 +39,23 @@ class PartnerRegistry:
 
     def owner_of(self, source: str) -> Partner | None:
         """The partner that owns `source`, if any."""
-        age_seconds = time.monotonic() - self._read_at
-        if age_seconds > REGISTRY_SECONDS or (
-            source not in self._by_source and age_seconds > UNKNOWN_SOURCE_SECONDS
-        ):
-            self._read()
+        self._refresh(is_known=source in self._by_source)
         return self._by_source.get(source)
+
+    def is_registered(self, partner_id: str) -> bool:
+        """Whether there is such a partner, whatever it owns."""
+        self._refresh(is_known=partner_id in self._partner_ids)
+        return partner_id in self._partner_ids
 
     def sources(self) -> list[str]:
         """Every source that is registered, by name, as it is now."""
         self._read()
         return sorted(self._by_source)
+
+    def _refresh(self, *, is_known: bool) -> None:
+        age_seconds = time.monotonic() - self._read_at
+        if age_seconds > (REGISTRY_SECONDS if is_known else UNKNOWN_SOURCE_SECONDS):
+            self._read()
 
     def _read(self) -> None:
         with self._database.transaction() as transaction:
@@ -56,5 +63,7 @@ class PartnerRegistry:
         self._by_source = {
             source: Partner(partner_id, default_hint, frozenset(hints))
             for source, partner_id, default_hint, hints in rows
+            if source is not None
         }
+        self._partner_ids = frozenset(partner_id for _, partner_id, _, _ in rows)
         self._read_at = time.monotonic()

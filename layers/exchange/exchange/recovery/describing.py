@@ -94,6 +94,8 @@ class Describer:
             "size_bytes": len(found.body),
         }
         if found.metadata.keys() >= METADATA:
+            if not self._partners.is_registered(found.metadata["partner-id"]):
+                raise RecordRejected("raw_object: its partner is not registered", stage=STAGE)
             return _from_metadata(found.metadata, key, common)
         return self._from_body(found.body, key, listed.last_modified, common)
 
@@ -140,6 +142,8 @@ def _from_metadata(metadata: Mapping[str, str], key: RawKey, common: Mapping[str
         occurred_at = datetime.fromisoformat(metadata["occurred-at"])
     except ValueError:
         raise RecordRejected("raw_object: its metadata are not ours", stage=STAGE) from None
+    if occurred_at.tzinfo is None:
+        raise RecordRejected("raw_object: its metadata are not ours", stage=STAGE)
     return ManifestEntry(
         **common,
         partner_id=metadata["partner-id"],
