@@ -305,6 +305,12 @@ def test_an_hour_that_the_bucket_lost_altogether_is_noticed_by_the_manifest(exch
     assert "manifest_without_raw" not in reconcile(exchange, since="2026-11-24T02:00:00Z")
 
 
+def test_a_source_that_the_bucket_lost_altogether_is_noticed_by_the_manifest(exchange: Exchange) -> None:
+    for hint in ("partnerA.v2", "partnerB.v1"):
+        keep_in_manifest(exchange, submission("key-of-a-lost-one", hint=hint))
+    assert reconcile(exchange)["manifest_without_raw"] == 2
+
+
 def keep_in_manifest(exchange: Exchange, record: Submission) -> None:
     exchange.rows(
         "INSERT INTO raw_object_manifest (record_id, partner_id, source, route, record_kind, schema_hint, bucket,"

@@ -82,6 +82,18 @@ FROM raw_object_manifest
 WHERE bucket = %(bucket)s AND object_key > %(after)s AND object_key <= %(upto)s
   AND strpos(substr(object_key, length(%(prefix)s) + 1), '/') = 0;
 
+-- name: read_manifest_sources
+-- Sources of which the manifest has objects, by leaps over the index: the bucket may have lost all that one sent.
+WITH RECURSIVE source (name) AS (
+    (SELECT split_part(object_key, '/', 1) FROM raw_object_manifest WHERE bucket = %(bucket)s
+     ORDER BY object_key LIMIT 1)
+    UNION ALL
+    SELECT (SELECT split_part(object_key, '/', 1) FROM raw_object_manifest
+            WHERE bucket = %(bucket)s AND object_key > source.name || '/~' ORDER BY object_key LIMIT 1)
+    FROM source WHERE source.name IS NOT NULL
+)
+SELECT name FROM source WHERE name IS NOT NULL;
+
 -- name: read_manifest_folders
 -- Hours of a source of which the manifest has objects, by leaps over the index: the bucket may have lost a whole one.
 WITH RECURSIVE folder (prefix) AS (

@@ -86,6 +86,7 @@ class Reconciler:
             selection,
             checkpoint.shard,
             old_layout=checkpoint.request.get("old_layout", False),
+            more_sources=self._manifest_sources(),
             more_folders=lambda source: self._manifest_folders(source, selection),
         )
         counts = Counts(dict(checkpoint.counts))
@@ -154,6 +155,10 @@ class Reconciler:
     def _backlog(self) -> int:
         with self._database.transaction() as transaction:
             return store.read_backlog(transaction, BACKLOG_LIMIT)
+
+    def _manifest_sources(self) -> list[str]:
+        with self._database.transaction() as transaction:
+            return store.read_manifest_sources(transaction, self._bucket)
 
     def _manifest_folders(self, source: str, selection: Selection) -> Iterable[Folder]:
         with self._database.transaction() as transaction:

@@ -36,6 +36,11 @@ def read_manifest_between(
     return _manifest(transaction.execute(QUERIES["read_manifest_between"], parameters))
 
 
+def read_manifest_sources(transaction: Transaction, bucket: str) -> list[str]:
+    """The sources of which the manifest has objects."""
+    return [name for (name,) in transaction.execute(QUERIES["read_manifest_sources"], {"bucket": bucket})]
+
+
 def read_manifest_folders(
     transaction: Transaction, bucket: str, source: str, selection: Selection
 ) -> list[Folder]:

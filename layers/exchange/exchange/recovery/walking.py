@@ -38,13 +38,15 @@ class Walk:
         shard: Shard,
         *,
         old_layout: bool = True,
+        more_sources: Iterable[str] = (),
         more_folders: Callable[[str], Iterable[Folder]] = lambda source: (),
     ) -> None:
-        """`more_folders` gives folders of a source that may hold nothing in the bucket any more."""
+        """`more_sources`, and `more_folders` of a source, may hold nothing in the bucket any more."""
         self._listing = listing
         self._selection = selection
         self._shard = shard
         self._old_layout = old_layout
+        self._more_sources = more_sources
         self._more_folders = more_folders
 
     def pages(self, cursor: str | None, limit: Callable[[], int] | None = None) -> Iterator[Page]:
@@ -80,7 +82,8 @@ class Walk:
 
     def _sources(self) -> list[str]:
         named = self._selection.source
-        names = [named] if named else [prefix.rstrip("/") for prefix in self._listing.folders("")]
+        names = {named} if named else {prefix.rstrip("/") for prefix in self._listing.folders("")}
+        names |= set(self._more_sources)
         return sorted(name for name in names if self._selection.has_source(name))
 
     def _folders_of(self, source: str) -> list[Folder]:
