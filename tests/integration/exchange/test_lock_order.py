@@ -245,7 +245,10 @@ def test_an_erasure_and_a_publisher_with_events_of_one_record_get_through(raced:
 def test_two_looks_at_the_same_findings_get_through(exchange: Exchange) -> None:
     def look(*record_ids: UUID) -> Writer:
         def write(exchange: Exchange) -> None:
-            verdicts = [Verdict(record_id, Finding.STUCK_OUTBOX, None, None) for record_id in record_ids]
+            verdicts = [
+                Verdict(record_id, Finding.STUCK_OUTBOX, None, None, hash_known=True)
+                for record_id in record_ids
+            ]
             with exchange.connect_as("exchange_reconcile").transaction() as transaction:
                 findings.write(transaction, verdicts)
 
