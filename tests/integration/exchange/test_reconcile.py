@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,7 +19,7 @@ from exchange.partners.service import PartnerRegistry
 from exchange.platform.db import Transaction
 from exchange.platform.listing import PAGE_KEYS, ListedPage, Listing
 from exchange.recovery.describing import Describer
-from exchange.recovery.jobs import RESERVE_SECONDS, resume
+from exchange.recovery.jobs import RESERVE_SECONDS, Checkpoint, Jobs, resume
 from exchange.recovery.operating import operate_reconcile
 from exchange.recovery.reconciling import Reconciler
 from exchange.recovery.store import read_unknown_canonical
@@ -336,6 +338,34 @@ def test_a_canonical_row_of_which_neither_bucket_nor_manifest_knows_is_found_by_
     assert findings(exchange) == {record_id: "canonical_without_raw"}
     reconcile(exchange)
     assert findings(exchange) == {record_id: "canonical_without_raw"}
+
+
+class JobsThatMeet(Jobs):
+    """Two shards that are both asked whether they are the last before either goes on."""
+
+    def __init__(self, jobs: Jobs, meet: Callable[[], object]) -> None:
+        super().__init__(jobs._database, "reconcile")
+        self._meet = meet
+
+    def finish_unless_last(self, checkpoint: Checkpoint) -> bool:
+        is_last = super().finish_unless_last(checkpoint)
+        self._meet()
+        return is_last
+
+
+def test_of_two_shards_that_end_side_by_side_one_looks_for_unknown_canonical_rows(exchange: Exchange) -> None:
+    record_id = canonical(exchange)
+    remove_object(exchange)
+    exchange.rows("DELETE FROM raw_object_manifest")
+    workers, barrier = [reconciler(exchange) for _ in range(2)], threading.Barrier(2, timeout=20)
+    for worker in workers:
+        worker.jobs = JobsThatMeet(worker.jobs, barrier.wait)
+    job_id = workers[0].start({"since": "2020-01-01T00:00:00Z", "grace_seconds": 0, "shards": 2})
+    with ThreadPoolExecutor(2) as threads:
+        runs = [threads.submit(worker.run, job_id, n, LONG_SECONDS) for n, worker in enumerate(workers)]
+        assert all(run.result().done for run in runs)
+    assert findings(exchange) == {record_id: "canonical_without_raw"}
+    assert exchange.rows("SELECT state FROM job_runs") == [("succeeded",)]
 
 
 def test_a_ledger_of_years_is_not_asked_for_minutes_at_a_time(

@@ -158,14 +158,13 @@ class Jobs:
         if not moved:
             raise ShardTaken("another invoke has gone on with this shard")
 
-    def is_last(self, checkpoint: Checkpoint) -> bool:
-        """Whether all other shards of the job are through."""
+    def finish_unless_last(self, checkpoint: Checkpoint) -> bool:
+        """The shard is through, unless it is the last one of its job; whether it is."""
         with self._database.transaction() as transaction:
-            ((others,),) = transaction.execute(
-                QUERIES["read_unfinished_others"],
-                {"job_id": checkpoint.job_id, "shard": checkpoint.shard.number},
+            ((is_last,),) = transaction.execute(
+                QUERIES["finish_unless_last"], {"job_id": checkpoint.job_id, "shard": checkpoint.shard.number}
             )
-        return bool(others == 0)
+        return bool(is_last)
 
     def finish(self, checkpoint: Checkpoint) -> None:
         """The shard is through; with the last one the job is."""

@@ -25,9 +25,15 @@ SET cursor = %(cursor)s, counts = %(counts)s, progress = %(progress)s, updated_a
 WHERE job_id = %(job_id)s AND shard = %(shard)s AND cursor IS NOT DISTINCT FROM %(expected)s AND finished_at IS NULL
 RETURNING shard;
 
--- name: read_unfinished_others
--- Whether a shard is the last one of its job.
-SELECT count(*) FROM job_checkpoints WHERE job_id = %(job_id)s AND shard <> %(shard)s AND finished_at IS NULL;
+-- name: finish_unless_last
+-- Under the lock of finish_shard: of two last shards that end side by side exactly one is the last.
+SELECT FROM job_runs WHERE job_id = %(job_id)s FOR UPDATE;
+UPDATE job_checkpoints SET finished_at = clock_timestamp(), updated_at = clock_timestamp(), progress = 1
+WHERE job_id = %(job_id)s AND shard = %(shard)s AND finished_at IS NULL
+  AND EXISTS (SELECT FROM job_checkpoints AS other
+              WHERE other.job_id = %(job_id)s AND other.shard <> %(shard)s AND other.finished_at IS NULL);
+SELECT NOT EXISTS (SELECT FROM job_checkpoints
+                   WHERE job_id = %(job_id)s AND shard <> %(shard)s AND finished_at IS NULL);
 
 -- name: finish_shard
 -- The shard, and with the last one the job. The job's row comes first: two last shards that end side by side would each

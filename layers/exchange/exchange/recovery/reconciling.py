@@ -96,9 +96,9 @@ class Reconciler:
                 return Progress.at(checkpoint, before, "outbox", BACKLOG_PAUSE_SECONDS)
             if time.monotonic() >= last_moment:
                 return Progress.at(checkpoint, before, "time")
-        if self.jobs.is_last(checkpoint):
+        if self.jobs.finish_unless_last(checkpoint):
             self._find_unknown(checkpoint, counts)
-        self.jobs.finish(checkpoint)
+            self.jobs.finish(checkpoint)
         return Progress.at(replace(checkpoint, counts=dict(counts.values)), before, done=True)
 
     def look_again(self, request: Mapping[str, Any], remaining_seconds: Callable[[], float]) -> Counts:
