@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,6 +23,7 @@ from exchange.ledger import service as ledger
 from exchange.ledger.model import Delivery, Selection, Subject
 from exchange.ledger.service import Settlement
 from exchange.partners.service import PartnerRegistry
+from exchange.platform.versions import ObjectVersion, ObjectVersions
 from exchange.records.canonicalizing import Canonicalizer
 from exchange.records.deliveries import read_event
 from exchange.records.store import CanonicalEntry, write_canonical
@@ -377,6 +379,28 @@ def test_a_bucket_that_is_away_leaves_an_erasure_that_is_finished_later(exchange
     )
     assert rest["receipt"]["complete"]
     assert objects(exchange) == []
+
+
+class VersionsThatFirst(ObjectVersions):
+    """A real bucket; before versions that were found are deleted something happens."""
+
+    def __init__(self, versions: ObjectVersions, first: Callable[[], object]) -> None:
+        super().__init__(versions._client, versions.bucket)
+        self._first = first
+
+    def delete(self, versions: list[ObjectVersion]) -> int:
+        self._first()
+        return super().delete(versions)
+
+
+def test_versions_that_retain_deletes_beside_an_erasure_are_counted_once(exchange: Exchange) -> None:
+    record_id = submitted_and_canonical(exchange)
+    retain = exchange.eraser()
+    beside = VersionsThatFirst(
+        exchange.versions(), lambda: retain.delete_raw(None, deadline=time.monotonic() + 60)
+    )
+    receipt = erase(exchange, record_id, eraser=exchange.eraser(versions=beside))["receipt"]
+    assert (receipt["complete"], receipt["totals"]["object_versions"]) == (True, 1)
 
 
 def test_an_object_that_a_crashed_attempt_left_under_another_hour_goes_too(exchange: Exchange) -> None:

@@ -65,10 +65,11 @@ SELECT %(record_id)s, %(erasure_id)s, %(partner_id)s,
 FROM children;
 
 -- name: mark_raw_deleted
--- The bucket has been asked for every version; the erasure of this record is complete.
+-- The bucket has been asked for every version; the erasure of this record is complete. Once: retain, or the same erasure
+-- asked for again, may have deleted the same versions beside us, and count them, too.
 UPDATE tombstones
 SET raw_deleted_at = clock_timestamp(), deleted_object_versions = deleted_object_versions + %(versions)s
-WHERE record_id = %(record_id)s;
+WHERE record_id = %(record_id)s AND raw_deleted_at IS NULL;
 
 -- name: mark_raw_deleted_again
 -- An object that had come back by hand is gone again: the one who erased it again is in the audit log, too.
