@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -85,6 +86,21 @@ def test_a_record_whose_raw_object_went_keeps_its_rows_and_says_so(exchange: Exc
     assert exchange.rows("SELECT action, outcome, partner_id, record_id FROM audit_log") == [
         ("retain", "raw_deleted", "partnerA", record.record_id)
     ]
+
+
+def test_a_copy_that_is_older_than_its_record_s_object_goes_alone(exchange: Exchange) -> None:
+    """Left by a request that died before its commit; the client's retry came two hours later."""
+    finished, unfinished = submission("key-00000001"), submission("key-00000002")
+    for record in (finished, unfinished):
+        exchange.put(record)
+        know_object(exchange, record.object_key)
+        exchange.put(replace(record, occurred_at=record.occurred_at - timedelta(hours=2)))
+    exchange.normalizer().normalize(kafka_event(exchange.event(finished)))
+    report = retain(exchange, now=NOW + timedelta(days=3650, hours=-1))
+    assert (report.raw_object_versions, report.raw_object_versions_overdue) == (1, 1)
+    assert finished.object_key in keys(exchange)
+    assert exchange.rows("SELECT 1 FROM raw_object_manifest WHERE raw_deleted_at IS NOT NULL") == []
+    assert exchange.rows("SELECT 1 FROM audit_log") == []
 
 
 def test_what_was_accepted_and_is_not_canonical_keeps_its_object_however_old(exchange: Exchange) -> None:

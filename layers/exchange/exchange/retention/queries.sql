@@ -4,18 +4,23 @@ SELECT source, partner_id, raw_retention_days FROM partner_sources JOIN partners
 
 -- name: retire_raw_objects
 -- Before the objects go: a run that dies in between finds them again, a row that says "gone" too late would be a lie.
--- Then those that stay: accepted and not canonical, their object is all that there is of them.
+-- Then those that stay: accepted and not canonical, their object is all that there is of them. A copy goes before its
+-- record's object, of which it says nothing.
 WITH retired AS (
     UPDATE raw_object_manifest SET raw_deleted_at = clock_timestamp()
     WHERE record_id IN (SELECT record_id FROM raw_object_manifest
-                        WHERE record_id = ANY (%(record_ids)s::uuid[]) AND raw_deleted_at IS NULL
+                        WHERE record_id = ANY (%(record_ids)s::uuid[]) AND object_key = ANY (%(object_keys)s)
+                          AND raw_deleted_at IS NULL
                         ORDER BY record_id FOR UPDATE)
       AND EXISTS (SELECT FROM canonical_records WHERE canonical_records.record_id = raw_object_manifest.record_id)
     RETURNING record_id
 )
 INSERT INTO audit_log (action, outcome, status, route, partner_id, record_id, correlation_id)
 SELECT 'retain', 'raw_deleted', 200, 'retain', %(partner_id)s, record_id, %(request_id)s FROM retired;
-SELECT record_id FROM raw_object_manifest WHERE record_id = ANY (%(record_ids)s::uuid[]) AND raw_deleted_at IS NULL;
+SELECT record_id FROM raw_object_manifest
+WHERE record_id = ANY (%(record_ids)s::uuid[]) AND raw_deleted_at IS NULL
+  AND (object_key = ANY (%(object_keys)s)
+       OR NOT EXISTS (SELECT FROM canonical_records WHERE canonical_records.record_id = raw_object_manifest.record_id));
 
 -- name: prune_idempotency_keys
 -- In bites, so that no run holds locks for long, and like every pruning around what is in somebody's hands: what is left

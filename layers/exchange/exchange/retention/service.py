@@ -114,7 +114,12 @@ def _retire(
 ) -> frozenset[UUID]:
     """Mark what may go; gives the records whose objects may not."""
     record_ids = {record_id for version in page if (record_id := _record_of(version.key)) is not None}
-    asked = {"record_ids": list(record_ids), "partner_id": partner_id, "request_id": request_id}
+    asked = {
+        "record_ids": list(record_ids),
+        "object_keys": [version.key for version in page],
+        "partner_id": partner_id,
+        "request_id": request_id,
+    }
     return frozenset(record_id for (record_id,) in transaction.execute(QUERIES["retire_raw_objects"], asked))
 
 
