@@ -244,6 +244,22 @@ def test_a_rate_is_kept_by_coming_back_later_and_not_by_sleeping(exchange: Excha
     assert (last.done, last.counts["emitted"]) == (True, 90)
 
 
+def test_the_slowest_rate_over_the_most_shards_is_kept(exchange: Exchange) -> None:
+    (record, *_) = store(exchange, 40)
+    worker = replayer(exchange)
+    job_id = worker.start({"mode": "emit", "rate_per_sec": 0.1, "shards": 16})
+    shard = int(str(record.record_id)[0], 16)
+
+    def emitted_after(seconds: float) -> int:
+        exchange.rows(
+            "UPDATE job_checkpoints SET paid_until = paid_until - make_interval(secs => %s)", seconds
+        )
+        return worker.run(job_id, shard, LONG_SECONDS).counts.get("emitted", 0)
+
+    # its shard has one event in 160 s, the first in advance
+    assert [emitted_after(seconds) for seconds in (60, 150, 15)] == [1, 1, 2]
+
+
 def test_live_events_do_not_wait_behind_a_replay(exchange: Exchange) -> None:
     store(exchange, 3)
     exchange.rows(

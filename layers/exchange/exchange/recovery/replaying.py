@@ -31,6 +31,8 @@ from exchange.recovery.walking import PAGE_OBJECTS, Page, Walk
 # Live events wait behind what is in the outbox: two or three seconds at most.
 BACKLOG_LIMIT = 10_000
 BACKLOG_PAUSE_SECONDS = 1.0
+# As read_checkpoint has it.
+EARNED_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -179,9 +181,15 @@ class _Budget:
         emits = checkpoint.request["mode"] == "emit"
         rate: float | None = checkpoint.request.get("rate_per_sec") if emits else None
         self._rate = rate / checkpoint.shard.count if rate else None
-        self._left = int(checkpoint.earned_seconds * self._rate) if self._rate else PAGE_OBJECTS
         self._limit = checkpoint.request.get("limit")
-        self._missing = 1 - checkpoint.earned_seconds * (self._rate or 0)
+        self._left = PAGE_OBJECTS
+        self._missing_seconds = 0.0
+        if self._rate:
+            # No more than a minute comes together. An event that costs more goes out then, and is paid for afterwards.
+            self._missing_seconds = min(1 / self._rate, EARNED_SECONDS) - checkpoint.earned_seconds
+            self._left = (
+                0 if self._missing_seconds > 0 else max(int(checkpoint.earned_seconds * self._rate), 1)
+            )
 
     @property
     def has_page(self) -> bool:
@@ -190,7 +198,7 @@ class _Budget:
     @property
     def seconds_until_page(self) -> float:
         """Until one more event has come together, and not for less than a tenth of a second."""
-        return max(self._missing, 0.1) / self._rate if self._rate else 0.0
+        return max(self._missing_seconds, 0.1 / self._rate) if self._rate else 0.0
 
     def page_limit(self) -> int:
         return PAGE_OBJECTS if self._rate is None else max(min(PAGE_OBJECTS, self._left), 1)
