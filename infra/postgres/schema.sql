@@ -1383,6 +1383,14 @@ GRANT SELECT,DELETE ON TABLE public.processing_attempts TO exchange_retain;
 --
 
 GRANT SELECT(record_id) ON TABLE public.processing_attempts TO exchange_reconcile;
+GRANT SELECT(record_id) ON TABLE public.processing_attempts TO exchange_erase;
+
+
+--
+-- Name: COLUMN processing_attempts.stage; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT(stage) ON TABLE public.processing_attempts TO exchange_erase;
 
 
 --
@@ -1398,6 +1406,7 @@ GRANT UPDATE(started_at) ON TABLE public.processing_attempts TO exchange_retain;
 --
 
 GRANT UPDATE(finished_at) ON TABLE public.processing_attempts TO exchange_normalize;
+GRANT UPDATE(finished_at) ON TABLE public.processing_attempts TO exchange_erase;
 
 
 --
@@ -1405,6 +1414,7 @@ GRANT UPDATE(finished_at) ON TABLE public.processing_attempts TO exchange_normal
 --
 
 GRANT UPDATE(state) ON TABLE public.processing_attempts TO exchange_normalize;
+GRANT SELECT(state),UPDATE(state) ON TABLE public.processing_attempts TO exchange_erase;
 
 
 --
@@ -1412,6 +1422,7 @@ GRANT UPDATE(state) ON TABLE public.processing_attempts TO exchange_normalize;
 --
 
 GRANT UPDATE(error_code) ON TABLE public.processing_attempts TO exchange_normalize;
+GRANT UPDATE(error_code) ON TABLE public.processing_attempts TO exchange_erase;
 
 
 --

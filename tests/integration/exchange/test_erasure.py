@@ -283,6 +283,19 @@ def test_a_record_erased_while_it_is_normalized_is_not_written(exchange: Exchang
     ]
 
 
+def test_an_attempt_whose_environment_died_ends_with_the_erasure_of_its_record(exchange: Exchange) -> None:
+    record_id = submit(exchange)
+    (value,) = events_of(exchange, record_id)
+    delivery = Delivery(TOPICS["2"], 0, 0, value)
+    event_id = read_event(delivery, CONTRACT_OF_TOPIC).event_id
+    ledger.start_attempts(exchange.connect_as("exchange_normalize"), [Subject(record_id, event_id, delivery)])
+    erase(exchange, record_id)
+    assert exchange.normalizer().normalize(kafka_event(value)).repeated == 1
+    assert exchange.rows("SELECT state, finished_at IS NOT NULL FROM processing_attempts") == [
+        ("erased", True)
+    ]
+
+
 def test_an_erasure_waits_for_the_outcome_that_is_being_written_and_takes_it(exchange: Exchange) -> None:
     record_id = submit(exchange)
     (value,) = events_of(exchange, record_id)

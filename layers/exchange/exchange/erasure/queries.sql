@@ -8,11 +8,14 @@ FROM (SELECT %(record_id)s::uuid AS record_id) AS asked
 LEFT JOIN raw_object_manifest AS m USING (record_id) LEFT JOIN tombstones AS t USING (record_id);
 
 -- name: stop_processing
--- Takes the lock that normalize's outcome takes: its rows are there by now and go, or never come.
+-- Takes the lock that normalize's outcome takes: its rows are there by now and go, or never come. An attempt under way
+-- may be one whose environment died, and ends here.
 INSERT INTO processing_stage_state (record_id, stage, state, attempts, event_id, environment_id, error_code, finished_at)
 VALUES (%(record_id)s, 'canonicalize', 'erased', 0, %(event_id)s, %(environment_id)s, 'erased', clock_timestamp())
 ON CONFLICT (record_id, stage) DO UPDATE
 SET state = 'erased', error_code = 'erased', finished_at = excluded.finished_at;
+UPDATE processing_attempts SET state = 'erased', error_code = 'erased', finished_at = clock_timestamp()
+WHERE record_id = %(record_id)s AND stage = 'canonicalize' AND state = 'running';
 
 -- name: erase
 -- Every row that holds something of the record, and the tombstone that keeps them away. A statement of its own: the
