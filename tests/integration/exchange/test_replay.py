@@ -13,6 +13,7 @@ import pytest
 
 from exchange.errors import ContractViolation
 from exchange.intake.model import Submission, record_ingested
+from exchange.platform.objects import StoredObject
 from exchange.recovery.jobs import ShardTaken, resume
 from tests.integration.exchange.building import (
     SAM,
@@ -31,6 +32,7 @@ from tests.integration.exchange.recovering import (
     add,
     canonical_tables,
     deliver,
+    listing,
     pending_events,
     publish,
     replay,
@@ -374,6 +376,23 @@ def test_of_two_objects_of_one_record_the_first_stands_for_it(exchange: Exchange
     counts = replay(exchange)
     assert (counts["emitted"], counts["copies"]) == (1, 1)
     assert [value for _, _, value in pending_events(exchange)] == [record_ingested(record, exchange.bucket)]
+
+
+def test_a_copy_that_alone_is_left_of_a_record_is_a_gap_until_the_record_is_canonical(
+    exchange: Exchange,
+) -> None:
+    (record_id,) = ingest(exchange, 1)
+    ((key,),) = exchange.rows("SELECT object_key FROM raw_object_manifest")
+    (body,) = exchange.objects().get_many([key], limit_bytes=10**6)
+    assert isinstance(body, StoredObject)
+    exchange.objects().put(f"hospital-a/2026-01-01T00/{record_id}.json", body.body, body.metadata)
+    # as a bucket that was restored to an earlier time than the tables
+    listing(exchange)._client.delete_object(Bucket=exchange.bucket, Key=key)
+    assert replay(exchange, "verify") == {"copies": 1, "missing": 1}
+    exchange.objects().put(key, body.body, body.metadata)
+    deliver(exchange, publish(exchange))
+    counts = replay(exchange, "verify")
+    assert (counts["canonical"], counts["copies"], counts.get("missing")) == (1, 1, None)
 
 
 def test_a_selection_is_kept_to(exchange: Exchange) -> None:

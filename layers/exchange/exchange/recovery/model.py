@@ -151,6 +151,15 @@ class Standing:
     is_published: bool = False
     event_age: float | None = None
 
+    @property
+    def outcome(self) -> str:
+        """How a replay counts the record."""
+        if self.erased_age is not None:
+            return "erased"
+        if self.canonical:
+            return "canonical"
+        return "dead_lettered" if self.state == "dlq" else "missing"
+
 
 @dataclass
 class Counts:

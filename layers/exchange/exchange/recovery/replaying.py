@@ -109,10 +109,12 @@ class Replayer:
 
     def _replay(self, checkpoint: Checkpoint, page: Page, counts: Counts, budget: _Budget) -> Checkpoint:
         mode = checkpoint.request["mode"]
-        found = self._find(checkpoint, page, counts)[: budget.left(counts)]
+        found, copied = self._find(checkpoint, page, counts)
+        found = found[: budget.left(counts)]
         with self._database.transaction() as transaction:
-            standing = store.read_standing(transaction, [f.entry.record_id for f in found], ())
-            _count(found, standing, counts)
+            record_ids = [*(f.entry.record_id for f in found), *copied]
+            standing = store.read_standing(transaction, record_ids, ())
+            _count(found, copied, standing, counts)
             spent = 0
             if mode == "emit":
                 spent = self._emit(transaction, found, checkpoint, counts)
@@ -139,8 +141,11 @@ class Replayer:
         counts.add("emitted", len(emitted))
         return len(emitted)
 
-    def _find(self, checkpoint: Checkpoint, page: Page, counts: Counts) -> list[Found]:
-        """The records of a page that are of the selection, each by the one object that stands for it."""
+    def _find(self, checkpoint: Checkpoint, page: Page, counts: Counts) -> tuple[list[Found], list[UUID]]:
+        """The records of a page that are of the selection, each by the one object that stands for it.
+
+        Beside them the records of which the page has another object.
+        """
         selection = checkpoint.selection
         listed: list[tuple[RawKey, ListedObject]] = []
         for entry in page.objects:
@@ -154,16 +159,17 @@ class Replayer:
         lost = [(key, entry) for key, entry in listed if key.record_id not in known]
         described = {d.key.record_id: d for d in self._describer.describe(lost) if d is not None}
         found: list[Found] = []
+        copied: list[UUID] = []
         for key, listed_object in listed:
             if key.record_id in known:
                 row = known[key.record_id].entry
                 if row.object_key != listed_object.key:
-                    counts.add("copies")
+                    copied.append(key.record_id)
                 elif selection.has_time(row.occurred_at):
                     found.append(Found(row, False, None))
             elif key.record_id in described:
                 self._take_described(described[key.record_id], checkpoint, found, counts)
-        return found
+        return found, copied
 
     def _take_described(
         self, described: Described, checkpoint: Checkpoint, found: list[Found], counts: Counts
@@ -217,20 +223,17 @@ class _Budget:
         return events / self._rate
 
 
-def _count(found: Sequence[Found], standing: Mapping[UUID, Standing], counts: Counts) -> None:
+def _count(
+    found: Sequence[Found], copied: Sequence[UUID], standing: Mapping[UUID, Standing], counts: Counts
+) -> None:
     counts.add("objects", len(found))
+    counts.add("copies", len(copied))
+    # Its record's own object may be gone: then the copy is all that says that there is a gap.
+    counts.add("missing", sum(standing[record_id].outcome == "missing" for record_id in copied))
     for record in found:
-        said = standing[record.entry.record_id]
         counts.add("lost" if record.is_lost else "known")
         counts.add(f"v{record.entry.version}")
-        if said.erased_age is not None:
-            counts.add("erased")
-        elif said.canonical:
-            counts.add("canonical")
-        elif said.state == "dlq":
-            counts.add("dead_lettered")
-        else:
-            counts.add("missing")
+        counts.add(standing[record.entry.record_id].outcome)
 
 
 @cache
