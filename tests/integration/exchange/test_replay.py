@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tracemalloc
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,8 +14,12 @@ import pytest
 
 from exchange.errors import ContractViolation
 from exchange.intake.model import Submission, record_ingested
+from exchange.partners.service import PartnerRegistry
+from exchange.platform.listing import PAGE_KEYS, ListedPage, Listing
 from exchange.platform.objects import StoredObject
+from exchange.recovery.describing import Describer
 from exchange.recovery.jobs import ShardTaken, resume
+from exchange.recovery.replaying import Replayer
 from tests.integration.exchange.building import (
     SAM,
     TOPICS,
@@ -222,6 +227,32 @@ def test_a_cancelled_job_does_nothing_more(exchange: Exchange) -> None:
     assert worker.jobs.cancel(job_id)
     assert worker.run(job_id, 0, LONG_SECONDS).done
     assert exchange.count("outbox_events") == 0
+
+
+class ListingThatThen(Listing):
+    """A real bucket; after each page something happens."""
+
+    def __init__(self, listing: Listing, then: Callable[[], object]) -> None:
+        super().__init__(listing._client, listing._bucket)
+        self._then = then
+
+    def page(self, prefix: str, after: str = "", *, limit: int = PAGE_KEYS, flat: bool = False) -> ListedPage:
+        page = super().page(prefix, after, limit=limit, flat=flat)
+        self._then()
+        return page
+
+
+def test_a_job_that_is_cancelled_under_way_emits_no_further_page(exchange: Exchange) -> None:
+    store(exchange, 5)
+    database = exchange.connect_as("exchange_replay")
+    describer = Describer(exchange.objects(), PartnerRegistry(database), exchange.bucket)
+    canceller = replayer(exchange)
+    job_id = canceller.start({"mode": "emit"})
+    watched = ListingThatThen(listing(exchange), lambda: canceller.jobs.cancel(job_id))
+    with pytest.raises(ShardTaken):
+        Replayer(database, watched, describer, TOPICS).run(job_id, 0, LONG_SECONDS)
+    assert exchange.count("outbox_events") == exchange.count("raw_object_manifest") == 0
+    assert exchange.rows("SELECT state FROM job_runs") == [("cancelled",)]
 
 
 def test_a_rate_is_kept_by_coming_back_later_and_not_by_sleeping(exchange: Exchange) -> None:

@@ -21,7 +21,7 @@ Job = Literal["replay", "reconcile"]
 
 
 class ShardTaken(ExchangeError):
-    """Another invoke has gone on with this shard."""
+    """Another invoke has gone on with this shard, or its job was cancelled."""
 
     code = "shard_taken"
     retryable = True
@@ -142,7 +142,7 @@ class Jobs:
         *,
         paid_seconds: float = 0.0,
     ) -> None:
-        """Move the checkpoint with the effects in `transaction`. Raises ShardTaken when another has moved it."""
+        """Move the checkpoint with the effects in `transaction`. Raises ShardTaken when it is not ours."""
         moved = transaction.execute(
             QUERIES["save_checkpoint"],
             {
@@ -156,7 +156,7 @@ class Jobs:
             },
         )
         if not moved:
-            raise ShardTaken("another invoke has gone on with this shard")
+            raise ShardTaken("another invoke has gone on with this shard, or its job was cancelled")
 
     def finish_unless_last(self, checkpoint: Checkpoint) -> bool:
         """The shard is through, unless it is the last one of its job; whether it is."""

@@ -17,12 +17,14 @@ FROM job_runs AS job JOIN job_checkpoints AS checkpoint USING (job_id)
 WHERE job_id = %(job_id)s AND job = %(job)s AND shard = %(shard)s;
 
 -- name: save_checkpoint
--- In the transaction of the page's effects. No row where another has gone on with the shard: then nothing takes effect.
+-- In the transaction of the page's effects. No row where another has gone on with the shard, or the job was cancelled:
+-- then nothing takes effect.
 UPDATE job_checkpoints
 SET cursor = %(cursor)s, counts = %(counts)s, progress = %(progress)s, updated_at = clock_timestamp(),
     paid_until = greatest(paid_until, clock_timestamp() - interval '60 seconds')
                  + make_interval(secs => %(paid_seconds)s)
 WHERE job_id = %(job_id)s AND shard = %(shard)s AND cursor IS NOT DISTINCT FROM %(expected)s AND finished_at IS NULL
+  AND EXISTS (SELECT FROM job_runs WHERE job_id = %(job_id)s AND state = 'running')
 RETURNING shard;
 
 -- name: finish_unless_last
