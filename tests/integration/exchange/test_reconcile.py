@@ -23,6 +23,7 @@ from exchange.recovery.jobs import RESERVE_SECONDS, Checkpoint, Jobs, resume
 from exchange.recovery.operating import operate_reconcile
 from exchange.recovery.reconciling import Reconciler
 from exchange.recovery.store import read_unknown_canonical
+from exchange.recovery.walking import PAGE_OBJECTS
 from tests.integration.exchange.building import (
     SAM,
     TOPICS,
@@ -305,6 +306,21 @@ def test_an_hour_that_the_bucket_lost_altogether_is_noticed_by_the_manifest(exch
             exchange.put(record)
     assert reconcile(exchange)["manifest_without_raw"] == 1
     assert "manifest_without_raw" not in reconcile(exchange, since="2026-11-24T02:00:00Z")
+
+
+def test_what_the_bucket_lost_of_an_hour_is_looked_at_page_by_page(exchange: Exchange) -> None:
+    for n in range(2 * PAGE_OBJECTS + 10):
+        record = submission(f"key-of-object-{n:05}")
+        keep_in_manifest(exchange, record)
+        if n % 20 == 0:
+            exchange.put(record)
+    worker = reconciler(exchange)
+    job_id = worker.start({"since": "2020-01-01T00:00:00Z", "grace_seconds": 0})
+    cut = [worker.run(job_id, 0, RESERVE_SECONDS) for _ in range(4)]
+    assert [said.counts.get("records") for said in cut[:3]] == [250, 500, 510]
+    assert cut[-1].done
+    assert cut[-1].counts["manifest_without_raw"] == 2 * PAGE_OBJECTS + 10 - 26
+    assert cut[-1].counts["written_no_enqueue"] == 26
 
 
 def test_a_source_that_the_bucket_lost_altogether_is_noticed_by_the_manifest(exchange: Exchange) -> None:

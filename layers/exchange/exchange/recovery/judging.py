@@ -13,8 +13,8 @@ from exchange.recovery import store
 from exchange.recovery.classifying import RESTORED, Facts, Finding, RawObject, Sound, classify
 from exchange.recovery.describing import Described, Describer
 from exchange.recovery.findings import Verdict
-from exchange.recovery.model import ManifestRow, RawKey, Standing
-from exchange.recovery.walking import Page
+from exchange.recovery.model import Folder, ManifestRow, RawKey, Selection, Standing
+from exchange.recovery.walking import PAGE_OBJECTS, Page
 
 WITHOUT_RAW = frozenset({Finding.CANONICAL_WITHOUT_RAW, Finding.MANIFEST_WITHOUT_RAW})
 
@@ -64,6 +64,21 @@ class Judge:
         self._describer = describer
         self._bucket = bucket
         self._topics = topics
+
+    def manifest_sources(self) -> list[str]:
+        """The sources of which the manifest has objects."""
+        with self._database.transaction() as transaction:
+            return store.read_manifest_sources(transaction, self._bucket)
+
+    def manifest_folders(self, source: str, selection: Selection) -> list[Folder]:
+        """The hours of a source of which it has objects, within the selection's window."""
+        with self._database.transaction() as transaction:
+            return store.read_manifest_folders(transaction, self._bucket, source, selection)
+
+    def page_end(self, folder: Folder, after: str, upto: str) -> str:
+        """Where a page of (`after`, `upto`] ends that has no more manifest rows than objects."""
+        with self._database.transaction() as transaction:
+            return store.read_page_end(transaction, self._bucket, folder, after, upto, limit=PAGE_OBJECTS)
 
     def judge_page(self, page: Page, grace_seconds: float, *, check_hashes: bool = False) -> list[Judged]:
         """Every record of which the bucket or the manifest has an object in the page's range of keys."""

@@ -90,6 +90,13 @@ FROM raw_object_manifest
 WHERE bucket = %(bucket)s AND object_key > %(after)s AND object_key <= %(upto)s
   AND strpos(substr(object_key, length(%(prefix)s) + 1), '/') = 0;
 
+-- name: read_page_end
+-- Where a page of the manifest ends within a range of keys: the bucket may have lost thousands of it.
+SELECT object_key FROM raw_object_manifest
+WHERE bucket = %(bucket)s AND object_key > %(after)s AND object_key <= %(upto)s
+  AND strpos(substr(object_key, length(%(prefix)s) + 1), '/') = 0
+ORDER BY object_key OFFSET %(limit)s - 1 LIMIT 1;
+
 -- name: read_manifest_sources
 -- Sources of which the manifest has objects, by leaps over the index: the bucket may have lost all that one sent.
 WITH RECURSIVE source (name) AS (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -22,7 +22,7 @@ from exchange.recovery.describing import Describer
 from exchange.recovery.findings import Verdict
 from exchange.recovery.jobs import RESERVE_SECONDS, Checkpoint, Jobs, Progress
 from exchange.recovery.judging import Judge, Judged
-from exchange.recovery.model import Counts, Folder, Selection
+from exchange.recovery.model import Counts, Selection
 from exchange.recovery.replaying import BACKLOG_LIMIT, BACKLOG_PAUSE_SECONDS
 from exchange.recovery.walking import Page, Walk
 
@@ -48,7 +48,6 @@ class Reconciler:
         """`topics` by event version."""
         self._database = database
         self._listing = listing
-        self._bucket = bucket
         self._topics = topics
         self._judge = Judge(database, listing, describer, bucket, list(topics.values()))
         self.jobs = Jobs(database, "reconcile")
@@ -86,8 +85,9 @@ class Reconciler:
             selection,
             checkpoint.shard,
             old_layout=checkpoint.request.get("old_layout", False),
-            more_sources=self._manifest_sources(),
-            more_folders=lambda source: self._manifest_folders(source, selection),
+            more_sources=self._judge.manifest_sources(),
+            more_folders=lambda source: self._judge.manifest_folders(source, selection),
+            end_within=self._judge.page_end,
         )
         counts = Counts(dict(checkpoint.counts))
         for page in walk.pages(checkpoint.cursor):
@@ -155,14 +155,6 @@ class Reconciler:
     def _backlog(self) -> int:
         with self._database.transaction() as transaction:
             return store.read_backlog(transaction, BACKLOG_LIMIT)
-
-    def _manifest_sources(self) -> list[str]:
-        with self._database.transaction() as transaction:
-            return store.read_manifest_sources(transaction, self._bucket)
-
-    def _manifest_folders(self, source: str, selection: Selection) -> Iterable[Folder]:
-        with self._database.transaction() as transaction:
-            return store.read_manifest_folders(transaction, self._bucket, source, selection)
 
     def _reconcile(self, checkpoint: Checkpoint, page: Page, counts: Counts) -> Checkpoint:
         request = checkpoint.request

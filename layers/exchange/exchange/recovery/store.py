@@ -36,6 +36,15 @@ def read_manifest_between(
     return _manifest(transaction.execute(QUERIES["read_manifest_between"], parameters))
 
 
+def read_page_end(
+    transaction: Transaction, bucket: str, folder: Folder, after: str, upto: str, *, limit: int
+) -> str:
+    """The key of the `limit`th manifest row of one folder in (`after`, `upto`], else `upto`."""
+    parameters = {"bucket": bucket, "after": after, "upto": upto, "prefix": folder.prefix, "limit": limit}
+    rows = transaction.execute(QUERIES["read_page_end"], parameters)
+    return str(rows[0][0]) if rows else upto
+
+
 def read_manifest_sources(transaction: Transaction, bucket: str) -> list[str]:
     """The sources of which the manifest has objects."""
     return [name for (name,) in transaction.execute(QUERIES["read_manifest_sources"], {"bucket": bucket})]

@@ -40,14 +40,19 @@ class Walk:
         old_layout: bool = True,
         more_sources: Iterable[str] = (),
         more_folders: Callable[[str], Iterable[Folder]] = lambda source: (),
+        end_within: Callable[[Folder, str, str], str] = lambda folder, after, upto: upto,
     ) -> None:
-        """`more_sources`, and `more_folders` of a source, may hold nothing in the bucket any more."""
+        """`more_sources`, and `more_folders` of a source, may hold nothing in the bucket any more.
+
+        `end_within` ends a page of (`after`, `upto`] earlier where more keys are known there than a page can take.
+        """
         self._listing = listing
         self._selection = selection
         self._shard = shard
         self._old_layout = old_layout
         self._more_sources = more_sources
         self._more_folders = more_folders
+        self._end_within = end_within
 
     def pages(self, cursor: str | None, limit: Callable[[], int] | None = None) -> Iterator[Page]:
         """Pages after `cursor`, of at most `limit()` objects each, else PAGE_OBJECTS.
@@ -69,9 +74,10 @@ class Walk:
 
     def _page(self, folder: Folder, after: str, upto: str, limit: int) -> Page:
         listed = self._listing.page(folder.prefix, after, limit=limit, flat=not folder.hour)
-        inside = tuple(entry for entry in listed.objects if entry.key < upto)
         more = listed.has_more and listed.last < upto
-        return Page(folder, inside, after, listed.last if more else upto, 0.0)
+        end = self._end_within(folder, after, listed.last if more else upto)
+        inside = tuple(entry for entry in listed.objects if entry.key < upto and entry.key <= end)
+        return Page(folder, inside, after, end, 0.0)
 
     def _part_done(self, page: Page) -> float:
         key = RawKey.parse(page.upto)
