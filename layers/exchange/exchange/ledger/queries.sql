@@ -247,6 +247,9 @@ SELECT jsonb_build_object(
             FROM processing_attempts AS a WHERE a.record_id = asked.record_id
             GROUP BY event_id, topic, kafka_partition, kafka_offset
             ORDER BY max(started_at) DESC LIMIT %(limit)s) AS delivered), '[]'),
+    'events_left_off', (
+        SELECT greatest(count(DISTINCT (event_id, topic, kafka_partition, kafka_offset)) - %(limit)s, 0)
+        FROM processing_attempts AS a WHERE a.record_id = asked.record_id),
     'waiting_events', coalesce((
         SELECT jsonb_agg(jsonb_build_object('topic', o.topic, 'created_at', o.created_at, 'attempts', o.attempts,
                                             'last_error', o.last_error) ORDER BY o.outbox_id)

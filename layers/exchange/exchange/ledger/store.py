@@ -125,7 +125,7 @@ def bury(transaction: Transaction, letter: DeadLetter) -> None:
 def read_lineage(transaction: Transaction, record_id: UUID, shard: int) -> dict[str, Any]:
     """Everything that is known of one record; lists are empty and facts null where there is nothing.
 
-    Of events and attempts the newest SHOWN_ATTEMPTS; `attempts_left_off` says how many attempts came before those.
+    Of events and attempts the newest SHOWN_ATTEMPTS; `events_left_off` and `attempts_left_off` count the others.
     """
     asked = {"record_id": record_id, "shard": shard, "limit": SHOWN_ATTEMPTS}
     ((lineage,),) = transaction.execute(QUERIES["read_lineage"], asked)
