@@ -1616,6 +1616,13 @@ GRANT SELECT(key_hash) ON TABLE public.tombstones TO exchange_ingest;
 
 
 --
+-- Name: COLUMN tombstones.deleted_rows; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(deleted_rows) ON TABLE public.tombstones TO exchange_erase;
+
+
+--
 -- Name: COLUMN tombstones.raw_deleted_at; Type: ACL; Schema: public; Owner: -
 --
 

@@ -42,7 +42,7 @@ from tests.integration.exchange.building import (
     kafka_event,
     submission,
 )
-from tests.integration.exchange.recovering import CANONICAL, redriver
+from tests.integration.exchange.recovering import CANONICAL, reconcile, redriver
 
 PERSON = SAM | {"family_name": "Zqerased"}
 BODY = body_of("2", "claim", "partnerA.v2", example("partnerA.v2", "claim"), PERSON)
@@ -173,6 +173,27 @@ def test_a_receipt_that_somebody_keeps_is_not_changed_by_erasing_again_what_is_g
         ("erased", "partnerA", record_id, "the-request-id", None),
         ("raw_deleted", "partnerA", record_id, "the-request-id", "TICKET-124"),
     ]
+
+
+def test_rows_of_an_erased_record_that_a_backup_brought_back_are_erased_again_and_counted(
+    exchange: Exchange,
+) -> None:
+    record_id = submitted_and_canonical(exchange)
+    kept = ("raw_object_manifest", "canonical_records", "patient_tokens", "canonical_claims")
+    for table in kept:
+        exchange.rows(f"CREATE TABLE backup_{table} AS SELECT * FROM {table}")
+    first = erase(exchange, record_id)["receipt"]
+    for table in kept:
+        exchange.rows(f"INSERT INTO {table} SELECT * FROM backup_{table}")
+        exchange.rows(f"DROP TABLE backup_{table}")
+    assert reconcile(exchange)["erased_not_gone"] == 1
+    assert erase(exchange, record_id)["already_erased"] == [str(record_id)]
+    assert rows_about(exchange, record_id) == MAY_REMAIN | {"reconcile_findings"}
+    receipt = exchange.eraser().read_receipt(UUID(first["erasure_id"]))
+    twice = dict.fromkeys(kept, 2)
+    assert receipt["totals"]["rows"] == first["totals"]["rows"] | twice
+    with pytest.raises(RecordErased):
+        submit(exchange)
 
 
 def test_an_erasure_takes_as_many_records_as_its_receipt_can_name_and_no_more(exchange: Exchange) -> None:

@@ -26,7 +26,10 @@ STATEMENT = (
 
 @dataclass(frozen=True)
 class ErasableRecord:
-    """A record that is ours to erase, its lock held; `erasure_id` is set when it was erased before."""
+    """A record that is ours to erase, its lock held; `erasure_id` is set when it was erased before.
+
+    It then has rows only where a backup brought them back.
+    """
 
     record_id: UUID
     partner_id: str
@@ -35,6 +38,7 @@ class ErasableRecord:
     object_key: str
     key_hash: str | None
     erasure_id: UUID | None
+    has_rows: bool
 
 
 @dataclass(frozen=True)

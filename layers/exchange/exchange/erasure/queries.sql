@@ -3,7 +3,8 @@
 -- Two statements: in one, the snapshot would be older than the lock.
 SELECT pg_advisory_xact_lock(%(lock_id)s);
 SELECT coalesce(m.partner_id, t.partner_id), m.route, coalesce(m.bucket, t.bucket),
-       coalesce(m.object_key, t.object_key), m.key_hash, t.erasure_id
+       coalesce(m.object_key, t.object_key), m.key_hash, t.erasure_id,
+       m.record_id IS NOT NULL OR EXISTS (SELECT FROM canonical_records WHERE record_id = %(record_id)s)
 FROM (SELECT %(record_id)s::uuid AS record_id) AS asked
 LEFT JOIN raw_object_manifest AS m USING (record_id) LEFT JOIN tombstones AS t USING (record_id);
 
@@ -19,7 +20,8 @@ WHERE record_id = %(record_id)s AND stage = 'canonicalize' AND state = 'running'
 
 -- name: erase
 -- Every row that holds something of the record, and the tombstone that keeps them away. A statement of its own: the
--- snapshot has to be younger than the locks. Children go by cascade, so they are counted before.
+-- snapshot has to be younger than the locks. Children go by cascade, so they are counted before. A tombstone that is
+-- there stays, and counts what a backup had brought back.
 WITH children AS (
     SELECT jsonb_build_object(
         'patient_tokens', (SELECT count(*) FROM patient_tokens WHERE record_id = %(record_id)s),
@@ -65,7 +67,10 @@ SELECT %(record_id)s, %(erasure_id)s, %(partner_id)s,
            'idempotency_keys', (SELECT count(*) FROM answers),
            'outbox_events', (SELECT count(*) FROM events),
            'dead_letters', (SELECT count(*) FROM letters))
-FROM children;
+FROM children
+ON CONFLICT (record_id) DO UPDATE SET deleted_rows = (
+    SELECT jsonb_object_agg(name, again::integer + coalesce((tombstones.deleted_rows ->> name)::integer, 0))
+    FROM jsonb_each_text(excluded.deleted_rows) AS counted (name, again));
 
 -- name: mark_raw_deleted
 -- The bucket has been asked for every version; the erasure of this record is complete. Once: retain, or the same erasure

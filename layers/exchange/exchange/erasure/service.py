@@ -84,9 +84,9 @@ class Eraser:
     ) -> Erasure:
         """Erase until `deadline` (time.monotonic). Safe to repeat, with the same `erasure_id` or another.
 
-        A record that was erased before keeps its tombstone; its raw object is looked for again, as it may have come
-        back by hand. `case_ref` is the ground, a ticket's number, for the audit log. Raises ContractViolation, with
-        nothing erased, when the erasure would have more records than its receipt can name.
+        A record that was erased before keeps its tombstone; its rows and its raw object are looked for again, as they
+        may have come back by hand. `case_ref` is the ground, a ticket's number, for the audit log. Raises
+        ContractViolation, with nothing erased, when the erasure would have more records than its receipt can name.
         """
         with self._database.transaction() as transaction:
             others = store.count_others(transaction, erasure_id, record_ids)
@@ -136,7 +136,7 @@ class Eraser:
             record = store.lock_record(transaction, record_id)
             if record is None:
                 return "unknown"
-            if record.erasure_id is None:
+            if record.has_rows:
                 store.erase(transaction, record, erasure_id, request_id, case_ref)
         if record.erasure_id in (None, erasure_id):
             return "erased" if record.erasure_id is None else "repeated"
