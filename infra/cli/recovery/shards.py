@@ -15,9 +15,10 @@ ATTEMPTS = 4
 
 @dataclass
 class ShardRun:
-    """What became of one shard. `error` is None once it is through."""
+    """What became of one shard, of as many as its job said it has. `error` is None once it is through."""
 
     shard: int
+    shards: int = 0
     invokes: int = 0
     failures: int = 0
     done: bool = False
@@ -39,9 +40,17 @@ class Fleet:
     sleep: Callable[[float], None] = time.sleep
 
     def run(self, shards: Sequence[int]) -> list[ShardRun]:
-        """Run every shard to its end, or until it has failed ATTEMPTS times in a row."""
+        """Run every shard to its end, or until it has failed ATTEMPTS times in a row.
+
+        Raises FunctionFailed when the job has more shards than these.
+        """
         with ThreadPoolExecutor(len(shards)) as threads:
-            return list(threads.map(self._run, [ShardRun(shard) for shard in shards]))
+            runs = list(threads.map(self._run, [ShardRun(shard) for shard in shards]))
+        of_the_job = max(run.shards for run in runs)
+        if of_the_job > len(runs):
+            options = f"--job {self.job_id} --shards {of_the_job}"
+            raise FunctionFailed(f"the job has {of_the_job} shards; go on with: {options}")
+        return runs
 
     def _run(self, run: ShardRun) -> ShardRun:
         began = time.monotonic()
@@ -59,7 +68,7 @@ class Fleet:
                 failed_in_a_row = 0
                 run.error = None
                 run.done, run.progress, run.counts = answer["done"], answer["progress"], answer["counts"]
-                run.waits_for = answer["waits_for"]
+                run.shards, run.waits_for = answer["shards"], answer["waits_for"]
                 if not run.done and answer["resume_after_seconds"]:
                     self.sleep(answer["resume_after_seconds"])
             run.seconds = time.monotonic() - began

@@ -7,6 +7,9 @@ import json
 import threading
 from typing import Any
 
+import pytest
+
+from infra.cli.lambda_client import FunctionFailed
 from infra.cli.recovery.shards import ATTEMPTS, Fleet, ShardRun, total
 
 
@@ -30,8 +33,9 @@ class FakeLambda:
         return {"Payload": io.BytesIO(json.dumps(answer).encode())}
 
 
-def answer(done: bool, emitted: int, pause: float = 0.0) -> dict[str, Any]:
+def answer(done: bool, emitted: int, pause: float = 0.0, shards: int = 1) -> dict[str, Any]:
     return {
+        "shards": shards,
         "done": done,
         "progress": 1.0 if done else 0.5,
         "counts": {"emitted": emitted},
@@ -52,6 +56,11 @@ def test_every_shard_is_invoked_until_it_is_through() -> None:
     assert sorted(client.asked) == [0, 0, 1]
     assert slept == [0.25]
     assert total(runs) == {"emitted": 12}
+
+
+def test_some_shards_of_a_job_are_not_the_job() -> None:
+    with pytest.raises(FunctionFailed, match="has 8 shards; go on with: --job a-job --shards 8"):
+        run({shard: [answer(True, 1, shards=8)] for shard in range(4)})
 
 
 def test_a_failed_shard_is_tried_again_alone() -> None:

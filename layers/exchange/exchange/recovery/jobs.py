@@ -49,10 +49,14 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Progress:
-    """What an invoke left behind of a shard; `waits_for` says why it stopped before the end: time, rate or outbox."""
+    """What an invoke left behind of a shard; `waits_for` says why it stopped before the end: time, rate or outbox.
+
+    `shards` is how many the job has.
+    """
 
     job_id: UUID
     shard: int
+    shards: int
     done: bool
     progress: float
     counts: dict[str, int]
@@ -74,6 +78,7 @@ class Progress:
         return cls(
             checkpoint.job_id,
             checkpoint.shard.number,
+            checkpoint.shard.count,
             done,
             1.0 if done else checkpoint.progress,
             checkpoint.counts,
