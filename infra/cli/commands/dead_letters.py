@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -17,6 +18,7 @@ from infra.cli.recovery.screen import console, table
 from infra.cli.target import DEFAULT, DataDir, running_system
 
 PAGE = 500
+IDLE_PAGES = 3
 AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
 Reason = Annotated[str, typer.Option(help="The class: its REASON in the list.")]
 
@@ -119,7 +121,7 @@ def redrive_dead_letters(
     # A look sees a page through, raw objects among it; whoever goes on needs the count and the moment alone.
     report = _ask(data_dir, asked | {"dry_run": True} | ({} if dry_run else {"limit": 1}))
     if not dry_run:
-        report = _redrive(data_dir, asked, report, rate_per_sec)
+        report = redrive_pages(lambda event: _ask(data_dir, event), asked, report, rate_per_sec)
     if as_json:
         print(json.dumps(report, indent=2))
     elif dry_run:
@@ -141,24 +143,33 @@ def _show_refused(refused: list[dict[str, Any]], verb: str) -> None:
         print(f"{refusal}: {advice}")
 
 
-def _redrive(
-    data_dir: Any, asked: dict[str, Any], found: dict[str, Any], rate_per_sec: float
+def redrive_pages(
+    ask: Callable[[dict[str, Any]], dict[str, Any]],
+    asked: dict[str, Any],
+    found: dict[str, Any],
+    rate_per_sec: float,
 ) -> dict[str, Any]:
-    """Page by page, no page before its time; ends when a page takes and refuses nothing."""
+    """Page by page, no page before its time; ends when several in a row take and refuse nothing.
+
+    One may be in somebody's hands as a whole: at a letter a second a page is a letter.
+    """
     limit = max(1, min(PAGE, int(rate_per_sec)))
     redriven: list[int] = []
     refused: list[dict[str, Any]] = []
+    idle_pages = 0
     with Progress(console=Console(stderr=True), disable=not Console(stderr=True).is_terminal) as progress:
         task = progress.add_task("redrive", total=found["remaining"])
         while True:
             began = time.monotonic()
-            page = _ask(data_dir, asked | {"as_of": found["as_of"], "limit": limit})
+            page = ask(asked | {"as_of": found["as_of"], "limit": limit})
             redriven += page["redriven"]
             refused += page["refused"]
             progress.update(task, completed=len(redriven) + len(refused))
-            if not (page["redriven"] or page["refused"]) or not page["remaining"]:
+            idle_pages = 0 if page["redriven"] or page["refused"] else idle_pages + 1
+            if idle_pages == IDLE_PAGES or not page["remaining"]:
                 return {"redriven": redriven, "refused": refused, "remaining": page["remaining"]}
-            time.sleep(max(0.0, len(page["redriven"]) / rate_per_sec - (time.monotonic() - began)))
+            seconds = (len(page["redriven"]) or idle_pages) / rate_per_sec
+            time.sleep(max(0.0, seconds - (time.monotonic() - began)))
 
 
 def _ask(data_dir: Any, event: dict[str, Any]) -> dict[str, Any]:
