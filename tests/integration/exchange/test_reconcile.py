@@ -457,12 +457,22 @@ def test_two_objects_of_an_erased_record_that_the_bucket_has_kept_are_one_findin
 def test_a_copy_that_was_taken_away_leaves_the_finding_to_another_copy(exchange: Exchange) -> None:
     copy_to_another_hour(exchange)
     reconcile(exchange)
+    remove_object_of_finding(exchange)
+    look_again(exchange)
     ((key,),) = exchange.rows("SELECT object_key FROM reconcile_findings")
     exchange.objects().put(key.replace("2026-01-01T00", "2026-01-01T01"), BODY, {})
     reconcile(exchange)
-    listing(exchange)._client.delete_object(Bucket=exchange.bucket, Key=key)
     look_again(exchange)
     assert set(findings(exchange).values()) == {"raw_copy"}
+
+
+def test_of_two_orphans_of_one_record_the_first_stands_for_it(exchange: Exchange) -> None:
+    record = submission("key-of-an-orphan")
+    exchange.put(record)
+    exchange.put(replace(record, occurred_at=record.occurred_at + timedelta(hours=2)))
+    reconcile(exchange)
+    look_again(exchange, repair=True)
+    assert [value for _, _, value in pending_events(exchange)] == [record_ingested(record, exchange.bucket)]
 
 
 def test_a_repaired_finding_stays_open_while_its_record_is_under_way(exchange: Exchange) -> None:

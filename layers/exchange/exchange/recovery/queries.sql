@@ -226,13 +226,14 @@ FROM jsonb_to_recordset(%(rows)s) AS repair
 SELECT pg_advisory_xact_lock(%(lock_class)s, 0);
 
 -- name: write_findings
--- A finding that comes back after it was resolved is a new one. Its object is the one it was seen with last.
+-- A finding that comes back after it was resolved is a new one, and about the object it comes back with.
 INSERT INTO reconcile_findings AS known (record_id, finding, object_key, partner_id, repaired_at)
 SELECT record_id, finding, object_key, partner_id, CASE WHEN repaired THEN clock_timestamp() END
 FROM jsonb_to_recordset(%(rows)s) AS found
     (record_id uuid, finding text, object_key text, partner_id text, repaired boolean)
 ON CONFLICT (record_id, finding) DO UPDATE
-SET last_seen = clock_timestamp(), resolved_at = NULL, object_key = excluded.object_key,
+SET last_seen = clock_timestamp(), resolved_at = NULL,
+    object_key = CASE WHEN known.resolved_at IS NULL THEN known.object_key ELSE excluded.object_key END,
     first_seen = CASE WHEN known.resolved_at IS NULL THEN known.first_seen ELSE clock_timestamp() END,
     repaired_at = coalesce(excluded.repaired_at, CASE WHEN known.resolved_at IS NULL THEN known.repaired_at END);
 
