@@ -15,7 +15,7 @@ from exchange.platform.strict_json import canonical_json
 TOPIC_HORIZON_DAYS = 7
 # A receipt names each record in up to 600 bytes, and Lambda answers with 6 MB at most.
 ERASURE_RECORDS = 5_000
-# A client that got no answer sends again within a day: its first object may lie under an earlier hour.
+# A client that got no answer sends again within a day: each of its requests may have left an object under its hour.
 RETRY_HORIZON = timedelta(hours=24)
 STATEMENT = (
     "Every stored version of these records' raw objects, their canonical rows, tokens, answers and waiting events are "
@@ -62,9 +62,9 @@ class PendingErasure:
     object_key: str
 
     def object_keys(self) -> list[str]:
-        """Where the record's object may lie: under its own key, and under those of an attempt that crashed.
+        """Where the record's object may lie: under its own key, and under those of attempts that crashed.
 
-        Before it, or in the hour after: a request of 12:59:59 may wait for one of 13:00:00 that dies after its PUT.
+        Before it, or after it: where the tables were lost, the first of several objects stands for their record.
         """
         source, _, rest = self.object_key.partition("/")
         hour, separator, name = rest.partition("/")
@@ -73,7 +73,7 @@ class PendingErasure:
             return [self.object_key]
         began = datetime.strptime(hour, "%Y-%m-%dT%H")  # noqa: DTZ007 - the key's hours are UTC
         hours = int(RETRY_HORIZON / timedelta(hours=1))
-        return [f"{source}/{began - timedelta(hours=n):%Y-%m-%dT%H}/{name}" for n in range(-1, hours + 1)]
+        return [f"{source}/{began - timedelta(hours=n):%Y-%m-%dT%H}/{name}" for n in range(-hours, hours + 1)]
 
 
 def receipt_of(erasure_id: UUID, records: Sequence[ErasedRecord]) -> dict[str, Any]:
