@@ -14,7 +14,7 @@ from rich.progress import Progress
 from infra.cli.failure import fail
 from infra.cli.lambda_client import FunctionFailed, call, lambda_client
 from infra.cli.recovery.options import Case
-from infra.cli.recovery.screen import console, table
+from infra.cli.recovery.screen import console, moment, table
 from infra.cli.target import DEFAULT, DataDir, running_system
 
 PAGE = 500
@@ -57,14 +57,15 @@ def list_dead_letters(
             "refused",
             "most_redrives",
             "stage",
-            "error_message",
             "last_failed_at",
+            "error_message",
         )
     if as_json:
         print(json.dumps(found, indent=2))
     elif found:
+        columns = tuple(column for column in columns if any(row[column] for row in found))
         heads = [column.removesuffix("_id").replace("_", " ") for column in columns]
-        console().print(table(heads, [[row[column] for column in columns] for row in found]))
+        console().print(table(heads, [[_shown(column, row[column]) for column in columns] for row in found]))
     else:
         print("No dead letter waits.")
 
@@ -84,7 +85,9 @@ def show_dead_letter(
         print(json.dumps(letter, indent=2))
         return
     letter["has_event"] = "yes" if letter["has_event"] else "no"
-    console().print(table(("", ""), [(name.replace("_", " "), value) for name, value in letter.items()]))
+    console().print(
+        table(("", ""), [(name.replace("_", " "), _shown(name, value)) for name, value in letter.items()])
+    )
     print(f"\nIts record's way: exchange lineage {letter['record_id']}" if letter["record_id"] else "")
 
 
@@ -133,12 +136,21 @@ def redrive_dead_letters(
     raise typer.Exit(1 if report["refused"] else 0)
 
 
+def _shown(column: str, value: Any) -> Any:
+    if column.endswith("_at"):
+        return moment(value)
+    # Their numbers are typed again, so without commas.
+    return str(value) if column in ("dead_letter_id", "offset") and value is not None else value
+
+
 def _show_refused(refused: list[dict[str, Any]], verb: str) -> None:
     """Which, and then each reason once with what to do about it."""
     print(f"{len(refused):,} {verb}:")
     columns = ("dead_letter_id", "record_id", "refusal")
     heads = ("dead letter", "record", "refusal")
-    console().print(table(heads, [[letter[column] for column in columns] for letter in refused]))
+    console().print(
+        table(heads, [[_shown(column, letter[column]) for column in columns] for letter in refused])
+    )
     for refusal, advice in {letter["refusal"]: letter["advice"] for letter in refused}.items():
         print(f"{refusal}: {advice}")
 

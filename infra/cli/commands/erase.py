@@ -16,7 +16,7 @@ from rich.progress import Progress
 from infra.cli.failure import fail
 from infra.cli.lambda_client import FunctionFailed, call, lambda_client
 from infra.cli.recovery.options import Case
-from infra.cli.recovery.screen import console, table
+from infra.cli.recovery.screen import console, moment, table
 from infra.cli.target import DEFAULT, DataDir, running_system
 
 FUNCTION = "EraseFunction"
@@ -163,8 +163,8 @@ def _show(erasure: dict[str, Any]) -> None:
             [
                 (
                     record["record_id"],
-                    record["erased_at"],
-                    record["raw_deleted_at"],
+                    moment(record["erased_at"]),
+                    moment(record["raw_deleted_at"]),
                     record["deleted_object_versions"],
                     sum(record["deleted_rows"].values()),
                 )

@@ -9,7 +9,7 @@ import typer
 
 from infra.cli.failure import fail
 from infra.cli.lambda_client import FunctionFailed, call, lambda_client
-from infra.cli.recovery.screen import console, table
+from infra.cli.recovery.screen import console, moment, table
 from infra.cli.target import DEFAULT, DataDir, running_system
 
 
@@ -66,7 +66,8 @@ def _show(found: dict[str, Any]) -> None:
                 [
                     (
                         number,
-                        *(attempt[name] for name in ("state", "error_code", "started_at", "finished_at")),
+                        *(attempt["state"], attempt["error_code"]),
+                        *(moment(attempt["started_at"]), moment(attempt["finished_at"])),
                         attempt["topic"],
                         f"{attempt['partition']}/{attempt['offset']}",
                     )
@@ -75,11 +76,18 @@ def _show(found: dict[str, Any]) -> None:
             )
         )
     if found["dead_letters"]:
-        columns = ("dead_letter_id", "state", "redrives", "stage", "error_message", "failed_at")
+        columns = ("state", "redrives", "stage", "error_message")
         screen.print()
         screen.print(
             table(
-                ("DEAD LETTER", *columns[1:]),
-                [[letter[name] for name in columns] for letter in found["dead_letters"]],
+                ("DEAD LETTER", *columns, "failed_at"),
+                [
+                    (
+                        str(letter["dead_letter_id"]),
+                        *(letter[name] for name in columns),
+                        moment(letter["failed_at"]),
+                    )
+                    for letter in found["dead_letters"]
+                ],
             )
         )

@@ -137,8 +137,14 @@ def _show(report: dict[str, Any]) -> None:
         )
         shown = [finding for finding in report["findings"] if finding["resolved_at"] is None][:SHOWN]
         if shown:
-            columns = ("record_id", "finding", "first_seen", "repaired_at")
-            out.print(screen.table(columns, ([finding[name] for name in columns] for finding in shown)))
+            rows = (
+                (
+                    *(finding["record_id"], finding["finding"]),
+                    *(screen.moment(finding["first_seen"]), screen.moment(finding["repaired_at"])),
+                )
+                for finding in shown
+            )
+            out.print(screen.table(("record_id", "finding", "first_seen", "repaired_at"), rows))
     for run in report["shards"]:
         if not run["done"]:
             out.print(f"shard {run['shard']} failed: {run['error']}")

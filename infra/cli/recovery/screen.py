@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from rich import box
@@ -14,7 +15,9 @@ from rich.table import Table
 
 from infra.cli.recovery.shards import ShardRun
 
-PLAIN_WIDTH = 160
+# A row is a line where no terminal is.
+PLAIN_WIDTH = 10_000
+SENTENCE_WIDTH = 24
 
 
 class Watch(Protocol):
@@ -22,8 +25,8 @@ class Watch(Protocol):
 
 
 def console() -> Console:
-    """For people; standard error has the bars, so that a table can be piped."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+    """For people; standard error has the bars, so that a table can be piped. What is too wide, the terminal wraps."""
+    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
 
 
 @contextmanager
@@ -60,15 +63,28 @@ def bars(title: str, shards: Sequence[int], *, counted: str) -> Iterator[Watch]:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
-    """Words to the left, numbers to the right."""
+    """Words to the left, numbers to the right. Sentences are folded; nothing that somebody copies is cut."""
     cells = [[_cell(value) for value in row] for row in rows]
-    made = Table(box=box.SIMPLE_HEAD if sys.stdout.isatty() else None, padding=(0, 2, 0, 0))
+    edges = box.SIMPLE_HEAD if sys.stdout.isatty() else None
+    made = Table(box=edges, padding=(0, 2, 0, 0), show_header=any(columns))
     for index, column in enumerate(columns):
-        numeric = bool(cells) and all(row[index].replace(",", "").replace(".", "").isdigit() for row in cells)
-        made.add_column(column, justify="right" if numeric else "left", no_wrap=True)
+        values = [row[index] for row in cells]
+        numeric = bool(cells) and all(value.replace(",", "").replace(".", "").isdigit() for value in values)
+        widest = max(map(len, (column, *values)))
+        made.add_column(
+            column,
+            justify="right" if numeric else "left",
+            overflow="fold",
+            min_width=min(widest, SENTENCE_WIDTH) if any(" " in value for value in values) else widest,
+        )
     for row in cells:
         made.add_row(*row)
     return made
+
+
+def moment(text: str | None) -> str | None:
+    """A time of an answer, to the second: tables are wide enough."""
+    return text and f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _cell(value: Any) -> str:
