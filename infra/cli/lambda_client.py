@@ -15,6 +15,10 @@ class FunctionFailed(Exception):
     """A function raised, was killed, or could not be reached; says what the runtime said."""
 
 
+class FunctionRefused(FunctionFailed):
+    """The function does not take the event; it will not take it another time."""
+
+
 def lambda_client(addresses: Addresses) -> Any:
     """boto3's client, which asks once: an operator decides what is worth another try."""
     import boto3  # 0.3 s that only commands which invoke pay
@@ -43,5 +47,6 @@ def call(client: Any, function: str, request: dict[str, Any]) -> dict[str, Any]:
         raise FunctionFailed(f"{function} cannot be invoked: {error}") from error
     # `sam local start-lambda` says so in the body alone.
     if "FunctionError" in answer or {"errorType", "errorMessage"} <= payload.keys():
-        raise FunctionFailed(f"{function}: {payload.get('errorMessage', 'failed')}")
+        failed = FunctionRefused if payload.get("errorType") == "InvocationRefused" else FunctionFailed
+        raise failed(f"{function}: {payload.get('errorMessage', 'failed')}")
     return payload

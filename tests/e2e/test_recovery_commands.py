@@ -133,3 +133,13 @@ def test_what_cannot_be_is_refused_with_the_field(operated: Operated) -> None:
     assert (code, "--since" in told) == (1, True)
     code, told = operated.run("replay", "--source=a/b")
     assert (code, "source: must be" in told) == (1, True)
+    assert operated.run("replay", "--dry-run", "--job=5573a23f-05d6-4b02-9aff-4998ee4f6ac3")[1].startswith(
+        "error: --dry-run does not go with --job"
+    )
+
+
+@pytest.mark.parametrize("command", ["replay", "reconcile"])
+def test_a_job_that_nobody_knows_is_refused_and_no_advice_is_given(operated: Operated, command: str) -> None:
+    code, told = operated.run(command, "--job=5573a23f-05d6-4b02-9aff-4998ee4f6ac3")
+    function = f"{command.title()}Function"
+    assert (code, told) == (1, f"error: {function}: shard: is not a shard of a known job\n")

@@ -14,7 +14,8 @@ from infra.cli.moments import read_moment
 from infra.cli.recovery import screen
 from infra.cli.recovery.looks import looks
 from infra.cli.recovery.options import AsJson, Job, Prefix, Shards, Source, require_shards
-from infra.cli.recovery.shards import Fleet, total
+from infra.cli.recovery.running import how_to_go_on, run_shards
+from infra.cli.recovery.shards import total
 from infra.cli.target import DEFAULT, DataDir, running_system
 
 FUNCTION = "ReconcileFunction"
@@ -91,8 +92,15 @@ def _reconcile(client: Any, request: dict[str, Any], job_id: str, wait_seconds: 
     known = call(client, FUNCTION, {**again, "repair": request["repair"]})["counts"]
     if not job_id:
         job_id = call(client, FUNCTION, {"action": "start", **request})["job_id"]
-    with screen.bars("reconcile", range(request["shards"]), counted="records") as watch:
-        runs = Fleet(client, FUNCTION, job_id, watch).run(range(request["shards"]))
+    runs = run_shards(
+        client,
+        FUNCTION,
+        job_id,
+        request["shards"],
+        command="reconcile",
+        title="reconcile",
+        counted="records",
+    )
     counts = total(runs)
     for name, number in known.items():
         if name.startswith("repaired"):
@@ -128,6 +136,7 @@ def _show(report: dict[str, Any]) -> None:
         f"reconcile: job {report['job_id']}: {counts.get('records', 0):,} records, {counts.get('ok', 0):,} ok, "
         f"{counts.get('in_flight', 0):,} under way"
     )
+    shown = [finding for finding in report["findings"] if finding["resolved_at"] is None][:SHOWN]
     kinds = sorted({finding["finding"] for finding in report["findings"]})
     if kinds:
         out.print(
@@ -135,7 +144,6 @@ def _show(report: dict[str, Any]) -> None:
                 ("finding", "seen", "repaired", "resolved", "open"), (_row(report, kind) for kind in kinds)
             )
         )
-        shown = [finding for finding in report["findings"] if finding["resolved_at"] is None][:SHOWN]
         if shown:
             rows = (
                 (
@@ -149,7 +157,12 @@ def _show(report: dict[str, Any]) -> None:
         if not run["done"]:
             out.print(f"shard {run['shard']} failed: {run['error']}")
     waiting = sum(report["open_findings"].values())
-    out.print(f"Open findings: {waiting:,}" if waiting else "Bucket and tables agree.")
+    if not all(run["done"] for run in report["shards"]):
+        out.print(how_to_go_on("reconcile", report["job_id"], len(report["shards"])))
+    elif not waiting:
+        out.print("Bucket and tables agree.")
+    if waiting:
+        out.print(f"Open findings: {waiting:,}")
 
 
 def _row(report: dict[str, Any], kind: str) -> tuple[Any, ...]:

@@ -14,7 +14,8 @@ from infra.cli.moments import read_moment
 from infra.cli.recovery import screen
 from infra.cli.recovery.looks import looks
 from infra.cli.recovery.options import AsJson, Job, Prefix, Shards, Source, require_shards
-from infra.cli.recovery.shards import Fleet, ShardRun, total
+from infra.cli.recovery.running import how_to_go_on, run_shards
+from infra.cli.recovery.shards import ShardRun, total
 from infra.cli.target import DEFAULT, DataDir, running_system
 
 FUNCTION = "ReplayFunction"
@@ -65,6 +66,8 @@ def replay(
     Example: exchange replay --source hospital-a --since 24h --verify
     """
     require_shards(shards)
+    if job and dry_run:
+        fail("--dry-run does not go with --job, which goes on emitting")
     request: dict[str, Any] = {
         # The same for both jobs: what comes in meanwhile is not a gap.
         "until": read_moment(until, "--until") if until else datetime.now(UTC).isoformat(),
@@ -92,7 +95,7 @@ def replay(
     if as_json:
         print(json.dumps(report, indent=2))
     gaps = _gaps(report["verify"]["counts"]) if "verify" in report else 0
-    if not as_json and verify and "verify" in report:
+    if not as_json and "verify" in report and not _has_failed(report):
         screen.console().print(
             f"{gaps:,} raw objects are not canonical" if gaps else "Complete: nothing is missing."
         )
@@ -106,10 +109,13 @@ def _run_job(client: Any, request: dict[str, Any], job_id: str, *, as_json: bool
     emits = request["mode"] == "emit"
     counted = "emitted" if emits else "objects"
     title = {"emit": "replay", "dry_run": "dry run", "verify": "verify"}[request["mode"]]
-    with screen.bars(title, range(shards), counted=counted) as watch:
-        runs = Fleet(client, FUNCTION, job_id, watch).run(range(shards))
+    runs = run_shards(
+        client, FUNCTION, job_id, shards, command="replay", title=title, counted=counted, changes=emits
+    )
     if not as_json:
         _show(title, job_id, runs, EMITTED if emits else COUNTED)
+        if emits and not all(run.done for run in runs):
+            screen.console().print(how_to_go_on("replay", job_id, shards))
     return {"job_id": job_id, "counts": total(runs), "shards": [vars(run) for run in runs]}
 
 
@@ -123,7 +129,6 @@ def _show(title: str, job_id: str, runs: list[ShardRun], names: tuple[str, ...])
     for run in runs:
         if not run.done:
             out.print(f"shard {run.shard} failed: {run.error}")
-            out.print(f"go on with: exchange replay --job {job_id} --shards {len(runs)}")
 
 
 def _verify(client: Any, request: dict[str, Any], wait_seconds: float, *, as_json: bool) -> dict[str, Any]:

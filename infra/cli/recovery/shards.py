@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from threading import Thread
 from typing import Any
 
-from infra.cli.lambda_client import FunctionFailed, call
+from infra.cli.lambda_client import FunctionFailed, FunctionRefused, call
 
 ATTEMPTS = 4
 
 
 @dataclass
 class ShardRun:
-    """What became of one shard, of as many as its job said it has. `error` is None once it is through."""
+    """What became of one shard. `error` is None once it is through."""
 
     shard: int
-    shards: int = 0
     invokes: int = 0
     failures: int = 0
     done: bool = False
@@ -40,25 +39,35 @@ class Fleet:
     sleep: Callable[[float], None] = time.sleep
 
     def run(self, shards: Sequence[int]) -> list[ShardRun]:
-        """Run every shard to its end, or until it has failed ATTEMPTS times in a row.
+        """Run every shard to its end, or until it has failed ATTEMPTS times in a row. Raises FunctionRefused."""
+        runs = [ShardRun(shard) for shard in shards]
+        raised: list[Exception] = []
 
-        Raises FunctionFailed when the job has more shards than these.
-        """
-        with ThreadPoolExecutor(len(shards)) as threads:
-            runs = list(threads.map(self._run, [ShardRun(shard) for shard in shards]))
-        of_the_job = max(run.shards for run in runs)
-        if of_the_job > len(runs):
-            options = f"--job {self.job_id} --shards {of_the_job}"
-            raise FunctionFailed(f"the job has {of_the_job} shards; go on with: {options}")
+        def work(run: ShardRun) -> None:
+            try:
+                self._run(run, len(runs))
+            except Exception as error:  # noqa: BLE001 - raised below, where the command is
+                raised.append(error)
+
+        # Daemons: Ctrl-C does not wait for the invokes that are under way.
+        threads = [Thread(target=work, args=(run,), daemon=True) for run in runs]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if raised:
+            raise raised[0]
         return runs
 
-    def _run(self, run: ShardRun) -> ShardRun:
+    def _run(self, run: ShardRun, shards: int) -> None:
         began = time.monotonic()
         failed_in_a_row = 0
         while not run.done and failed_in_a_row < ATTEMPTS:
             run.invokes += 1
             try:
-                answer = self._continue(run.shard)
+                answer = self._continue(run.shard, shards)
+            except FunctionRefused:
+                raise
             except FunctionFailed as failed:
                 failed_in_a_row += 1
                 run.failures += 1
@@ -68,16 +77,18 @@ class Fleet:
                 failed_in_a_row = 0
                 run.error = None
                 run.done, run.progress, run.counts = answer["done"], answer["progress"], answer["counts"]
-                run.shards, run.waits_for = answer["shards"], answer["waits_for"]
+                run.waits_for = answer["waits_for"]
                 if not run.done and answer["resume_after_seconds"]:
                     self.sleep(answer["resume_after_seconds"])
             run.seconds = time.monotonic() - began
             self.watch(run)
-        return run
 
-    def _continue(self, shard: int) -> dict[str, Any]:
+    def _continue(self, shard: int, shards: int) -> dict[str, Any]:
         request = {"action": "continue", "job_id": self.job_id, "shard": shard}
-        return call(self.client, self.function, request)
+        answer = call(self.client, self.function, request)
+        if answer["shards"] != shards:
+            raise FunctionRefused(f"--shards: this job has {answer['shards']}")
+        return answer
 
 
 def total(runs: Sequence[ShardRun]) -> dict[str, int]:

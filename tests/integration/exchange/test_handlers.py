@@ -15,7 +15,7 @@ import pytest
 from exchange.outbox import service as outbox
 from exchange.outbox.model import OutboxEvent
 from exchange.platform import bus, db, functions, listing, objects, settings
-from exchange.platform.faults import InvocationFailed
+from exchange.platform.faults import InvocationFailed, InvocationRefused
 from exchange.records import service as records
 from exchange.recovery import reconciling, replaying
 from tests.integration.exchange.building import (
@@ -351,7 +351,7 @@ def test_a_request_that_breaks_its_contract_is_refused_by_field_and_without_its_
     environment: pytest.MonkeyPatch, exchange: Exchange, function: str, event: dict[str, Any], field: str
 ) -> None:
     told_of_the_bucket(environment, exchange, f"exchange_{function}")
-    with pytest.raises(InvocationFailed) as refused:
+    with pytest.raises(InvocationRefused) as refused:
         load(function).handler(event, Context())
     assert str(refused.value).startswith(f"{field}: ")
     assert CANARY not in str(refused.value)

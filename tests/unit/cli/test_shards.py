@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import signal
 import threading
 from typing import Any
 
 import pytest
 
-from infra.cli.lambda_client import FunctionFailed
+from infra.cli.lambda_client import FunctionRefused
+from infra.cli.recovery.running import run_shards
 from infra.cli.recovery.shards import ATTEMPTS, Fleet, ShardRun, total
 
 
@@ -33,9 +35,9 @@ class FakeLambda:
         return {"Payload": io.BytesIO(json.dumps(answer).encode())}
 
 
-def answer(done: bool, emitted: int, pause: float = 0.0, shards: int = 1) -> dict[str, Any]:
+def answer(done: bool, emitted: int, pause: float = 0.0) -> dict[str, Any]:
     return {
-        "shards": shards,
+        "shards": 1,
         "done": done,
         "progress": 1.0 if done else 0.5,
         "counts": {"emitted": emitted},
@@ -45,6 +47,10 @@ def answer(done: bool, emitted: int, pause: float = 0.0, shards: int = 1) -> dic
 
 
 def run(script: dict[int, list[dict[str, Any] | None]]) -> tuple[list[ShardRun], FakeLambda, list[float]]:
+    for answers in script.values():
+        for one in answers:
+            if one is not None:
+                one["shards"] = len(script)
     client, slept = FakeLambda(script), list[float]()
     fleet = Fleet(client, "ReplayFunction", "a-job", lambda _: None, slept.append)
     return fleet.run(sorted(script)), client, slept
@@ -56,11 +62,6 @@ def test_every_shard_is_invoked_until_it_is_through() -> None:
     assert sorted(client.asked) == [0, 0, 1]
     assert slept == [0.25]
     assert total(runs) == {"emitted": 12}
-
-
-def test_some_shards_of_a_job_are_not_the_job() -> None:
-    with pytest.raises(FunctionFailed, match="has 8 shards; go on with: --job a-job --shards 8"):
-        run({shard: [answer(True, 1, shards=8)] for shard in range(4)})
 
 
 def test_a_failed_shard_is_tried_again_alone() -> None:
@@ -86,3 +87,57 @@ def test_a_shard_that_keeps_failing_is_given_up_and_takes_no_other_with_it() -> 
 def test_a_success_between_failures_begins_the_count_anew() -> None:
     runs, _, _ = run({0: [None, None, answer(False, 1), None, None, None, answer(True, 2)]})
     assert (runs[0].done, runs[0].failures) == (True, 5)
+
+
+class Refusing:
+    """Takes no event, and counts how often it was asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def invoke(self, **_: object) -> dict[str, Any]:
+        self.asked += 1
+        refusal = {"errorType": "InvocationRefused", "errorMessage": "shard: is not a shard of a known job"}
+        return {"FunctionError": "Unhandled", "Payload": io.BytesIO(json.dumps(refusal).encode())}
+
+
+def test_what_is_refused_is_not_asked_again() -> None:
+    client = Refusing()
+    with pytest.raises(FunctionRefused, match="ReplayFunction: shard: is not a shard of a known job"):
+        Fleet(client, "ReplayFunction", "a-job", lambda _: None).run([0])
+    assert client.asked == 1
+
+
+def test_a_job_is_not_called_done_when_some_of_its_shards_were_never_asked_for() -> None:
+    client = FakeLambda({0: [answer(True, 3) | {"shards": 4}]})
+    with pytest.raises(FunctionRefused, match="--shards: this job has 4"):
+        Fleet(client, "ReplayFunction", "a-job", lambda _: None).run([0])
+
+
+class Interrupted:
+    """Ctrl-C comes while its invoke is under way, which takes longer than anybody waits."""
+
+    def __init__(self) -> None:
+        self.answered = threading.Event()
+
+    def invoke(self, **_: object) -> dict[str, Any]:
+        main = threading.main_thread().ident
+        assert main is not None
+        signal.pthread_kill(main, signal.SIGINT)
+        self.answered.wait(60)
+        return {"Payload": io.BytesIO(b"{}")}
+
+
+@pytest.mark.parametrize("changes", [True, False])
+def test_ctrl_c_waits_for_no_invoke_and_says_what_becomes_of_a_job_that_changes_something(
+    changes: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client = Interrupted()
+    with pytest.raises(KeyboardInterrupt):
+        run_shards(
+            client, "ReplayFunction", "a-job", 1, command="replay", title="", counted="", changes=changes
+        )
+    client.answered.set()
+    told = capsys.readouterr().err
+    assert ("go on with: exchange replay --job a-job --shards 1" in told) is changes
+    assert ('{"action": "cancel", "job_id": "a-job"}' in told) is changes

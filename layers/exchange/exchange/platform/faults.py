@@ -8,7 +8,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from exchange.errors import ExchangeError
+from exchange.errors import ExchangeError, RequestRefused
 from exchange.platform.log import describe_exception, logger
 
 Handler = Callable[[Any, LambdaContext], Any]
@@ -16,6 +16,10 @@ Handler = Callable[[Any, LambdaContext], Any]
 
 class InvocationFailed(Exception):
     """What the Lambda runtime may print of a fault: the type of the cause, and nothing it said."""
+
+
+class InvocationRefused(InvocationFailed):
+    """The event itself is at fault: sent again, it is refused again."""
 
 
 def contain_faults(service: str) -> Callable[[Handler], Handler]:
@@ -34,7 +38,8 @@ def contain_faults(service: str) -> Callable[[Handler], Handler]:
                     "invocation failed", extra=describe_exception(error, request_id=context.aws_request_id)
                 )
                 message = str(error) if isinstance(error, ExchangeError) else type(error).__name__
-                raise InvocationFailed(message) from None
+                failed = InvocationRefused if isinstance(error, RequestRefused) else InvocationFailed
+                raise failed(message) from None
 
         return contained
 
