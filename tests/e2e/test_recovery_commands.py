@@ -143,3 +143,10 @@ def test_a_job_that_nobody_knows_is_refused_and_no_advice_is_given(operated: Ope
     code, told = operated.run(command, "--job=5573a23f-05d6-4b02-9aff-4998ee4f6ac3")
     function = f"{command.title()}Function"
     assert (code, told) == (1, f"error: {function}: shard: is not a shard of a known job\n")
+
+
+def test_a_source_that_is_misspelt_proves_nothing(operated: Operated) -> None:
+    for command in (("replay", "--dry-run", "--verify"), ("reconcile", "--all")):
+        code, told = operated.run(*command, "--source=hosptal-a")
+        assert (code, "is in the selection." in told) == (0, True), told
+        assert not {"Complete: nothing is missing.", "Bucket and tables agree."} & set(told.splitlines())

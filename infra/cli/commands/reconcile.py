@@ -160,9 +160,11 @@ def _show(report: dict[str, Any]) -> None:
     if not all(run["done"] for run in report["shards"]):
         out.print(how_to_go_on("reconcile", report["job_id"], len(report["shards"])))
     elif not waiting:
-        out.print("Bucket and tables agree.")
+        out.print("Bucket and tables agree." if counts.get("records") else "No record is in the selection.")
     if waiting:
-        out.print(f"Open findings: {waiting:,}")
+        hidden = f"; {waiting - len(shown):,} are not shown, --json has them" if waiting > len(shown) else ""
+        out.print(f"Open findings: {waiting:,}{hidden}")
+        out.print("What each means and what mends it: docs/decisions/0016-reconcile-by-windows.md")
 
 
 def _row(report: dict[str, Any], kind: str) -> tuple[Any, ...]:

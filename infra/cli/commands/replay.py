@@ -96,9 +96,7 @@ def replay(
         print(json.dumps(report, indent=2))
     gaps = _gaps(report["verify"]["counts"]) if "verify" in report else 0
     if not as_json and "verify" in report and not _has_failed(report):
-        screen.console().print(
-            f"{gaps:,} raw objects are not canonical" if gaps else "Complete: nothing is missing."
-        )
+        screen.console().print(_verdict(gaps, report["verify"]["counts"].get("objects", 0)))
     raise typer.Exit(1 if gaps or _has_failed(report) else 0)
 
 
@@ -141,6 +139,13 @@ def _verify(client: Any, request: dict[str, Any], wait_seconds: float, *, as_jso
         runs = [ShardRun(**run) for run in report["shards"]]
         _show("verify", report["job_id"], runs, COUNTED)
     return report
+
+
+def _verdict(gaps: int, objects: int) -> str:
+    if gaps:
+        return f"{gaps:,} raw objects are not canonical"
+    # A source that is misspelt has no gap either.
+    return "Complete: nothing is missing." if objects else "No raw object is in the selection."
 
 
 def _gaps(counts: dict[str, int]) -> int:
