@@ -44,7 +44,8 @@ def erase(
     as_json: Annotated[
         bool,
         typer.Option(
-            "--json", help="For programs: the receipt, or one after the other beyond 5,000 records."
+            "--json",
+            help="For programs: the receipt, one after the other beyond 5,000 records; the ids where none is erased.",
         ),
     ] = False,
     data_dir: DataDir = DEFAULT,
@@ -77,12 +78,14 @@ def erase(
             erasures: Iterable[dict[str, Any]] = [call(client, FUNCTION, {"erasure_id": receipt})]
         else:
             chosen = list(record_ids or []) or _find(client, partner, _read_person(person), ground)
+            if dry_run and record_ids:
+                chosen, unknown = _look(client, chosen)
             if dry_run or not chosen:
-                print("\n".join(chosen) if chosen else "No record is found.")
-                raise typer.Exit(0)
-            if not yes:
+                listed = json.dumps({"record_ids": chosen}, indent=2) if as_json else "\n".join(chosen)
+                print(listed or "No record is found.")
+            elif not yes:
                 typer.confirm(f"Records to erase for good: {len(chosen):,}. Go on?", abort=True, err=True)
-            erasures = erase_in_parts(client, chosen, ground)
+            erasures = () if dry_run else erase_in_parts(client, chosen, ground)
         for erasure in erasures:
             if as_json:
                 print(json.dumps(erasure["receipt"], indent=2))
@@ -101,6 +104,17 @@ def erase(
 def _find(client: Any, partner: str, person: dict[str, Any], ground: dict[str, str]) -> list[str]:
     asked = {"partner_id": partner, "person": person, "dry_run": True, **ground}
     return list(call(client, FUNCTION, asked)["record_ids"])
+
+
+def _look(client: Any, record_ids: list[str]) -> tuple[list[str], list[str]]:
+    """Those that would be erased, and those that nobody knows."""
+    found: list[str] = []
+    unknown: list[str] = []
+    for begin in range(0, len(record_ids), PAGE):
+        page = call(client, FUNCTION, {"record_ids": record_ids[begin : begin + PAGE], "dry_run": True})
+        found += page["record_ids"]
+        unknown += page["unknown"]
+    return found, unknown
 
 
 def erase_in_parts(client: Any, record_ids: list[str], ground: dict[str, str]) -> Iterator[dict[str, Any]]:
@@ -155,25 +169,23 @@ def _read_person(source: str) -> dict[str, Any]:
 
 def _show(erasure: dict[str, Any]) -> None:
     receipt = erasure["receipt"]
-    totals = receipt["totals"]
     screen = console()
-    screen.print(
-        table(
-            ("RECORD", "erased", "raw object gone", "versions", "rows"),
-            [
-                (
-                    record["record_id"],
-                    moment(record["erased_at"]),
-                    moment(record["raw_deleted_at"]),
-                    record["deleted_object_versions"],
-                    sum(record["deleted_rows"].values()),
-                )
-                for record in receipt["records"]
-            ],
-        )
-    )
-    screen.print(f"\nErasure {receipt['erasure_id']}, records: {totals['records']:,}")
+    if receipt["records"]:
+        rows = [
+            (
+                record["record_id"],
+                moment(record["erased_at"]),
+                moment(record["raw_deleted_at"]),
+                record["deleted_object_versions"],
+                sum(record["deleted_rows"].values()),
+            )
+            for record in receipt["records"]
+        ]
+        screen.print(table(("RECORD", "erased", "raw object gone", "versions", "rows"), rows))
+        screen.print(f"\nErasure {receipt['erasure_id']}, records: {receipt['totals']['records']:,}")
+        screen.print(receipt["statement"])
+        screen.print(f"sha256 {receipt['sha256']}")
+    else:
+        screen.print("No record is erased anew.")
     for record_id in erasure["already_erased"]:
-        screen.print(f"erased before: {record_id}")
-    screen.print(receipt["statement"])
-    screen.print(f"sha256 {receipt['sha256']}")
+        screen.print(f"erased before: {record_id}; its erasure is named by: exchange lineage {record_id}")

@@ -196,6 +196,25 @@ def test_rows_of_an_erased_record_that_a_backup_brought_back_are_erased_again_an
         submit(exchange)
 
 
+def test_an_erasure_that_nobody_began_has_no_receipt(exchange: Exchange) -> None:
+    with pytest.raises(ContractViolation, match="erasure_id: there is no such erasure"):
+        operate(
+            exchange.eraser(), {"erasure_id": str(uuid4())}, request_id="r", deadline=time.monotonic() + 60
+        )
+
+
+def test_a_dry_run_says_which_records_nobody_knows(exchange: Exchange) -> None:
+    record_id, unknown, erased = (
+        submitted_and_canonical(exchange),
+        uuid4(),
+        submitted_and_canonical(exchange, "key-00000002"),
+    )
+    erase(exchange, erased)
+    answer = erase(exchange, record_id, unknown, erased, dry_run=True)
+    assert answer == {"record_ids": sorted(map(str, (record_id, erased))), "unknown": [str(unknown)]}
+    assert exchange.count("canonical_records") == 1
+
+
 def test_an_erasure_takes_as_many_records_as_its_receipt_can_name_and_no_more(exchange: Exchange) -> None:
     record_id, erasure_id = submitted_and_canonical(exchange), str(uuid4())
     # every table that there is, in numbers that no record has

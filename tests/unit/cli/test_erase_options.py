@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 from typer.testing import CliRunner
 
-from infra.cli.commands.erase import erase_in_parts
+from infra.cli.commands.erase import _show, erase_in_parts
 from infra.cli.main import app
 
 
@@ -52,3 +52,16 @@ def test_more_records_than_an_erasure_has_are_erased_in_several() -> None:
     )
     assert [function.records[erasure["erasure_id"]] for erasure in erasures] == [5_000, 5_000, 2_001]
     assert (len(function.records), function.cases) == (3, {"TICKET-123"})
+
+
+def test_an_erasure_without_records_states_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    receipt = {
+        "erasure_id": "an-erasure",
+        "records": [],
+        "statement": "Everything is deleted.",
+        "sha256": "0a",
+    }
+    _show({"receipt": receipt, "already_erased": ["a-record"], "unknown": []})
+    nothing, before = capsys.readouterr().out.splitlines()
+    assert nothing == "No record is erased anew."
+    assert before.endswith("exchange lineage a-record")

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from exchange.erasure.service import Eraser
+from exchange.errors import ContractViolation
 from exchange.platform.contracts import contract
 
 
@@ -16,11 +17,18 @@ def operate(eraser: Eraser, event: Mapping[str, Any], *, request_id: str, deadli
     contract("api/schemas/erase.request").validate(event)
     record_ids = _read_records(eraser, event)
     if event.get("dry_run", False):
-        return {"record_ids": [str(record_id) for record_id in record_ids]}
+        known = eraser.find_known(record_ids)
+        return {
+            "record_ids": [str(record_id) for record_id in record_ids if record_id in known],
+            "unknown": [str(record_id) for record_id in record_ids if record_id not in known],
+        }
     erasure_id = UUID(event["erasure_id"]) if "erasure_id" in event else uuid4()
     erasure = eraser.erase(
         record_ids, erasure_id, request_id=request_id, case_ref=event.get("case"), deadline=deadline
     )
+    if not event.keys() & {"record_ids", "person"} and not erasure.receipt["records"]:
+        # A number that is misspelt must not get a receipt.
+        raise ContractViolation("there is no such erasure", field="erasure_id")
     return asdict(erasure) | {
         "erasure_id": str(erasure_id),
         "already_erased": [str(record_id) for record_id in erasure.already_erased],

@@ -101,6 +101,11 @@ SELECT record_id FROM patient_tokens JOIN canonical_records USING (record_id)
 WHERE partner_id = %(partner_id)s AND profile = %(profile)s AND token = ANY (%(tokens)s)
 GROUP BY record_id ORDER BY record_id;
 
+-- name: find_known
+-- A record id that is misspelt must not look like one that would be erased.
+SELECT record_id FROM raw_object_manifest WHERE record_id = ANY (%(record_ids)s)
+UNION SELECT record_id FROM tombstones WHERE record_id = ANY (%(record_ids)s);
+
 -- name: count_others
 -- How full an erasure is; what is asked for again counts once.
 SELECT count(*) FROM tombstones

@@ -73,6 +73,11 @@ class Eraser:
         with self._database.transaction() as transaction:
             return store.find_records(transaction, partner_id, answer["profile"], tokens)
 
+    def find_known(self, record_ids: Sequence[UUID]) -> set[UUID]:
+        """Those of the records that are in the manifest, or were erased before."""
+        with self._database.transaction() as transaction:
+            return store.find_known(transaction, record_ids)
+
     def erase(
         self,
         record_ids: Sequence[UUID],

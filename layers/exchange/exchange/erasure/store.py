@@ -75,6 +75,14 @@ def read_pending(transaction: Transaction, erasure_id: UUID | None, limit: int) 
     return [PendingErasure(*row) for row in rows]
 
 
+def find_known(transaction: Transaction, record_ids: Sequence[UUID]) -> set[UUID]:
+    """Those of the records that `lock_record` would find."""
+    if not record_ids:
+        return set()
+    rows = transaction.execute(QUERIES["find_known"], {"record_ids": list(record_ids)})
+    return {record_id for (record_id,) in rows}
+
+
 def find_records(
     transaction: Transaction, partner_id: str, profile: str, tokens: Sequence[str]
 ) -> list[UUID]:
