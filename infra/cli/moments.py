@@ -7,14 +7,17 @@ from datetime import UTC, datetime, timedelta
 
 from infra.cli.failure import fail
 
-_DURATION = re.compile(r"(-?\d+)([smhd])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_DURATION = re.compile(r"(-?\d{1,12})([smhd])")
+_UNIT_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+# Longer is a slip of the finger, and soon before any calendar.
+_LONGEST_SECONDS = 36_525 * 86_400
 
 
 def read_duration(text: str) -> timedelta | None:
-    """A number and s, m, h or d, such as 15m; None for anything else."""
+    """A number and s, m, h or d, such as 15m, of a century at most; None for anything else."""
     match = _DURATION.fullmatch(text)
-    return timedelta(**{_UNITS[match[2]]: int(match[1])}) if match else None
+    seconds = int(match[1]) * _UNIT_SECONDS[match[2]] if match else _LONGEST_SECONDS + 1
+    return timedelta(seconds=seconds) if abs(seconds) <= _LONGEST_SECONDS else None
 
 
 def read_moment(text: str, option: str) -> str:
