@@ -31,7 +31,7 @@ app = typer.Typer(
     add_completion=False,
     # A traceback with local variables could show a record or a secret.
     pretty_exceptions_show_locals=False,
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",
 )
 for command in (
     up,

@@ -44,7 +44,7 @@ def reconcile(
         int, typer.Option("--grace", min=0, help="Seconds below which nothing is taken for stuck.")
     ] = 300,
     wait_seconds: Annotated[
-        float, typer.Option("--wait", min=0, help="How long --repair waits for what it mended.")
+        float, typer.Option("--wait", min=0, help="Seconds that --repair waits for what it mended.")
     ] = 120,
     shards: Shards = 4,
     job: Job = "",

@@ -50,7 +50,7 @@ def replay(
         typer.Option("--verify", help="Prove that every raw object is canonical; with --dry-run, only that."),
     ] = False,
     wait_seconds: Annotated[
-        float, typer.Option("--wait", min=0, help="How long --verify waits for records under way.")
+        float, typer.Option("--wait", min=0, help="Seconds that --verify waits for records under way.")
     ] = 120,
     shards: Shards = 4,
     job: Job = "",
