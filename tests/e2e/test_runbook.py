@@ -296,6 +296,8 @@ def test_dead_letters_line_up_by_reason_and_need_to_be_told_which(running: Runni
     head, *rows = listed.splitlines()
     assert head.split()[0] == "reason"
     assert [row.split()[0] for row in rows] == [running.variables["REASON"]]
+    unknown = run_exchange("dead-letters", "redrive", "999999", "--data-dir", running.data_dir)
+    assert (unknown.returncode, unknown.stdout) == (0, "No such dead letter waits.\n")
     untold = run_exchange("dead-letters", "redrive", "--data-dir", running.data_dir)
     assert (untold.returncode, "say which" in untold.stderr) == (1, True)
 

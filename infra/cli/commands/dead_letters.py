@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -124,9 +126,11 @@ def redrive_dead_letters(
     # A look sees a page through, raw objects among it; whoever goes on needs the count and the moment alone.
     report = _ask(data_dir, asked | {"dry_run": True} | ({} if dry_run else {"limit": 1}))
     if not dry_run:
-        report = redrive_pages(lambda event: _ask(data_dir, event), asked, report, rate_per_sec)
+        report = redrive_in_pages(partial(_ask, data_dir), asked, report, rate_per_sec)
     if as_json:
         print(json.dumps(report, indent=2))
+    elif not any(report[said] for said in ("redriven", "refused", "remaining")):
+        print("No such dead letter waits.")
     elif dry_run:
         print(f"{report['remaining'] - len(report['refused']):,} would be sent again.")
     else:
@@ -155,13 +159,13 @@ def _show_refused(refused: list[dict[str, Any]], verb: str) -> None:
         print(f"{refusal}: {advice}")
 
 
-def redrive_pages(
+def redrive_in_pages(
     ask: Callable[[dict[str, Any]], dict[str, Any]],
     asked: dict[str, Any],
     found: dict[str, Any],
     rate_per_sec: float,
 ) -> dict[str, Any]:
-    """Page by page, no page before its time; ends when several in a row take and refuse nothing.
+    """No page before its time; ends when several in a row take and refuse nothing. Ended before, it says how far it came.
 
     One may be in somebody's hands as a whole: at a letter a second a page is a letter.
     """
@@ -169,19 +173,23 @@ def redrive_pages(
     redriven: list[int] = []
     refused: list[dict[str, Any]] = []
     idle_pages = 0
-    with Progress(console=Console(stderr=True), disable=not Console(stderr=True).is_terminal) as progress:
-        task = progress.add_task("redrive", total=found["remaining"])
-        while True:
-            began = time.monotonic()
-            page = ask(asked | {"as_of": found["as_of"], "limit": limit})
-            redriven += page["redriven"]
-            refused += page["refused"]
-            progress.update(task, completed=len(redriven) + len(refused))
-            idle_pages = 0 if page["redriven"] or page["refused"] else idle_pages + 1
-            if idle_pages == IDLE_PAGES or not page["remaining"]:
-                return {"redriven": redriven, "refused": refused, "remaining": page["remaining"]}
-            seconds = (len(page["redriven"]) or idle_pages) / rate_per_sec
-            time.sleep(max(0.0, seconds - (time.monotonic() - began)))
+    try:
+        with Progress(console=Console(stderr=True), disable=not Console(stderr=True).is_terminal) as progress:
+            task = progress.add_task("redrive", total=found["remaining"])
+            while True:
+                began = time.monotonic()
+                page = ask(asked | {"as_of": found["as_of"], "limit": limit})
+                redriven += page["redriven"]
+                refused += page["refused"]
+                progress.update(task, completed=len(redriven) + len(refused))
+                idle_pages = 0 if page["redriven"] or page["refused"] else idle_pages + 1
+                if idle_pages == IDLE_PAGES or not page["remaining"]:
+                    return {"redriven": redriven, "refused": refused, "remaining": page["remaining"]}
+                seconds = (len(page["redriven"]) or idle_pages) / rate_per_sec
+                time.sleep(max(0.0, seconds - (time.monotonic() - began)))
+    except BaseException:
+        print(f"{len(redriven):,} of {found['remaining']:,} sent again", file=sys.stderr)
+        raise
 
 
 def _ask(data_dir: Any, event: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from infra.cli.failure import fail
-from infra.cli.lambda_client import FunctionFailed, call, lambda_client
+from infra.cli.lambda_client import FunctionFailed, FunctionRefused, call, lambda_client
 from infra.cli.recovery.options import Case
 from infra.cli.recovery.screen import console, moment, table
 from infra.cli.target import DEFAULT, DataDir, running_system
@@ -124,29 +124,44 @@ def erase_in_parts(client: Any, record_ids: list[str], ground: dict[str, str]) -
 
 
 def _erase(client: Any, record_ids: list[str], ground: dict[str, str]) -> dict[str, Any]:
-    """A call a page; what a function did not reach in its time is asked for again."""
+    """Page by page. Whatever ends it early, Ctrl-C too, says how to have the receipt of what is erased by then."""
     event = {"erasure_id": str(uuid4()), **ground}
+    pages = [record_ids[begin : begin + PAGE] for begin in range(0, len(record_ids), PAGE)]
     already, unknown = set[str](), set[str]()
+    done = 0
     screen = Console(stderr=True)
-    with Progress(console=screen, disable=not screen.is_terminal) as progress:
-        task = progress.add_task("erase", total=len(record_ids))
-        for begin in range(0, len(record_ids), PAGE):
-            page = record_ids[begin : begin + PAGE]
-            left, idle_calls = len(page), 0
-            while left:
-                erasure = call(client, FUNCTION, event | {"record_ids": page})
-                already |= set(erasure["already_erased"])
-                unknown |= set(erasure["unknown"])
-                idle_calls = 0 if erasure["remaining"] < left else idle_calls + 1
-                left = min(left, erasure["remaining"])
-                if idle_calls == IDLE_CALLS:
-                    fail(
-                        f"{FUNCTION} gets no further: {left:,} of {len(page):,} records are not reached; see its log,"
-                        " then erase them again, fewer at once. The receipt of those that are erased:"
-                        f" exchange erase --receipt {event['erasure_id']}"
-                    )
-            progress.advance(task, len(page))
+    try:
+        with Progress(console=screen, disable=not screen.is_terminal) as progress:
+            task = progress.add_task("erase", total=len(record_ids))
+            for page in pages:
+                for erasure in _erase_page(client, event, page):
+                    already |= set(erasure["already_erased"])
+                    unknown |= set(erasure["unknown"])
+                done += len(page)
+                progress.advance(task, len(page))
+    except BaseException as ended:
+        if done or not isinstance(ended, FunctionRefused):
+            print(
+                f"the receipt of what is erased: exchange erase --receipt {event['erasure_id']}",
+                file=sys.stderr,
+            )
+        raise
     return erasure | {"already_erased": sorted(already), "unknown": sorted(unknown)}
+
+
+def _erase_page(client: Any, event: dict[str, Any], page: list[str]) -> Iterator[dict[str, Any]]:
+    """The answers of a call a page; what a function did not reach in its time is asked for again."""
+    left, idle_calls = len(page), 0
+    while left:
+        erasure = call(client, FUNCTION, event | {"record_ids": page})
+        yield erasure
+        idle_calls = 0 if erasure["remaining"] < left else idle_calls + 1
+        left = min(left, erasure["remaining"])
+        if idle_calls == IDLE_CALLS:
+            fail(
+                f"{FUNCTION} gets no further: {left:,} of {len(page):,} records are not reached; see its log,"
+                " then erase them again, fewer at once"
+            )
 
 
 def _read_person(source: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from infra.cli.commands.erase import _show, erase_in_parts
+from infra.cli.lambda_client import FunctionFailed
 from infra.cli.main import app
 
 
@@ -52,6 +53,30 @@ def test_more_records_than_an_erasure_has_are_erased_in_several() -> None:
     )
     assert [function.records[erasure["erasure_id"]] for erasure in erasures] == [5_000, 5_000, 2_001]
     assert (len(function.records), function.cases) == (3, {"TICKET-123"})
+
+
+class EndedFunction(EraseFunction):
+    """Erases a page, and is then ended by whatever it was made with."""
+
+    def __init__(self, end: BaseException) -> None:
+        super().__init__()
+        self._end = end
+
+    def invoke(self, FunctionName: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803 - boto3's names
+        if self.records:
+            raise self._end
+        return super().invoke(FunctionName, Payload)
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt(), ValueError("no answer")], ids=["Ctrl-C", "a failure"])
+def test_an_erasure_that_ends_early_says_how_to_have_its_receipt(
+    end: BaseException, capsys: pytest.CaptureFixture[str]
+) -> None:
+    function = EndedFunction(end)
+    with pytest.raises((KeyboardInterrupt, FunctionFailed)):
+        list(erase_in_parts(function, [str(UUID(int=n)) for n in range(100)], {"case": "TICKET-123"}))
+    (erasure_id,) = function.records
+    assert f"exchange erase --receipt {erasure_id}" in capsys.readouterr().err
 
 
 def test_an_erasure_without_records_states_nothing(capsys: pytest.CaptureFixture[str]) -> None:
