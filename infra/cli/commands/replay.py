@@ -143,7 +143,7 @@ def _verify(client: Any, request: dict[str, Any], wait_seconds: float, *, as_jso
 
 def _verdict(gaps: int, objects: int) -> str:
     if gaps:
-        return f"{gaps:,} raw objects are not canonical"
+        return f"{gaps:,} raw objects are not canonical; exchange reconcile --all names them"
     # A source that is misspelt has no gap either.
     return "Complete: nothing is missing." if objects else "No raw object is in the selection."
 
