@@ -167,6 +167,15 @@ def test_a_failing_function_ends_invoke_with_exit_code_1_and_its_log_is_found(da
     assert all(request_id in line for line in found)
 
 
+def test_an_event_that_lambda_refuses_ends_invoke_with_what_it_said(data_dir: Path, tmp_path: Path) -> None:
+    event = tmp_path / "event.json"
+    event.write_text(json.dumps("x" * 7_000_000))
+    asked = run_exchange("invoke", "tokenize", "--event", event, "--data-dir", data_dir)
+    assert (asked.returncode, asked.stdout) == (1, "")
+    assert asked.stderr.startswith("error: TokenizeFunction cannot be invoked: ")
+    assert "RequestEntityTooLarge" in asked.stderr
+
+
 def test_an_asynchronous_invoke_returns_at_once(data_dir: Path) -> None:
     asked = run_exchange("invoke", "tokenize", "--async", "--data-dir", data_dir)
     assert asked.returncode == 0

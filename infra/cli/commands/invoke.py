@@ -34,11 +34,16 @@ def invoke(
 
     Example: echo '{"linger_seconds": 0}' | exchange invoke outbox-publish -e -
     """
+    from botocore.exceptions import BotoCoreError, ClientError
+
     payload = _read_event(event)
     addresses = running_system(data_dir)
     name = find_function(function, read_status(addresses)["functions"])
     kind = "Event" if asynchronous else "RequestResponse"
-    answer = lambda_client(addresses).invoke(FunctionName=name, InvocationType=kind, Payload=payload)
+    try:
+        answer = lambda_client(addresses).invoke(FunctionName=name, InvocationType=kind, Payload=payload)
+    except (BotoCoreError, ClientError) as error:
+        fail(f"{name} cannot be invoked: {error}")
     if asynchronous:
         print(f"Queued as {answer['ResponseMetadata']['RequestId']}.")
         return
