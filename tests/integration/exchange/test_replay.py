@@ -18,7 +18,7 @@ from exchange.partners.service import PartnerRegistry
 from exchange.platform.listing import PAGE_KEYS, ListedPage, Listing
 from exchange.platform.objects import StoredObject
 from exchange.recovery.describing import Describer
-from exchange.recovery.jobs import ShardTaken, resume
+from exchange.recovery.jobs import JobCancelled, ShardTaken, resume
 from exchange.recovery.replaying import Replayer
 from tests.integration.exchange.building import (
     SAM,
@@ -220,12 +220,13 @@ def test_what_was_left_is_taken_up_by_the_schedule(exchange: Exchange) -> None:
     assert (resumed.job_id, resumed.done, resumed.counts["emitted"]) == (job_id, True, 5)
 
 
-def test_a_cancelled_job_does_nothing_more(exchange: Exchange) -> None:
+def test_a_cancelled_job_does_nothing_more_and_is_not_called_done(exchange: Exchange) -> None:
     store(exchange, 5)
     worker = replayer(exchange)
     job_id = worker.start({"mode": "emit"})
     assert worker.jobs.cancel(job_id)
-    assert worker.run(job_id, 0, LONG_SECONDS).done
+    with pytest.raises(JobCancelled, match="job_id: was cancelled"):
+        worker.run(job_id, 0, LONG_SECONDS)
     assert exchange.count("outbox_events") == 0
 
 

@@ -27,6 +27,10 @@ class ShardTaken(ExchangeError):
     retryable = True
 
 
+class JobCancelled(InvalidRequest):
+    """Somebody has ended the job: what is left of it is not done, and is not to be."""
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """Where a shard stands. `earned_seconds` is how much of its rate has come together."""
@@ -34,7 +38,6 @@ class Checkpoint:
     job_id: UUID
     shard: Shard
     request: Mapping[str, Any]
-    is_running: bool
     started_at: datetime
     cursor: str | None
     counts: dict[str, int]
@@ -116,7 +119,7 @@ class Jobs:
         return job_id
 
     def read(self, job_id: UUID, shard: int) -> Checkpoint:
-        """Where a shard stands. Raises InvalidRequest when there is no such job or shard."""
+        """Where a shard stands. Raises InvalidRequest when there is no such shard, JobCancelled when it is over."""
         with self._database.transaction() as transaction:
             rows = transaction.execute(
                 QUERIES["read_checkpoint"], {"job_id": job_id, "job": self._job, "shard": shard}
@@ -124,11 +127,12 @@ class Jobs:
         if not rows:
             raise InvalidRequest("is not a shard of a known job", field="shard")
         ((request, shards, state, started_at, cursor, counts, progress, is_done, earned_seconds),) = rows
+        if state == "cancelled" and not is_done:
+            raise JobCancelled("was cancelled", field="job_id")
         return Checkpoint(
             job_id,
             Shard(shard, shards),
             request,
-            state == "running",
             started_at.astimezone(UTC),
             cursor,
             counts,
@@ -214,7 +218,7 @@ def resume(worker: Worker, remaining_seconds: Callable[[], float]) -> list[Progr
             break
         try:
             resumed.append(worker.run(job_id, shard, remaining_seconds()))
-        except ShardTaken:
-            # Somebody works on it after all.
+        except (ShardTaken, JobCancelled):
+            # Somebody works on it after all, or nobody shall.
             continue
     return resumed

@@ -73,11 +73,14 @@ class Reconciler:
         return self.jobs.start(asked, asked.get("shards", 1))
 
     def run(self, job_id: UUID, shard: int, remaining_seconds: float) -> Progress:
-        """Go on with a shard until it is through, its time is over, or it has to wait. Raises DependencyUnavailable."""
+        """Go on with a shard until it is through, its time is over, or it has to wait.
+
+        Raises DependencyUnavailable, or JobCancelled.
+        """
         last_moment = time.monotonic() + max(remaining_seconds - RESERVE_SECONDS, 0.0)
         checkpoint = self.jobs.read(job_id, shard)
         before = checkpoint.counts
-        if checkpoint.is_done or not checkpoint.is_running:
+        if checkpoint.is_done:
             return Progress.at(checkpoint, before, done=True)
         selection = checkpoint.selection
         walk = Walk(

@@ -74,11 +74,14 @@ class Replayer:
         return self.jobs.start(asked, shards)
 
     def run(self, job_id: UUID, shard: int, remaining_seconds: float) -> Progress:
-        """Go on with a shard until it is through, its time is over, or it has to wait. Raises DependencyUnavailable."""
+        """Go on with a shard until it is through, its time is over, or it has to wait.
+
+        Raises DependencyUnavailable, or JobCancelled.
+        """
         last_moment = time.monotonic() + max(remaining_seconds - RESERVE_SECONDS, 0.0)
         checkpoint = self.jobs.read(job_id, shard)
         before = checkpoint.counts
-        if checkpoint.is_done or not checkpoint.is_running:
+        if checkpoint.is_done:
             return Progress.at(checkpoint, before, done=True)
         budget = _Budget(checkpoint)
         counts = Counts(dict(checkpoint.counts))
