@@ -165,9 +165,9 @@ def redrive_in_pages(
     found: dict[str, Any],
     rate_per_sec: float,
 ) -> dict[str, Any]:
-    """No page before its time; ends when several in a row take and refuse nothing. Ended before, it says how far it came.
+    """No page before its time; ends when several in a row take and refuse nothing. Interrupted, it says how far it came.
 
-    One may be in somebody's hands as a whole: at a letter a second a page is a letter.
+    A page may be in somebody's hands as a whole: at a letter a second a page is a letter.
     """
     limit = max(1, min(PAGE, int(rate_per_sec)))
     redriven: list[int] = []
