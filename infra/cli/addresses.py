@@ -91,11 +91,10 @@ class Addresses:
 
 
 def free_port() -> int:
-    """A port that nobody held a moment ago."""
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nobody held a moment ago, nor is given to an outgoing connection before it is listened on."""
+    from infra.embedded.ports import choose_ports  # the stack's whole import, which few commands pay for
+
+    return choose_ports({"free": (0, None)}, {}, lambda _name, _port: True)["free"]
 
 
 def _is_free(port: int) -> bool:

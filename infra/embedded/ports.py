@@ -3,7 +3,8 @@ from __future__ import annotations
 import json
 import random
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from .errors import PortTaken
@@ -46,6 +47,23 @@ def choose_ports(
     return chosen
 
 
+def reserve_ports(ports: Iterable[int]) -> ExitStack:
+    """Keep them, with their gRPC twins, from whoever looks for a free port, until it is closed.
+
+    Whoever binds with SO_REUSEADDR, as the services do, may listen on them meanwhile: Linux shares a port that is bound
+    and not listened on with such, and with nobody else.
+    """
+    reserved = ExitStack()
+    for port in ports:
+        for each in (port, port + GRPC_OFFSET):
+            holder = reserved.enter_context(socket.socket())
+            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            # Taken since it was chosen: whoever is to listen there says so.
+            with suppress(OSError):
+                holder.bind((LOOPBACK, each))
+    return reserved
+
+
 def read_ports(path: Path) -> dict[str, int]:
     """The ports of the last run, none before the first."""
     return dict(json.loads(path.read_text())) if path.exists() else {}
@@ -58,7 +76,8 @@ def keep_ports(path: Path, ports: Mapping[str, int]) -> None:
 def _candidates(preferred: tuple[int | None, ...]) -> Iterator[int]:
     yield from (port for port in preferred if port)
     # Random, not ascending: two stacks that start side by side must not race for the same next one.
-    yield from random.sample(FREE_RANGE, k=len(FREE_RANGE))
+    shuffled = random.sample(FREE_RANGE, k=len(FREE_RANGE))
+    yield from (port for port in shuffled if not _is_reserved(port) and not _is_reserved(port + GRPC_OFFSET))
     raise PortTaken("no free port is left")
 
 
@@ -66,10 +85,14 @@ def _is_free(port: int) -> bool:
     return _can_bind(port) and _can_bind(port + GRPC_OFFSET)
 
 
-def _can_bind(port: int) -> bool:
+def _is_reserved(port: int) -> bool:
+    return not _can_bind(port, shared=False)
+
+
+def _can_bind(port: int, *, shared: bool = True) -> bool:
     with socket.socket() as probe:
         # As the services do, so that connections in TIME_WAIT do not count as somebody.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(shared))
         try:
             probe.bind((LOOPBACK, port))
         except OSError:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from .config import StackConfig
 from .endpoints import Endpoints, PostgresEndpoint, S3Endpoint
 from .leftovers import ProcessLedger
 from .lock import DirectoryLock
-from .ports import LOOPBACK, choose_ports, keep_ports, read_ports
+from .ports import LOOPBACK, choose_ports, keep_ports, read_ports, reserve_ports
 from .postgres import ensure_database, postgres_program
 from .process import Program, ServiceStatus, SupervisedProcess
 from .seaweedfs import PARTS, clear_socket, seaweedfs_program
@@ -28,6 +29,9 @@ class Stack:
         self._lock = DirectoryLock(config.data_dir)
         self._ledger = ProcessLedger(config.data_dir / "processes.json")
         self._ports: dict[str, int] = {}
+        # Until the last service has ended: another stack that starts meanwhile must not take the port of one that is
+        # not up yet, or that is being restarted.
+        self._reserved = ExitStack()
         # In the order in which they are stopped: who is used comes after who uses it.
         self._services: dict[str, SupervisedProcess | None] = {"kafka": None, "s3": None, "postgres": None}
 
@@ -65,6 +69,7 @@ class Stack:
                 clear_socket(part, self._ports[part])
             self._ledger.clear()
         self._ports = {}
+        self._reserved.close()
         self._lock.release()
 
     def status(self) -> tuple[ServiceStatus, ...]:
@@ -80,6 +85,7 @@ class Stack:
         wanted |= {part: (0, None) for part in PARTS if part not in wanted}
         kept = config.data_dir / "ports.json"
         self._ports = choose_ports(wanted, read_ports(kept), _is_usable)
+        self._reserved = reserve_ports(self._ports.values())
         keep_ports(kept, self._ports)
         secrets = load_or_create_secrets(config.data_dir / SECRETS, config.postgres_password)
         return Endpoints(

@@ -11,12 +11,13 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from dataclasses import fields
 from enum import Enum
 from pathlib import Path
 
 import psutil
 
-from infra.cli.addresses import ROOT, Addresses, Ports, free_port
+from infra.cli.addresses import ROOT, Addresses, Ports
 from infra.embedded.ports import choose_ports
 from tests.chaos.serving import Serving
 
@@ -40,11 +41,9 @@ class SystemUnderTest:
 
     def __init__(self, data_dir: Path, *, in_memory: bool) -> None:
         data_dir.mkdir(parents=True, exist_ok=True)
-        services = choose_ports(
-            dict.fromkeys(("postgres", "s3", "kafka"), (0, None)), {}, lambda _name, _port: True
-        )
+        names = [field.name for field in fields(Ports)]
         self.data_dir = data_dir
-        self.ports = Ports(*(free_port() for _ in range(4)), **services)
+        self.ports = Ports(**choose_ports(dict.fromkeys(names, (0, None)), {}, lambda _name, _port: True))
         self._in_memory = in_memory
         self._process: subprocess.Popen[bytes] | None = None
         self._keeper: asyncio.Task[None] | None = None
