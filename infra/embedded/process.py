@@ -127,6 +127,7 @@ class SupervisedProcess:
                     delay_seconds = FIRST_DELAY_SECONDS
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._stopping.wait(), delay_seconds)
+                    return
                 delay_seconds = min(delay_seconds * 2, LONGEST_DELAY_SECONDS)
                 self._restarts += 1
         finally:
