@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any, Protocol
 
 import obstore
@@ -94,7 +94,7 @@ class Messages:
         try:
             if self._producer is None:
                 self._producer = KafkaProducer(bootstrap_servers=self._brokers, acks="all")
-            self._producer.send(TOPIC, value.encode(), partition=0).get(timeout=5)
+            self._producer.send(TOPIC, value.encode(), partition=0).get(timeout=20)
         except KafkaError:
             # kafka-python's idempotent producer refuses everything after one unknown error
             self.close()
@@ -110,7 +110,10 @@ class Messages:
 
     def close(self) -> None:
         if self._producer is not None:
-            self._producer.close(timeout=1)
+            # As exchange.platform.bus has to: with something pending, close() alone raises and leaves its thread.
+            self._producer._sender.force_close()
+            with suppress(KafkaError):
+                self._producer.close(timeout=1)
             self._producer = None
 
 

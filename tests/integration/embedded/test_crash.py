@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -19,10 +19,9 @@ from infra.embedded.leftovers import ProcessLedger, started_ticks
 
 from .conftest import ConfigMaker
 from .stores import BUCKET, STORES, TOPIC, Store
-from .test_lifecycle import is_alive, run_alone
+from .test_lifecycle import PATIENCE_SECONDS, is_alive, run_alone, wait_until
 
 ENOUGH = 300
-PATIENCE_SECONDS = 20.0
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +51,7 @@ def test_nothing_acknowledged_is_lost_when_a_service_is_killed_under_writes(
     kept_stack: BackgroundStack, killed: str, written: str
 ) -> None:
     port, pid, restarts = look_at(kept_stack, killed)
+    is_killed = False
     store: Store = STORES[written](kept_stack.endpoints)
     acknowledged: set[str] = set()
     deadline = time.monotonic() + PATIENCE_SECONDS
@@ -63,16 +63,19 @@ def test_nothing_acknowledged_is_lost_when_a_service_is_killed_under_writes(
             acknowledged.add(value)
         else:
             time.sleep(0.02)
-        if len(acknowledged) == ENOUGH // 3 and look_at(kept_stack, killed)[1] == pid:
+        if len(acknowledged) == ENOUGH // 3 and not is_killed:
             os.kill(pid, signal.SIGKILL)
+            is_killed = True
     store.close()
     gc.collect()
 
     assert len(acknowledged) == ENOUGH, "the service did not come back in time"
-    assert acknowledged <= store.read()
+    wait_until(lambda: acknowledged <= store.read())
     wait_until_ready(kept_stack)
     new_port, new_pid, new_restarts = look_at(kept_stack, killed)
-    assert (new_port, new_restarts) == (port, restarts + 1)
+    assert new_port == port
+    # A Postgres whose backends have not gone yet is started once more.
+    assert new_restarts > restarts
     assert new_pid != pid
 
 
@@ -93,13 +96,13 @@ def test_services_die_with_a_killed_supervisor_and_the_next_one_finds_all_data(t
     children = psutil.Process(first.pid).children(recursive=True)
     first.kill()
     first.communicate()
-    _, alive = psutil.wait_procs(children, timeout=10, callback=None)
+    _, alive = psutil.wait_procs(children, timeout=60)
     assert not [process for process in alive if is_alive(process)]
 
     second = run_alone(tmp_path / "data")
     printed = second.stdout.readline() if second.stdout is not None else ""
     second.send_signal(signal.SIGTERM)
-    second.communicate(timeout=20)
+    second.communicate(timeout=60)
     assert printed.startswith("postgres")
     assert second.returncode == 0
 
@@ -116,7 +119,7 @@ def test_leftovers_are_ended_by_pid_and_start_time_and_nobody_else(tmp_path: Pat
     path.write_text(json.dumps([*json.loads(path.read_text()), reused]))
     try:
         assert ProcessLedger(path).end_leftovers() == ["leftover"]
-        assert leftover.wait(timeout=5) == -signal.SIGTERM
+        assert leftover.wait(timeout=20) == -signal.SIGTERM
         assert stranger.poll() is None
         assert not path.exists()
     finally:
@@ -132,10 +135,3 @@ def look_at(stack: BackgroundStack, name: str) -> tuple[int, int, int]:
 
 def wait_until_ready(stack: BackgroundStack) -> None:
     wait_until(lambda: all(status.state == ServiceState.READY for status in stack.status()))
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come true in time"
-        time.sleep(0.02)
