@@ -19,8 +19,11 @@ from typing import Any
 import boto3
 import requests
 from botocore.config import Config
+from botocore.exceptions import ClientError
 from kafka import KafkaAdminClient, KafkaProducer
 from kafka.errors import KafkaError, TopicAlreadyExistsError
+
+from infra.cli.addresses import free_port
 
 ROOT = Path(__file__).parents[3]
 APPLICATION = Path(__file__).parent / "application"
@@ -47,6 +50,19 @@ class Running:
     def result(self, function: str, event: Any = None) -> Any:
         return json.loads(self.invoke(function, event)["Payload"].read())
 
+    def remembered(self) -> list[Any]:
+        """What RememberFunction has been given; nothing while it is busy, for it reserves one environment."""
+        try:
+            recalled: list[Any] = self.result("RememberFunction", {"recall": True})
+        except ClientError:
+            return []
+        return recalled
+
+    def at_work(self, function: str) -> tuple[int, int]:
+        """How many environments of a function start or have something to do, and how many invokes wait for one."""
+        status = self.status()["functions"][function]
+        return status["environments"] - status["idle"], status["waiting"]
+
     def client(self) -> Any:
         return boto3.client(
             "lambda",
@@ -58,10 +74,10 @@ class Running:
         )
 
     def status(self) -> Any:
-        return requests.get(self.endpoints["admin"] + "/status", timeout=10).json()
+        return requests.get(self.endpoints["admin"] + "/status", timeout=30).json()
 
     def metrics(self) -> dict[str, float]:
-        text = requests.get(self.endpoints["admin"] + "/metrics", timeout=10).text
+        text = requests.get(self.endpoints["admin"] + "/metrics", timeout=30).text
         lines = (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
         return {name: float(value) for name, value in lines}
 
@@ -118,10 +134,10 @@ def running_as(
         yield Running(endpoints, output, process)
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(20)
+        process.wait(60)
 
 
-def wait_until(holds: Callable[[], bool], seconds: float = 10) -> None:
+def wait_until(holds: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, "what was waited for did not happen in time"
@@ -132,9 +148,7 @@ class Broker:
     """Tansu on `memory://`, which can be killed and started again on its port."""
 
     def __init__(self, folder: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()
         self.address = f"127.0.0.1:{self.port}"
         self._folder = folder
         self.start()
@@ -150,7 +164,7 @@ class Broker:
             self._process = subprocess.Popen(
                 command, cwd=self._folder, env={"PATH": os.defpath}, stdout=log, stderr=log
             )
-        wait_until(self._answers, 20)
+        wait_until(self._answers)
 
     def stop(self) -> None:
         self._process.kill()
@@ -164,7 +178,8 @@ class Broker:
         admin.close()
 
     def produce(self, topic: str, values: list[str], partition: int = 0) -> None:
-        producer = KafkaProducer(bootstrap_servers=self.address)
+        """All at once: what goes out one by one may also be read one by one."""
+        producer = KafkaProducer(bootstrap_servers=self.address, linger_ms=60_000)
         for value in values:
             producer.send(topic, value.encode(), key=b"key", partition=partition, headers=[("trace", b"ab")])
         producer.flush()

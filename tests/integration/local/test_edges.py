@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import requests
 from botocore.exceptions import ClientError
@@ -14,7 +15,7 @@ def test_an_environment_too_slow_to_start_is_tried_once_more_with_the_functions_
     edges: Running,
 ) -> None:
     assert edges.result("SlowToStartFunction") == "up"
-    assert edges.log().count("[SlowToStartFunction] INIT_REPORT Status: error") == 1
+    wait_until(lambda: edges.log().count("[SlowToStartFunction] INIT_REPORT Status: error") == 1)
 
 
 def test_an_environment_that_never_starts_fails_its_invoke(edges: Running) -> None:
@@ -26,30 +27,41 @@ def test_an_environment_that_never_starts_fails_its_invoke(edges: Running) -> No
 
 def test_a_gateway_that_waits_too_long_answers_504_and_the_function_goes_on(edges: Running) -> None:
     before = edges.status()["functions"]["WaitingFunction"]["invocations"]
-    response = requests.post(edges.api + "/wait", data="3", timeout=15)
+    response = requests.post(edges.api + "/wait", data="3", timeout=60)
     assert (response.status_code, response.json()) == (504, {"error": "INTEGRATION_TIMEOUT"})
     wait_until(lambda: edges.status()["functions"]["WaitingFunction"]["invocations"] == before + 1)
     assert edges.status()["functions"]["WaitingFunction"]["errors"] == 0
 
 
-def test_a_function_scales_out_to_its_reserved_concurrency_and_refuses_what_is_beyond(edges: Running) -> None:
+def test_a_function_scales_out_to_its_reserved_concurrency_and_refuses_what_is_beyond(
+    edges: Running, tmp_path: Path
+) -> None:
+    end = tmp_path / "end"
     with ThreadPoolExecutor(12) as threads:
-        pids = {pid for pid in threads.map(lambda _: pid_unless_throttled(edges), range(12)) if pid}
+        answers = threads.map(lambda _: pid_unless_throttled(edges, end), range(12))
+        wait_until(lambda: edges.at_work("ScaledFunction") == (5, 0))
+        end.touch()
+        pids = {pid for pid in answers if pid}
     assert len(pids) == 5
     assert edges.status()["functions"]["ScaledFunction"]["environments"] == 5
 
 
-def test_a_function_that_reserves_nothing_queues_beyond_the_runners_own_limit(edges: Running) -> None:
+def test_a_function_that_reserves_nothing_queues_beyond_the_runners_own_limit(
+    edges: Running, tmp_path: Path
+) -> None:
+    end = tmp_path / "end"
     with ThreadPoolExecutor(6) as threads:
-        answers = threads.map(lambda _: edges.result("QueueingFunction", {"seconds": 0.2}), range(6))
+        answers = threads.map(lambda _: edges.result("QueueingFunction", {"until": str(end)}), range(6))
+        wait_until(lambda: edges.at_work("QueueingFunction") == (2, 4))
+        end.touch()
         pids = {answer["pid"] for answer in answers}
     assert len(pids) == 2
 
 
-def pid_unless_throttled(edges: Running) -> int | None:
-    """The process that slept for a while; None where the invoke was refused."""
+def pid_unless_throttled(edges: Running, end: Path) -> int | None:
+    """The process that slept until `end`; None where the invoke was refused."""
     try:
-        pid: int = edges.result("ScaledFunction", {"seconds": 3})["pid"]
+        pid: int = edges.result("ScaledFunction", {"until": str(end)})["pid"]
     except ClientError as refusal:
         assert refusal.response["Error"]["Code"] == "TooManyRequestsException"
         return None
@@ -64,12 +76,12 @@ def test_a_runtime_that_is_not_installed_is_named_once_with_what_stands_for_it(e
 
 
 def test_a_schedule_of_the_second_kind_fires(edges: Running) -> None:
-    wait_until(lambda: {"ticks": 2} in edges.result("RememberFunction", {"recall": True}))
+    wait_until(lambda: {"ticks": 2} in edges.remembered())
     assert edges.status()["schedules"]["RememberFunctionTick"]["expression"] == "rate(2 hours)"
 
 
 def test_the_gateways_own_answer_is_the_templates(edges: Running) -> None:
-    response = requests.get(edges.api + "/no/where", headers={"X-Sent": "sent"}, timeout=10)
+    response = requests.get(edges.api + "/no/where", headers={"X-Sent": "sent"}, timeout=60)
     assert response.status_code == 404
     assert response.json() == {
         "error": "Missing Authentication Token",
@@ -80,7 +92,7 @@ def test_the_gateways_own_answer_is_the_templates(edges: Running) -> None:
 
 
 def test_a_kind_of_answer_that_the_template_leaves_out_takes_its_class_default(edges: Running) -> None:
-    broken = requests.post(edges.api + "/wait", data="not a number", timeout=10)
+    broken = requests.post(edges.api + "/wait", data="not a number", timeout=60)
     assert (broken.status_code, broken.json()) == (502, {"error": "INTEGRATION_FAILURE"})
-    large = requests.post(edges.api + "/wait", data=b"x" * (10 * 1024 * 1024 + 1), timeout=10)
+    large = requests.post(edges.api + "/wait", data=b"x" * (10 * 1024 * 1024 + 1), timeout=60)
     assert (large.status_code, large.json()) == (413, {"message": "Request Too Long"})

@@ -91,7 +91,7 @@ def test_a_batch_that_kills_its_process_is_given_to_a_new_one(orders: Orders) ->
     wait_until(lambda: orders.committed() == 3)
 
 
-@pytest.mark.parametrize("orders", [{"OrdersWindow": "3"}], indirect=True)
+@pytest.mark.parametrize("orders", [{"OrdersWindow": "10"}], indirect=True)
 def test_records_that_come_within_the_window_make_one_batch(orders: Orders) -> None:
     orders.broker.produce(orders.topic, ["a"])
     orders.broker.produce(orders.topic, ["b", "c"])
@@ -119,7 +119,7 @@ def test_after_its_last_retry_a_batch_is_given_up_and_the_next_comes(orders: Ord
 def test_a_batch_is_split_where_its_event_would_be_over_six_megabytes(orders: Orders) -> None:
     values = [f"order-{number}-".ljust(900_000, "x") for number in range(8)]
     orders.broker.produce(orders.topic, values)
-    wait_until(lambda: len(orders.seen()) == 8, 30)
+    wait_until(lambda: len(orders.seen()) == 8)
     assert orders.values() == [value[:40] for value in values]
     # 900,000 bytes are 1.2 million in base64: five to an event.
     assert max(map(len, orders.batches())) <= 5
@@ -147,4 +147,4 @@ def test_a_broker_that_dies_and_returns_is_read_again(orders: Orders, broker: Br
     broker.start()
     broker.create(orders.topic, partitions=2)
     broker.produce(orders.topic, ["after-1", "after-2"])
-    wait_until(lambda: "after-2" in orders.values(), 30)
+    wait_until(lambda: "after-2" in orders.values())

@@ -6,7 +6,7 @@ import asyncio
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -27,6 +27,21 @@ runtime.request("GET", "/2018-06-01/runtime/invocation/next")
 given = runtime.getresponse()
 given.read()
 time.sleep(0.2)
+request_id = given.headers["Lambda-Runtime-Aws-Request-Id"]
+runtime.request("POST", f"/2018-06-01/runtime/invocation/{request_id}/response", b"1")
+time.sleep(60)
+"""
+
+# Says that it was given an invocation, and answers once it is told to.
+ANSWERS_WHEN_TOLD = """
+import http.client, os, pathlib, time
+runtime = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+runtime.request("GET", "/2018-06-01/runtime/invocation/next")
+given = runtime.getresponse()
+given.read()
+pathlib.Path("given").touch()
+while not pathlib.Path("told").exists():
+    time.sleep(0.01)
 request_id = given.headers["Lambda-Runtime-Aws-Request-Id"]
 runtime.request("POST", f"/2018-06-01/runtime/invocation/{request_id}/response", b"1")
 time.sleep(60)
@@ -59,7 +74,7 @@ if not mark.exists():
 
 @asynccontextmanager
 async def pool_of(
-    folder: Path, *, timeout_seconds: float, program: str = ANSWERS_ONCE, init_timeout_seconds: float = 10
+    folder: Path, *, timeout_seconds: float, program: str = ANSWERS_ONCE, init_timeout_seconds: float = 60
 ) -> AsyncIterator[Pool]:
     python = Interpreter(Path(sys.executable), "3.11")
     source = Source("F", folder)
@@ -86,12 +101,12 @@ async def pool_of(
 
 def test_whatever_still_waits_when_a_pool_stops_is_answered_and_starts_nothing_anew(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with pool_of(tmp_path, timeout_seconds=3) as pool:
+        async with pool_of(tmp_path, timeout_seconds=30) as pool:
             first, handed_over, waiting = (pool.submit(b"{}") for _ in range(3))
-            assert (await asyncio.wait_for(first, 10)).payload == b"1"
+            assert (await asyncio.wait_for(first, 60)).payload == b"1"
             await pool.stop()
             for invocation in (handed_over, waiting):
-                assert (await asyncio.wait_for(invocation, 10)).error_type == "Runtime.ExitError"
+                assert (await asyncio.wait_for(invocation, 60)).error_type == "Runtime.ExitError"
             assert pool.environment_count == 0
 
     uvloop.run(scenario())
@@ -99,13 +114,13 @@ def test_whatever_still_waits_when_a_pool_stops_is_answered_and_starts_nothing_a
 
 def test_an_answer_that_comes_when_the_time_is_over_is_none(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with pool_of(tmp_path, timeout_seconds=0.5) as pool:
-            await pool.warm()
+        async with pool_of(tmp_path, timeout_seconds=1, program=ANSWERS_WHEN_TOLD) as pool:
             late = pool.submit(b"{}")
-            await asyncio.sleep(0.1)
+            while not (tmp_path / "given").exists():
+                await asyncio.sleep(0.01)
             # When the loop goes on, its clock comes before the socket that the answer lies in.
-            with busy_loop(1):
-                answer = await asyncio.wait_for(late, 10)
+            with busy_loop(1.5, (tmp_path / "told").touch):
+                answer = await asyncio.wait_for(late, 60)
             assert answer.error_type == "Sandbox.Timedout"
 
     uvloop.run(scenario())
@@ -113,7 +128,7 @@ def test_an_answer_that_comes_when_the_time_is_over_is_none(tmp_path: Path) -> N
 
 def test_a_second_try_of_a_slow_start_stays_within_the_limit(tmp_path: Path) -> None:
     async def scenario() -> None:
-        slow = pool_of(tmp_path, timeout_seconds=5, program=STARTS_SLOWLY, init_timeout_seconds=0.5)
+        slow = pool_of(tmp_path, timeout_seconds=30, program=STARTS_SLOWLY, init_timeout_seconds=0.5)
         async with slow as pool:
             both = asyncio.gather(pool.submit(b"{}"), pool.submit(b"{}"))
             counts = set[int]()
@@ -128,24 +143,25 @@ def test_a_second_try_of_a_slow_start_stays_within_the_limit(tmp_path: Path) -> 
 
 def test_one_that_ends_while_it_is_taken_in_gets_no_invocation(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with pool_of(tmp_path, timeout_seconds=5, program=FIRST_ONE_ENDS) as pool:
+        async with pool_of(tmp_path, timeout_seconds=30, program=FIRST_ONE_ENDS) as pool:
             answer = pool.submit(b"{}")
             while not pool.environment_count or next(iter(pool)).working_pid is None:
                 await asyncio.sleep(0)
             # Its request and its end lie there together when the loop goes on.
             with busy_loop(1):
-                assert (await asyncio.wait_for(answer, 10)).payload == b"1"
+                assert (await asyncio.wait_for(answer, 60)).payload == b"1"
 
     uvloop.run(scenario())
 
 
 @contextmanager
-def busy_loop(seconds: float) -> Iterator[None]:
+def busy_loop(seconds: float, begin: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Have the loop look at nothing for so long, from its next turn on: what happens meanwhile is read at once."""
     blocker, wake = socket.socketpair()
 
     def block() -> None:
         asyncio.get_running_loop().remove_reader(blocker)
+        begin()
         time.sleep(seconds)
 
     asyncio.get_running_loop().add_reader(blocker, block)

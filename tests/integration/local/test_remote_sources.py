@@ -6,7 +6,6 @@ import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -31,7 +30,7 @@ def run_sources(
                 aws_environment={},
             )
             sources.start()
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 while not await asyncio.to_thread(holds):
                     await asyncio.sleep(0.05)
             await sources.stop(10)
@@ -50,13 +49,13 @@ def test_a_schedule_and_a_topic_reach_functions_behind_a_lambda_endpoint(
     with running(tmp_path / "output.txt", "--no-sources", "--no-prestart", Greeting=str(journal)) as runner:
 
         def is_done() -> bool:
-            return journal.exists() and len(journal.read_text().splitlines()) == 4
+            delivered = journal.exists() and len(journal.read_text().splitlines()) == 4
+            return delivered and bool(runner.remembered())
 
         run_sources(runner.endpoints["lambda"], parameters, is_done)
         values = [json.loads(line)["value"] for line in journal.read_text().splitlines()]
         assert values == ["a", "fails-1", "fails-1", "b"]
-        recalled: list[Any] = runner.result("RememberFunction", {"recall": True})
-        assert recalled == [{"ticks": 1}]
+        assert runner.remembered() == [{"ticks": 1}]
 
 
 def test_an_endpoint_that_is_away_is_unreachable_and_not_a_failed_function() -> None:

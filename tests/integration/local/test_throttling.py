@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,19 +18,17 @@ def throttling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield started
 
 
-def busy(runner: Running, function: str, count: int) -> bool:
-    status = runner.status()["functions"][function]
-    return int(status["environments"]) - int(status["idle"]) == count
-
-
 def test_an_invoke_beyond_the_runners_own_limit_is_refused_where_throttling_is_asked_for(
-    throttling: Running,
+    throttling: Running, tmp_path: Path
 ) -> None:
+    end = tmp_path / "end"
     with ThreadPoolExecutor(2) as threads:
-        sleeping = [threads.submit(throttling.result, "QueueingFunction", {"seconds": 3}) for _ in range(2)]
-        wait_until(lambda: busy(throttling, "QueueingFunction", 2))
+        held = {"until": str(end)}
+        sleeping = [threads.submit(throttling.result, "QueueingFunction", held) for _ in range(2)]
+        wait_until(lambda: throttling.at_work("QueueingFunction") == (2, 0))
         with pytest.raises(ClientError) as refusal:
             throttling.invoke("QueueingFunction", {"seconds": 0})
+        end.touch()
         assert all(future.result()["pid"] for future in sleeping)
     assert refusal.value.response["Error"]["Code"] == "TooManyRequestsException"
     assert refusal.value.response["Reason"] == "ConcurrentInvocationLimitExceeded"
@@ -41,17 +38,7 @@ def test_an_invoke_beyond_the_runners_own_limit_is_refused_where_throttling_is_a
 def test_an_asynchronous_invoke_beyond_the_limit_runs_later(throttling: Running) -> None:
     with ThreadPoolExecutor(1) as thread:
         sleeping = thread.submit(throttling.invoke, "RememberFunction", {"seconds": 2})
-        wait_until(lambda: busy(throttling, "RememberFunction", 1))
+        wait_until(lambda: throttling.at_work("RememberFunction") == (1, 0))
         throttling.invoke("RememberFunction", {"later": True}, InvocationType="Event")
         sleeping.result()
-    wait_until(lambda: {"later": True} in recalled(throttling), 20)
-
-
-def recalled(runner: Running) -> list[object]:
-    """What the function has been given; nothing while it is busy with something else."""
-    try:
-        payload = runner.invoke("RememberFunction", {"recall": True})["Payload"].read()
-    except ClientError:
-        return []
-    seen: list[object] = json.loads(payload)
-    return seen
+    wait_until(lambda: {"later": True} in throttling.remembered())

@@ -48,7 +48,10 @@ def environment(event, context):
 
 
 def sleep(event, context):
-    time.sleep(event["seconds"])
+    """For so many seconds, or until a file is there."""
+    time.sleep(event.get("seconds", 0))
+    while "until" in event and not Path(event["until"]).exists():
+        time.sleep(0.02)
     return {"pid": os.getpid()}
 
 
