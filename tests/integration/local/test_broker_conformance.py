@@ -73,11 +73,11 @@ class Reader:
         )
         self.consumer.assign([self.partition])
 
-    def read(self, count: int, offset: int = 0, seconds: float = 15) -> list[Any]:
+    def read(self, count: int, offset: int = 0, seconds: float = 60) -> list[Any]:
         self.consumer.seek(self.partition, offset)
         return self.read_on(count, seconds)
 
-    def read_on(self, count: int, seconds: float = 15) -> list[Any]:
+    def read_on(self, count: int, seconds: float = 60) -> list[Any]:
         records: list[Any] = []
         deadline = time.monotonic() + seconds
         while len(records) < count and time.monotonic() < deadline:
@@ -110,7 +110,7 @@ def create(admin: KafkaAdminClient, name: str, partitions: int = 1) -> None:
 
 def send(producer: KafkaProducer, topic: str, *values: bytes, **options: Any) -> list[int]:
     sent = [producer.send(topic, value, partition=0, **options) for value in values]
-    return [future.get(15).offset for future in sent]
+    return [future.get(60).offset for future in sent]
 
 
 def test_a_new_topic_has_its_partitions_and_an_id(brokers: str, new_topic: NewTopic) -> None:
@@ -154,8 +154,8 @@ def test_a_missing_key_and_a_missing_value_stay_missing(
     producer: KafkaProducer, new_topic: NewTopic, reader: NewReader
 ) -> None:
     topic = new_topic()
-    producer.send(topic, value=b"no key", partition=0).get(15)
-    producer.send(topic, key=b"tombstone", value=None, partition=0).get(15)
+    producer.send(topic, value=b"no key", partition=0).get(60)
+    producer.send(topic, key=b"tombstone", value=None, partition=0).get(60)
     without_key, without_value = reader(topic).read(2)
     assert (without_key.key, without_key.value) == (None, b"no key")
     assert (without_value.key, without_value.value) == (b"tombstone", None)
@@ -263,7 +263,7 @@ def test_a_topic_made_anew_has_another_id_begins_at_zero_and_has_forgotten_its_g
     assert [(record.offset, record.value) for record in after.read(2)] == [(0, b"new-1"), (1, b"new-2")]
 
 
-def wait_for(holds: Callable[[], bool], seconds: float = 15) -> None:
+def wait_for(holds: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, "what was waited for did not happen in time"

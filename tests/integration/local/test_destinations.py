@@ -31,7 +31,7 @@ def test_a_broker_that_stands_still_fails_every_delivery_and_leaves_no_thread(
     before = threads()
 
     async def scenario() -> None:
-        topic = Topic((kafka_brokers,), name, timeout_seconds=1.0)
+        topic = Topic((kafka_brokers,), name, timeout_seconds=4.0)
         await topic.put([(b"first", b"first")])
         os.kill(broker, signal.SIGSTOP)
         try:
@@ -45,10 +45,15 @@ def test_a_broker_that_stands_still_fails_every_delivery_and_leaves_no_thread(
         await topic.close()
 
     asyncio.run(scenario())
-    assert threads() == before
+    assert threads() <= before
+    missing = {b"first", b"last"}
     with closing(
         KafkaConsumer(
-            name, bootstrap_servers=kafka_brokers, auto_offset_reset="earliest", consumer_timeout_ms=1000
+            name, bootstrap_servers=kafka_brokers, auto_offset_reset="earliest", consumer_timeout_ms=60_000
         )
     ) as consumer:
-        assert {b"first", b"last"} <= {record.value for record in consumer}
+        for record in consumer:
+            missing.discard(record.value)
+            if not missing:
+                break
+    assert not missing

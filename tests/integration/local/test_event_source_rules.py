@@ -82,7 +82,7 @@ class Sources:
         }
 
     def post(self, path: str, body: Any = None) -> requests.Response:
-        return requests.post(self.runner.endpoints["admin"] + path, json=body, timeout=40)
+        return requests.post(self.runner.endpoints["admin"] + path, json=body, timeout=90)
 
 
 def produce(
@@ -145,7 +145,7 @@ def test_a_source_of_msk_gets_its_brokers_from_the_command_line(sources: Sources
 
 def test_a_batch_is_split_until_what_is_bad_is_alone_and_kept_with_all_that_it_was(sources: Sources) -> None:
     sources.produce("bisected", "a", "b", "c", "bad", "d", "e")
-    wait_until(lambda: len(sources.kept("bisected-0")) == 1, 20)
+    wait_until(lambda: len(sources.kept("bisected-0")) == 1)
     wait_until(lambda: sources.committed("bisected", "lambda-Bisected") == 6)
     succeeded = [invoke["values"] for invoke in sources.invokes("bisected") if "bad" not in invoke["values"]]
     assert [value for values in succeeded for value in values] == ["a", "b", "c", "d", "e"]
@@ -182,7 +182,7 @@ def test_what_fails_goes_to_a_topic_record_by_record_with_its_key(sources: Sourc
         consumer.assign([partition])
         consumer.seek(partition, 0)
         failed: list[Any] = []
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while len(failed) < 2 and time.monotonic() < deadline:
             failed += consumer.poll(timeout_ms=500).get(partition, [])
     assert [record.key for record in failed] == [b"key", b"key"]
@@ -199,7 +199,7 @@ def test_what_fails_goes_to_a_topic_record_by_record_with_its_key(sources: Sourc
 
 
 def test_pollers_share_the_partitions_and_are_never_more(sources: Sources) -> None:
-    wait_until(lambda: sources.state("Shared")["connected"])
+    wait_until(lambda: sources.state("Shared")["connected"] and sources.state("Aged")["connected"])
     assert (sources.state("Shared")["pollers"], sources.state("Shared")["partitions"]) == (3, 4)
     assert sources.state("Aged")["pollers"] == 1
     for partition in (0, 2, 3):
@@ -224,7 +224,7 @@ def test_retries_end_when_the_record_is_too_old_by_a_clock_that_a_test_has_moved
     sources.produce("aged", "bad-for-ever")
     wait_until(lambda: sources.values("aged").count("bad-for-ever") >= 2)
     assert sources.post("/clock", {"advance_seconds": 3601}).status_code == 200
-    wait_until(lambda: len(sources.kept("aged-0")) == len(kept_before) + 1, 20)
+    wait_until(lambda: len(sources.kept("aged-0")) == len(kept_before) + 1)
     (key,) = set(sources.kept("aged-0")) - kept_before
     record = sources.kept("aged-0")[key]
     assert record["requestContext"]["condition"] == "RecordAgeExceeded"
@@ -233,13 +233,13 @@ def test_retries_end_when_the_record_is_too_old_by_a_clock_that_a_test_has_moved
 
 
 def test_latest_begins_behind_what_was_there_before(sources: Sources) -> None:
-    wait_until(lambda: sources.committed("latest", "lambda-Latest") == 2, 20)
+    wait_until(lambda: sources.committed("latest", "lambda-Latest") == 2)
     sources.produce("latest", "after")
     wait_until(lambda: sources.values("latest") == ["after"])
 
 
 def test_a_timestamp_begins_at_the_first_record_that_is_not_older(sources: Sources) -> None:
-    wait_until(lambda: sources.values("timed") == ["new-1"], 20)
+    wait_until(lambda: sources.values("timed") == ["new-1"])
     # Only the beginning is looked for by time: what follows comes as it comes.
     sources.produce("timed", "late", timestamp_ms=sources.since_ms - 2 * HOUR_MS)
     wait_until(lambda: sources.values("timed") == ["new-1", "late"])
@@ -249,25 +249,25 @@ def test_a_disabled_source_runs_when_resumed_and_a_paused_one_goes_on_where_it_w
     assert sources.state("Disabled")["state"] == "paused"
     sources.produce("disabled", "a")
     assert sources.post("/sources/Disabled/resume").json() == {"source": "Disabled", "state": "running"}
-    wait_until(lambda: sources.values("disabled") == ["a"], 20)
+    wait_until(lambda: sources.values("disabled") == ["a"])
     assert sources.post("/sources/Disabled/pause").json() == {"source": "Disabled", "state": "paused"}
     assert sources.committed("disabled", "lambda-Disabled") == 1
     sources.produce("disabled", "b")
     assert (sources.state("Disabled")["pollers"], sources.state("Disabled")["processed"]) == (0, 1)
     assert sources.values("disabled") == ["a"]
     sources.post("/sources/Disabled/resume")
-    wait_until(lambda: sources.values("disabled") == ["a", "b"], 20)
+    wait_until(lambda: sources.values("disabled") == ["a", "b"])
     assert sources.post("/sources/Nobody/pause").status_code == 404
 
 
 def test_a_topic_that_is_deleted_and_made_anew_is_read_from_its_beginning(sources: Sources) -> None:
     sources.produce("remade", "a", "b", "c")
-    wait_until(lambda: sources.committed("remade", "lambda-Remade") == 3, 20)
+    wait_until(lambda: sources.committed("remade", "lambda-Remade") == 3)
     with closing(KafkaAdminClient(bootstrap_servers=sources.brokers)) as admin:
         admin.delete_topics([sources.topic("remade")])
     create_topics(sources.brokers, {sources.topic("remade"): 1})
     sources.produce("remade", "d", "e")
-    wait_until(lambda: sources.values("remade") == ["a", "b", "c", "d", "e"], 20)
+    wait_until(lambda: sources.values("remade") == ["a", "b", "c", "d", "e"])
     wait_until(lambda: sources.committed("remade", "lambda-Remade") == 2)
     sources.produce("remade", "f")
     wait_until(lambda: sources.values("remade")[-1] == "f")

@@ -32,7 +32,7 @@ def connections_to(port: int) -> int:
 
 def serve_late(listener: socket.socket, broker: tuple[str, int], begin: threading.Event) -> None:
     """Pass connections on to the broker, none before `begin`."""
-    begin.wait(20)
+    begin.wait(60)
     while True:
         try:
             here, _ = listener.accept()
@@ -71,18 +71,18 @@ def test_a_pause_while_it_looks_leaves_no_connection(kafka_brokers: str) -> None
             source.start()
             while not connections_to(slow_port):
                 await asyncio.sleep(0.02)
-            pausing = asyncio.create_task(source.pause(5))
+            pausing = asyncio.create_task(source.pause(60))
             await asyncio.sleep(0.05)
             begin.set()
             await pausing
-            await source.stop(5)
+            await source.stop(60)
 
         before = connections_to(int(port))
         asyncio.run(scenario())
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 60
         while connections_to(slow_port) and time.monotonic() < deadline:
             time.sleep(0.05)
         assert connections_to(slow_port) == 0
         while connections_to(int(port)) > before and time.monotonic() < deadline:
             time.sleep(0.05)
-        assert connections_to(int(port)) == before
+        assert connections_to(int(port)) <= before

@@ -29,7 +29,7 @@ class HeldUpLane(Lane):
     @property
     def is_full(self) -> bool:
         self.asked.set()
-        self.go.wait(20)
+        self.go.wait(60)
         return super().is_full
 
 
@@ -53,15 +53,15 @@ def test_a_partition_is_held_until_the_turn_that_may_commit_it_has_ended(broker:
         poller = KafkaPoller(source, print, lambda _: ended.set())
         poller.start()
         poller.assign({TopicPartition(topic, 0): lane})
-        assert await asyncio.to_thread(lane.asked.wait, 20)
+        assert await asyncio.to_thread(lane.asked.wait, 60)
         poller.assign({})
         assert poller.held == {TopicPartition(topic, 0)}
         lane.go.set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while poller.held:
                 await asyncio.sleep(0.01)
             poller.ask_to_stop()
             await ended.wait()
-        poller.join(1)
+        poller.join(60)
 
     asyncio.run(scenario())

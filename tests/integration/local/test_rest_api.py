@@ -10,7 +10,7 @@ from tests.integration.local.running import Running
 
 
 def send(runner: Running, method: str, path: str, **options: Any) -> requests.Response:
-    return requests.request(method, runner.api + path, timeout=10, **options)
+    return requests.request(method, runner.api + path, timeout=60, **options)
 
 
 def test_an_event_has_what_api_gateway_gives(runner: Running) -> None:

@@ -45,7 +45,7 @@ def test_any_event_comes_back_as_it_went_through_the_lambda_api(runner: Running,
     response = requests.post(
         runner.endpoints["lambda"] + "/2015-03-31/functions/MirrorFunction/invocations",
         data=json.dumps(event),
-        timeout=10,
+        timeout=60,
     )
     assert response.status_code == 200
     assert "X-Amz-Function-Error" not in response.headers
@@ -59,7 +59,7 @@ def test_any_header_query_and_body_reach_the_function_through_a_rest_api(
 ) -> None:
     url = runner.api + "/echo?" + "&".join(f"{quote_plus(name)}={quote_plus(value)}" for name, value in query)
     named = {**sent, "Content-Type": "application/octet-stream"}
-    event = requests.post(url, headers=named, data=body, timeout=10).json()
+    event = requests.post(url, headers=named, data=body, timeout=60).json()
     assert {name: event["headers"][name] for name in sent} == sent
     assert {name: event["multiValueHeaders"][name] for name in sent} == {
         name: [value] for name, value in sent.items()
@@ -75,7 +75,7 @@ def test_any_answer_reaches_the_client_through_a_rest_api(
     runner: Running, status: int, sent: dict[str, str], body: str
 ) -> None:
     answer: dict[str, Any] = {"statusCode": status, "headers": sent, "body": body}
-    response = requests.post(runner.api + "/answer", json=answer, timeout=10)
+    response = requests.post(runner.api + "/answer", json=answer, timeout=60)
     assert response.status_code == status
     assert {name: response.headers[name] for name in sent} == sent
     if status not in (204, 304):

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import requests
+from botocore.exceptions import ClientError
 
 from tests.integration.local.running import Broker, Running, wait_until
 
@@ -273,7 +274,7 @@ TABLE: dict[str, tuple[Sent, Expected]] = {
 def send(store: Running, sent: Sent) -> requests.Response:
     method, path = sent.line.split(" ", 1)
     url = store.endpoints[sent.api] + path
-    return requests.request(method, url, headers=sent.headers, data=sent.body, timeout=10)
+    return requests.request(method, url, headers=sent.headers, data=sent.body, timeout=60)
 
 
 @pytest.mark.parametrize("case", TABLE)
@@ -424,10 +425,13 @@ def test_a_simple_authorizer_sees_payload_2_and_is_remembered_with_its_context_w
 def test_its_schedule_and_its_topic_reach_the_function(store: Running, broker: Broker) -> None:
     broker.produce("store-orders", ["placed"])
     url = store.endpoints["admin"] + "/schedules/JobsFunctionNightly/trigger"
-    assert requests.post(url, timeout=5).status_code == 202
+    assert requests.post(url, timeout=30).status_code == 202
 
     def seen() -> str:
-        return json.dumps(store.result("JobsFunction", {}))
+        try:
+            return json.dumps(store.result("JobsFunction", {}))
+        except ClientError:
+            return ""  # busy with one of them
 
     value = base64.b64encode(b"placed").decode()
     wait_until(lambda: '{"job": "nightly"}' in seen() and value in seen())

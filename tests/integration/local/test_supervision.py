@@ -53,7 +53,7 @@ def test_a_function_beyond_its_memory_is_ended_and_says_so_as_on_lambda(
 
 
 def test_a_caller_of_the_api_gets_502_when_memory_ran_out(supervised: Running) -> None:
-    answer = requests.post(supervised.api + "/hungry", json={"mb": 300}, timeout=10)
+    answer = requests.post(supervised.api + "/hungry", json={"mb": 300}, timeout=30)
     assert answer.status_code == 502
 
 
@@ -66,7 +66,7 @@ def test_nothing_that_a_function_started_outlives_an_ordered_stop(tmp_path: Path
     with running(tmp_path / "output.txt", "--no-prestart", template="supervised.yaml") as started:
         processes = [psutil.Process(pid) for pid in started.result("ParentFunction", _start(pids, seconds=0))]
         assert all(process.is_running() for process in processes)
-    assert not psutil.wait_procs(processes, timeout=5)[1]
+    assert not psutil.wait_procs(processes, timeout=30)[1]
 
 
 def test_the_next_runner_ends_what_a_killed_one_left_and_nobody_else(tmp_path: Path) -> None:
@@ -81,10 +81,10 @@ def test_the_next_runner_ends_what_a_killed_one_left_and_nobody_else(tmp_path: P
             environment, *children = [psutil.Process(pid) for pid in json.loads(pids.read_text())]
             first.process.send_signal(signal.SIGKILL)
             # Busy in its handler, it would never ask for another event.
-            environment.wait(5)
+            environment.wait(30)
         assert all(child.is_running() for child in children)
         with running(tmp_path / "second.txt", "--no-prestart", *state, template="supervised.yaml") as second:
-            assert not psutil.wait_procs(children, timeout=5)[1]
+            assert not psutil.wait_procs(children, timeout=30)[1]
             wait_until(lambda: "Ended 2 processes that a killed runner had left." in second.log())
             assert stranger.is_running()
             # A third beside the second leaves alone what belongs to a living runner.
