@@ -41,7 +41,7 @@ from tests.integration.exchange.recovering import LONG_SECONDS, listing
 
 KEYS = tuple(f"any-order-{number:04}" for number in range(6))
 ROUTES = ("/v1/ingest", "/v2/ingest")
-STALLED_AFTER_SECONDS = 5.0
+STALLED_AFTER_SECONDS = 20.0
 FETCH_MS = 40
 
 

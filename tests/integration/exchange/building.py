@@ -46,6 +46,10 @@ SOURCE_OF = {"partnerA.v1": "hospital-a", "partnerA.v2": "hospital-a", "partnerB
 SAM = {"given_name": "Sam", "family_name": "Lee", "dob": "1990-01-01", "ssn": "123-45-6789"}
 
 
+# A busy machine is no stuck neighbour: a role's own limits are short, and test_roles.py looks at them.
+PATIENT = "-c lock_timeout=60s -c statement_timeout=90s -c idle_in_transaction_session_timeout=90s"
+
+
 @dataclass(frozen=True)
 class Context:
     """What Lambda tells a handler of the invoke."""
@@ -115,7 +119,7 @@ class Exchange:
     def dsn(self, role: str | None = None) -> str:
         return self.endpoints.postgres.dsn(role=role, database=self.database)
 
-    def connect_as(self, role: str, options: str = "") -> Database:
+    def connect_as(self, role: str, options: str = PATIENT) -> Database:
         return Database(lambda: psycopg2.connect(self.dsn(role), options=options))
 
     def rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
@@ -143,7 +147,7 @@ class Exchange:
             connection.cursor() as cursor,
         ):
             cursor.execute(
-                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = %s AND datname = %s",
+                "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE usename = %s AND datname = %s",
                 (role, self.database),
             )
             return len(cursor.fetchall())
@@ -154,7 +158,7 @@ class Exchange:
             self.bucket,
             region=s3.region,
             virtual_hosted_style_request=False,
-            client_options={"allow_http": True, "timeout": "3s", "connect_timeout": "1s"},
+            client_options={"allow_http": True, "timeout": "60s", "connect_timeout": "20s"},
             retry_config={"max_retries": 0},
             endpoint=endpoint or s3.url,
             access_key_id=s3.access_key,
@@ -200,7 +204,7 @@ class Exchange:
             region_name=s3.region,
             aws_access_key_id=s3.access_key,
             aws_secret_access_key=s3.secret_key,
-            config=Config(connect_timeout=1, read_timeout=5, retries={"total_max_attempts": 1}),
+            config=Config(connect_timeout=20, read_timeout=60, retries={"total_max_attempts": 1}),
         )
         return ObjectVersions(client, self.bucket)
 

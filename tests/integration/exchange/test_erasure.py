@@ -86,7 +86,7 @@ def erase(
 ) -> dict[str, Any]:
     asked = {"record_ids": [str(record_id) for record_id in record_ids], **event}
     return operate(
-        eraser or exchange.eraser(), asked, request_id="the-request-id", deadline=time.monotonic() + 60
+        eraser or exchange.eraser(), asked, request_id="the-request-id", deadline=time.monotonic() + 120
     )
 
 
@@ -355,12 +355,12 @@ def test_an_erasure_waits_for_the_outcome_that_is_being_written_and_takes_it(exc
             erasing = thread.submit(erase, exchange, record_id)
             wait_for_a_lock(exchange, "exchange_erase")
             write_canonical(transaction, [entry])
-        assert erasing.result(timeout=30)["receipt"]["totals"]["rows"]["canonical_records"] == 1
+        assert erasing.result(timeout=90)["receipt"]["totals"]["rows"]["canonical_records"] == 1
     assert rows_about(exchange, record_id) == MAY_REMAIN
 
 
 def wait_for_a_lock(exchange: Exchange, role: str) -> None:
-    deadline = time.monotonic() + 4
+    deadline = time.monotonic() + 30
     waiting = (
         "SELECT 1 FROM pg_locks JOIN pg_stat_activity USING (pid)"
         " WHERE NOT granted AND usename = %s AND datname = %s"
@@ -385,7 +385,7 @@ def test_an_erasure_waits_for_the_request_that_stores_the_record_again_and_takes
             wait_for_a_lock(exchange, "exchange_erase")
 
         submit(exchange, objects=ObjectsThatThen(exchange.store(), meanwhile))
-        assert erasing[0].result(timeout=30)["erased"] == 1
+        assert erasing[0].result(timeout=90)["erased"] == 1
     assert rows_about(exchange, record_id) == MAY_REMAIN
     assert objects(exchange) == []
 
@@ -409,9 +409,9 @@ def test_many_records_erased_and_normalized_at_once_are_gone(exchange: Exchange)
 
     with ThreadPoolExecutor(3) as threads:
         normalizing = [threads.submit(normalize, first_offset) for first_offset in (0, 100)]
-        report = threads.submit(erase_all).result(timeout=60)
+        report = threads.submit(erase_all).result(timeout=90)
         for done in normalizing:
-            done.result(timeout=60)
+            done.result(timeout=90)
     assert (report["erased"], report["receipt"]["complete"]) == (40, True)
     assert exchange.count("canonical_records") == exchange.count("patient_tokens") == 0
     assert exchange.rows("SELECT DISTINCT state FROM processing_stage_state") == [("erased",)]
@@ -428,7 +428,7 @@ def test_a_bucket_that_is_away_leaves_an_erasure_that_is_finished_later(exchange
     assert rows_about(exchange, record_id) == MAY_REMAIN
     assert not exchange.eraser().read_receipt(UUID(erasure_id))["complete"]
     rest = operate(
-        exchange.eraser(), {"erasure_id": erasure_id}, request_id="r", deadline=time.monotonic() + 60
+        exchange.eraser(), {"erasure_id": erasure_id}, request_id="r", deadline=time.monotonic() + 120
     )
     assert rest["receipt"]["complete"]
     assert objects(exchange) == []
@@ -519,7 +519,7 @@ def test_a_person_s_records_at_one_partner_are_found_by_token_and_erased(exchang
     asked = {"partner_id": "partnerA", "person": dict(PERSON)}
 
     def ask(**more: Any) -> dict[str, Any]:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         return operate(exchange.eraser(), asked | more, request_id="r", deadline=deadline)
 
     assert {UUID(found) for found in ask(dry_run=True)["record_ids"]} == mine
@@ -568,7 +568,7 @@ def test_a_request_that_cannot_be_followed_is_refused_by_field_and_without_a_val
     exchange: Exchange, event: dict[str, Any], field: str
 ) -> None:
     with pytest.raises(ContractViolation) as refused:
-        operate(exchange.eraser(), event, request_id="r", deadline=time.monotonic() + 60)
+        operate(exchange.eraser(), event, request_id="r", deadline=time.monotonic() + 120)
     assert refused.value.field == field
     assert "Zq" not in str(refused.value)
 

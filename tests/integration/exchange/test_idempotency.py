@@ -94,7 +94,7 @@ def test_sixty_four_at_once_are_one_record(
 
     def send(_: int) -> Receipt:
         intake = exchange.intake()
-        start.wait(timeout=60)
+        start.wait(timeout=90)
         return submit(intake)
 
     with ThreadPoolExecutor(64) as threads:
@@ -113,7 +113,7 @@ def test_two_bodies_racing_for_one_key_have_one_winner(exchange: Exchange, many_
 
     def send(number: int) -> str:
         intake = exchange.intake()
-        start.wait(timeout=60)
+        start.wait(timeout=90)
         try:
             return submit(intake, BODY if number % 2 else OTHER_BODY).record_id
         except IdempotencyConflict:
@@ -249,18 +249,18 @@ def test_a_key_held_elsewhere_for_too_long_is_an_answer_and_not_a_hang(exchange:
 
     def hold() -> None:
         holding.set()
-        assert release.wait(timeout=30)
+        assert release.wait(timeout=90)
 
     slow = exchange.intake(objects=ObjectsThatThen(exchange.store(), hold))
     with ThreadPoolExecutor(1) as thread:
         first = thread.submit(submit, slow)
-        assert holding.wait(timeout=30)
+        assert holding.wait(timeout=90)
         with pytest.raises(DependencyUnavailable):
             submit(impatient)
         # another key is nobody's business
         assert submit(impatient, key="key-00000002").record_id
         release.set()
-        assert submit(impatient) == first.result(timeout=30)
+        assert submit(impatient) == first.result(timeout=90)
     assert counts(exchange) == [2, 2, 2]
 
 

@@ -48,7 +48,7 @@ RECORDS = sorted(
 )
 LOW, MIDDLE, HIGH = (record.record_id for record in reversed(RECORDS))
 DELIVERIES = [Delivery(TOPICS["2"], 0, offset, b"{}") for offset in range(3)]
-WAIT_SECONDS = 4.0
+WAIT_SECONDS = 30.0
 
 Writer = Callable[[Exchange], object]
 
@@ -82,7 +82,7 @@ def race(exchange: Exchange, writers: tuple[Writer, Writer], gate: str, *paramet
             for number, writer in enumerate(writers, 1):
                 running.append(threads.submit(writer, exchange))
                 wait_for_waiting(exchange, number)
-        return [done.result(timeout=30) for done in running]
+        return [done.result(timeout=90) for done in running]
 
 
 def begin_attempts(exchange: Exchange) -> None:
@@ -269,7 +269,7 @@ def test_of_two_last_shards_that_end_side_by_side_one_ends_the_job(exchange: Exc
             transaction.execute(QUERIES["finish_shard"], {"job_id": job_id, "shard": first.shard.number})
             ending = thread.submit(jobs[1].finish, second)
             wait_for_waiting(exchange, 1)
-        ending.result(timeout=30)
+        ending.result(timeout=90)
     assert exchange.rows("SELECT state FROM job_runs") == [("succeeded",)]
 
 

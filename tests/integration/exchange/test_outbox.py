@@ -168,7 +168,7 @@ def test_two_publishers_at_once_publish_everything_once_and_break_no_order(
         for start in range(1_000, 3_000, 100):
             enqueue(exchange, events[start : start + 100])
         done.set()
-        published = [publisher.result(timeout=60) for publisher in publishers]
+        published = [publisher.result(timeout=90) for publisher in publishers]
     # a shard that the other had in its hands at the end
     with closing(Bus([kafka_brokers])) as bus:
         published.append(exchange.publisher(bus).run(0, REMAINING_SECONDS).published)
