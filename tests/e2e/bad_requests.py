@@ -12,7 +12,8 @@ from tests.e2e.running_system import Headers
 
 CANARY = "Quetzalcoatl"
 KEY = "Idempotency-Key"
-TOMORROW = (datetime.now(UTC) + timedelta(days=2)).date().isoformat()
+# Far enough for a test run that goes on after midnight.
+FUTURE = (datetime.now(UTC) + timedelta(days=30)).date().isoformat()
 PATIENT = {"first_name": "Sam", "last_name": "Lee", "dob": "1990-01-01", "ssn": "123-45-6789"}
 V1: dict[str, Any] = {"source": "hospital-a", "record_type": "encounter", "patient": PATIENT, "payload": {}}
 V2: dict[str, Any] = {
@@ -137,7 +138,7 @@ FIELDS = {
     "30 February": Bad(400, "patient.dob", patient(dob="1990-02-30")),
     "a birth date with a time": Bad(400, "patient.dob", patient(dob="1990-01-01T00:00:00Z")),
     "a birth date that is words": Bad(400, "patient.dob", patient(dob=CANARY)),
-    "a birth date after tomorrow": Bad(400, "patient.dob", patient(dob=TOMORROW)),
+    "a birth date after tomorrow": Bad(400, "patient.dob", patient(dob=FUTURE)),
     "a birth date of Methuselah": Bad(400, "patient.dob", patient(dob="0990-01-01")),
     "an ssn with letters": Bad(400, "patient.ssn", patient(ssn=CANARY)),
     "an ssn that is a number": Bad(400, "patient.ssn", patient(ssn=123456789)),

@@ -71,7 +71,7 @@ class Terminal:
 
     def read_until(self, *wanted: str) -> None:
         """Return when one of these has come since the last time."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while not (found := [self._seen.index(text) + len(text) for text in wanted if text in self._seen]):
             assert time.monotonic() < deadline, self._seen
             if select.select([self._mine], [], [], 0.2)[0]:
@@ -84,7 +84,7 @@ class Terminal:
 
     def close(self) -> None:
         try:
-            self.exit_code = self._process.wait(30)
+            self.exit_code = self._process.wait(90)
         finally:
             self._process.kill()
             os.close(self._mine)
@@ -118,5 +118,5 @@ def family_of(pid: int) -> list[psutil.Process]:
 
 def still_alive(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
     """Those that run yet, a moment given to the kernel."""
-    _, alive = psutil.wait_procs(list(processes), timeout=10)
+    _, alive = psutil.wait_procs(list(processes), timeout=60)
     return alive

@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 import boto3
 import psycopg2
 import uvloop
+from kafka import KafkaConsumer, TopicPartition
+from kafka.consumer.fetcher import ConsumerRecord
 
 from infra.cli.system import BUCKET, Addresses, Ports, System
 
@@ -94,6 +96,25 @@ class RunningSystem:
 
     def put_object(self, key: str, body: bytes) -> None:
         self.s3.put_object(Bucket=BUCKET, Key=key, Body=body)
+
+    def read_topic(self, topic: str) -> list[ConsumerRecord]:
+        """Every record there is, partition by partition in order."""
+        found: list[ConsumerRecord] = []
+        consumer = KafkaConsumer(
+            bootstrap_servers=[self.addresses.kafka_brokers], auto_offset_reset="earliest"
+        )
+        with closing(consumer):
+            partitions = [TopicPartition(topic, each) for each in consumer.partitions_for_topic(topic) or ()]
+            consumer.assign(partitions)
+            ends = consumer.end_offsets(partitions)
+            deadline = time.monotonic() + DEADLINE_SECONDS
+            # The end that it tells may be too early: read on until nothing comes, but not before that end.
+            while (polled := consumer.poll(timeout_ms=1_000)) or any(
+                consumer.position(partition) < end for partition, end in ends.items()
+            ):
+                assert time.monotonic() < deadline, f"not read within {DEADLINE_SECONDS:.0f} s: {topic}"
+                found += [record for records in polled.values() for record in records]
+        return found
 
     def settled(self, record_ids: Sequence[str]) -> bool:
         """Whether each of these records is canonical or dead."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaProducer
 
 from infra.cli.system import BUCKET, TOPICS
 from tests.e2e.bad_requests import BODIES, CANARY, FIELDS, KEYS, TYPES
@@ -229,16 +229,12 @@ def collect(system: RunningSystem, haystacks: Haystacks) -> None:
 
 def read_all(system: RunningSystem, topic: str) -> list[bytes]:
     """Keys, values and headers of all records but those that this test itself put there."""
-    found: list[bytes] = []
-    consumer = KafkaConsumer(bootstrap_servers=[system.addresses.kafka_brokers], auto_offset_reset="earliest")
-    with closing(consumer):
-        consumer.assign([TopicPartition(topic, p) for p in consumer.partitions_for_topic(topic) or set()])
-        while polled := consumer.poll(timeout_ms=1_000):
-            for records in polled.values():
-                for record in records:
-                    if record.value not in BAD_EVENTS:
-                        found += [record.key or b"", record.value or b"", repr(record.headers).encode()]
-    return found
+    return [
+        part
+        for record in system.read_topic(topic)
+        if record.value not in BAD_EVENTS
+        for part in (record.key or b"", record.value or b"", repr(record.headers).encode())
+    ]
 
 
 def test_nobody_is_found_outside_the_raw_bucket(searched: Haystacks) -> None:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
-from kafka import KafkaConsumer, TopicPartition
 
 from exchange.platform.contracts import contract
 from exchange.platform.strict_json import parse_json
@@ -140,7 +138,7 @@ def test_the_event_on_the_topic_is_the_one_that_was_committed(system: RunningSys
     wait_until(lambda: system.settled([record_id]), "the record is settled")
     ((value,),) = system.rows("SELECT value FROM outbox_events WHERE key = %s", record_id)
     assert bytes(value) in [
-        found for key, found in read_topic(system, "record.ingested.v2") if key == record_id
+        record.value for record in system.read_topic("record.ingested.v2") if record.key == record_id.encode()
     ]
     contract("events/record.ingested.v2").validate(parse_json(bytes(value)))
 
@@ -153,9 +151,9 @@ def test_a_payload_that_breaks_its_contract_ends_on_the_dead_letter_topic(system
 
     def letters() -> list[dict[str, Any]]:
         return [
-            json.loads(value)
-            for key, value in read_topic(system, "record.ingested.v2.dlq")
-            if key == record_id
+            json.loads(record.value)
+            for record in system.read_topic("record.ingested.v2.dlq")
+            if record.key == record_id.encode()
         ]
 
     wait_until(lambda: bool(letters()), "the dead letter is on its topic")
@@ -216,16 +214,3 @@ def test_tokenize_takes_a_batch_through_the_lambda_api(system: RunningSystem) ->
     good, bad = json.loads(answer["Payload"].read())["people"]
     assert good["tokens"][0]["token"] == "ce8ae21533b5c005f4e53a1d146221339bb8019cea6eb6981e29ea1d2884d7f6"
     assert bad["error"]["field"] == "dob"
-
-
-def read_topic(system: RunningSystem, topic: str) -> list[tuple[str, bytes]]:
-    """Every record there is, as (key, value)."""
-    found: list[tuple[str, bytes]] = []
-    consumer = KafkaConsumer(bootstrap_servers=[system.addresses.kafka_brokers], auto_offset_reset="earliest")
-    with closing(consumer):
-        partitions = consumer.partitions_for_topic(topic) or set()
-        consumer.assign([TopicPartition(topic, partition) for partition in partitions])
-        while polled := consumer.poll(timeout_ms=1_000):
-            for records in polled.values():
-                found += [((record.key or b"").decode(), record.value or b"") for record in records]
-    return found

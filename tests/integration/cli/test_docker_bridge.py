@@ -53,7 +53,7 @@ async def exchange(port: int, sent: bytes) -> bytes:
 
 async def read_to_its_end(reader: asyncio.StreamReader) -> bytes:
     with suppress(ConnectionResetError):
-        return await asyncio.wait_for(reader.read(-1), 10)
+        return await asyncio.wait_for(reader.read(-1), 60)
     return b""
 
 

@@ -33,7 +33,7 @@ def test_what_is_followed_goes_on_across_files_that_are_full(tmp_path: Path) -> 
                 write(*third)
                 write("last")
                 for _ in range(13):
-                    lines.append(await asyncio.wait_for(asyncio.to_thread(following.stdout.readline), 10))
+                    lines.append(await asyncio.wait_for(asyncio.to_thread(following.stdout.readline), 60))
             finally:
                 following.terminate()
         journal.close()
