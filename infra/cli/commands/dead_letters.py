@@ -165,7 +165,7 @@ def redrive_in_pages(
     found: dict[str, Any],
     rate_per_sec: float,
 ) -> dict[str, Any]:
-    """No page before its time; ends when several in a row take and refuse nothing. Interrupted, it says how far it came.
+    """No page before its time; ends when several in a row move nothing. If interrupted, it says how far it got.
 
     A page may be in somebody's hands as a whole: at a letter a second a page is a letter.
     """
