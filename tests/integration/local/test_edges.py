@@ -51,10 +51,13 @@ def test_a_function_that_reserves_nothing_queues_beyond_the_runners_own_limit(
 ) -> None:
     end = tmp_path / "end"
     with ThreadPoolExecutor(6) as threads:
-        answers = threads.map(lambda _: edges.result("QueueingFunction", {"until": str(end)}), range(6))
+        answers = [threads.submit(edges.result, "QueueingFunction", {"until": str(end)}) for _ in range(2)]
+        # Both have started: else the first would take what is meant for the second.
+        wait_until(lambda: edges.at_work("QueueingFunction") == (2, 0))
+        answers += [threads.submit(edges.result, "QueueingFunction", {"until": str(end)}) for _ in range(4)]
         wait_until(lambda: edges.at_work("QueueingFunction") == (2, 4))
         end.touch()
-        pids = {answer["pid"] for answer in answers}
+        pids = {answer.result()["pid"] for answer in answers}
     assert len(pids) == 2
 
 
