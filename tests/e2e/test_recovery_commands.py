@@ -134,9 +134,10 @@ def test_what_cannot_be_is_refused_with_the_field(operated: Operated) -> None:
     assert (code, "--since" in told) == (1, True)
     code, told = operated.run("replay", "--source=a/b")
     assert (code, "source: must be" in told) == (1, True)
-    assert operated.run("replay", "--dry-run", "--job=5573a23f-05d6-4b02-9aff-4998ee4f6ac3")[1].startswith(
-        "error: --dry-run does not go with --job"
-    )
+    code, told = operated.run("replay", "--dry-run", "--job=5573a23f-05d6-4b02-9aff-4998ee4f6ac3")
+    assert (code, told.startswith("error: --dry-run does not go with --job")) == (1, True)
+    code, told = operated.run("reconcile", "--all", "--since=24h")
+    assert (code, told.startswith("error: --since does not go with --all")) == (1, True)
 
 
 @pytest.mark.parametrize("command", ["replay", "reconcile"])

@@ -59,6 +59,8 @@ def reconcile(
     Example: exchange reconcile --since 24h --repair
     """
     require_shards(shards)
+    if everything and since:
+        fail("--since does not go with --all, which looks at the whole bucket")
     began = datetime.now(UTC).isoformat()
     request: dict[str, Any] = {
         "repair": repair,
