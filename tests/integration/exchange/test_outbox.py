@@ -241,6 +241,22 @@ class BusWithout(Bus):
         return ["UnknownTopicOrPartitionError" if m.topic in self._refused else next(taken) for m in messages]
 
 
+def test_an_event_that_the_broker_says_it_knows_and_cannot_place_is_not_taken_for_published(
+    exchange: Exchange, bus: Bus, kafka_brokers: str, topic_name: str
+) -> None:
+    publisher = exchange.publisher(bus)
+    enqueue(exchange, numbered(topic_name, 1, keys=1))
+    assert publisher.publish_page() == [None]
+    # What a broker whose write failed is left with: a sequence number counted, and no event.
+    for partition in range(PARTITIONS):
+        counted = TopicPartition(topic_name, partition)
+        bus._live_producer()._transaction_manager.set_sequence_number(counted, 0)
+    enqueue(exchange, numbered(topic_name, 2, keys=1)[1:])
+    assert publisher.publish_page() == ["DuplicateSequenceNumberError"]
+    assert publisher.publish_page() == [None]
+    assert consume(kafka_brokers, topic_name, 2) == [("key-0", 0), ("key-0", 1)]
+
+
 def test_a_publisher_killed_between_produce_and_mark_publishes_again(
     exchange: Exchange, bus: Bus, kafka_brokers: str, topic_name: str
 ) -> None:

@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaError, KafkaTimeoutError
+from kafka.errors import DuplicateSequenceNumberError, KafkaError, KafkaTimeoutError
 from kafka.future import Future
 
 from exchange.platform.secrets import read_json_secret
@@ -123,10 +123,12 @@ class Bus:
 
 def _outcome_of(future: Future, deadline: float) -> str | None:
     try:
-        future.get(timeout=max(deadline - time.monotonic(), 0.001))
+        written = future.get(timeout=max(deadline - time.monotonic(), 0.001))
     except KafkaError as error:
         return type(error).__name__
-    return None
+    # The broker knows the batch and not where it is, which kafka-python takes for success: a broker whose write failed
+    # after it had counted the batch's sequence number says so, too, and has nothing.
+    return None if written.offset >= 0 else DuplicateSequenceNumberError.__name__
 
 
 def _access(secret_arn: str) -> dict[str, Any]:
