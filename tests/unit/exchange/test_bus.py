@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from kafka.errors import KafkaError, KafkaTimeoutError, NotLeaderForPartitionError
 from kafka.future import Future
@@ -19,19 +20,31 @@ class Delivery(Future):  # type: ignore[misc]
         return self.value
 
 
+@dataclass(frozen=True)
+class Written:
+    """Where a message is."""
+
+    offset: int
+
+
 class Producer:
-    """Takes every message at once, but for those that have an error: by topic at `send`, by value when delivered."""
+    """Takes every message at once, but for those that have an error: by topic at `send`, by value when delivered.
+
+    What is `unplaced` it says to have, and not where.
+    """
 
     def __init__(
         self,
         *,
         closed: Mapping[str, KafkaError] | None = None,
         lost: Mapping[bytes, KafkaError] | None = None,
+        unplaced: frozenset[bytes] = frozenset(),
     ) -> None:
         self.sent: list[bytes] = []
         self.asked: list[str] = []
         self._closed = closed or {}
         self._lost = lost or {}
+        self._unplaced = unplaced
 
     def send(self, topic: str, *, key: bytes, value: bytes) -> Future:
         self.asked.append(topic)
@@ -39,7 +52,9 @@ class Producer:
             raise self._closed[topic]
         self.sent.append(value)
         error = self._lost.get(value)
-        return Delivery().success(value) if error is None else Delivery().failure(error)
+        if error is not None:
+            return Delivery().failure(error)
+        return Delivery().success(Written(-1 if value in self._unplaced else len(self.sent)))
 
 
 class BusOf(Bus):
@@ -66,6 +81,13 @@ def test_what_follows_a_failure_under_its_key_fails_with_it_and_other_keys_do_no
     ]
     name = "NotLeaderForPartitionError"
     assert BusOf(producer).produce(page) == [None, name, None, name]
+
+
+def test_what_the_broker_says_to_have_and_not_where_is_not_delivered_nor_what_follows_under_its_key() -> None:
+    producer = Producer(unplaced=frozenset({b"1"}))
+    page = [Message("t", key, value) for key, value in ((b"a", b"1"), (b"b", b"2"), (b"a", b"3"))]
+    name = "DuplicateSequenceNumberError"
+    assert BusOf(producer).produce(page) == [name, None, name]
 
 
 def test_no_more_topics_are_waited_for_than_there_is_time() -> None:
