@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 from typer.testing import CliRunner
 
-from infra.cli.commands.erase import _show, erase_in_parts
+from infra.cli.commands.erase import _find, _show, erase_in_parts
 from infra.cli.lambda_client import FunctionFailed
 from infra.cli.main import app
 
@@ -53,6 +53,18 @@ def test_more_records_than_an_erasure_has_are_erased_in_several() -> None:
     )
     assert [function.records[erasure["erasure_id"]] for erasure in erasures] == [5_000, 5_000, 2_001]
     assert (len(function.records), function.cases) == (3, {"TICKET-123"})
+
+
+class FindFunction:
+    """Finds a person's records, one of which has lost its manifest row."""
+
+    def invoke(self, FunctionName: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803 - boto3's names
+        assert json.loads(Payload)["dry_run"]
+        return {"Payload": BytesIO(json.dumps({"record_ids": ["kept"], "unknown": ["lost"]}).encode())}
+
+
+def test_no_record_of_a_person_is_passed_over_because_its_manifest_row_is_lost() -> None:
+    assert _find(FindFunction(), "partnerA", {"dob": "1990-01-01"}, {}) == ["kept", "lost"]
 
 
 class EndedFunction(EraseFunction):
