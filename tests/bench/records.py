@@ -28,7 +28,6 @@ def submission_of(number: int, run: str) -> Submission:
         partner_id="partnerA",
         source=EXAMPLE["source"],
         route=ROUTE,
-        version="2",
         record_kind=EXAMPLE["record_kind"],
         schema_hint=EXAMPLE["schema_hint"],
         correlation_id=f"bench-{run}-{number:08}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from exchange.records.mapping.reading import (
+from exchange.records.formats.values import (
     read_cents,
     read_day,
     read_instant,
@@ -38,7 +38,7 @@ _PROCEDURE_QUALIFIER = "HC:"
 
 
 def encounter(payload: dict[str, Any]) -> Draft:
-    """An encounter of a payload that meets partners/partnerB.v1/encounter."""
+    """Map an encounter of a payload that meets partners/partnerB.v1/encounter."""
     admitted = f"{payload['admission_date']}T{payload['admission_hour']}00Z"
     admitted_at = read_instant(admitted, field="payload.admission_date")
     discharged_at = None
@@ -63,7 +63,7 @@ def encounter(payload: dict[str, Any]) -> Draft:
 
 
 def claim(payload: dict[str, Any]) -> Draft:
-    """A claim of a payload that meets partners/partnerB.v1/claim."""
+    """Map a claim of a payload that meets partners/partnerB.v1/claim."""
     service_from = read_day(payload["statement_from"], field="payload.statement_from")
     service_to = read_day(payload["statement_to"], field="payload.statement_to")
     require_order(service_from, service_to, field="payload.statement_to")
@@ -96,7 +96,7 @@ def claim(payload: dict[str, Any]) -> Draft:
 
 
 def lab_result(payload: dict[str, Any]) -> Draft:
-    """A lab result of a payload that meets partners/partnerB.v1/lab_result."""
+    """Map a lab result of a payload that meets partners/partnerB.v1/lab_result."""
     collected = f"{payload['collected_date']}T{payload['collected_time']}Z"
     return Draft(
         identifiers=(

@@ -1,4 +1,4 @@
-"""Going through the bucket, folder by folder and page by page, from wherever a job stood."""
+"""A scan of the bucket, folder by folder and page by page, from where a job stood."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from exchange.platform.listing import ListedObject, Listing
-from exchange.recovery.model import Folder, RawKey, Selection, Shard
+from exchange.raw.key import Folder, RawKey, source_of
+from exchange.recovery.model import Selection, Shard
 
 # Each restored record takes a lock: sixteen shards together stay below what Postgres has room for by default.
 PAGE_OBJECTS = 250
@@ -24,12 +25,12 @@ class Page:
 
     @property
     def cursor(self) -> str:
-        """What the walk goes on after."""
+        """The key after which the scan continues."""
         return self.upto
 
 
-class Walk:
-    """One shard of a selection, in order: sources by name, in each the old layout, then hours, in each by key."""
+class Scan:
+    """One shard of a selection, in order: by source, in each the first system's objects, then hours, each by key."""
 
     def __init__(
         self,
@@ -42,7 +43,7 @@ class Walk:
         more_folders: Callable[[str], Iterable[Folder]] = lambda source: (),
         end_within: Callable[[Folder, str, str], str] = lambda folder, after, upto: upto,
     ) -> None:
-        """`more_sources`, and `more_folders` of a source, may hold nothing in the bucket any more.
+        """Scan `more_sources` and a source's `more_folders` too: the bucket may have lost everything they held.
 
         `end_within` ends a page of (`after`, `upto`] earlier where more keys are known there than a page can take.
         """
@@ -55,9 +56,9 @@ class Walk:
         self._end_within = end_within
 
     def pages(self, cursor: str | None, limit: Callable[[], int] | None = None) -> Iterator[Page]:
-        """Pages after `cursor`, of at most `limit()` objects each, else PAGE_OBJECTS.
+        """Yield pages after `cursor`, of at most `limit()` objects each, else PAGE_OBJECTS.
 
-        Empty ones too, since they span a range of keys.
+        Empty pages are yielded, too, since they span a range of keys.
         """
         folders = self._folders()
         at = _folder_of(cursor) if cursor else None
@@ -99,7 +100,7 @@ class Walk:
         return sorted(folder for folder in found if self._selection.has_folder(folder))
 
     def _listed_hours(self, source: str) -> Iterator[Folder]:
-        """The hours of the window, and not what lies beside them."""
+        """Yield the hours of the window; list as little as possible of what lies beside them."""
         selection = self._selection
         prefixes, after = [f"{source}/2"], f"{source}/2"
         if selection.since is not None and selection.until is not None:
@@ -118,6 +119,5 @@ class Walk:
 
 
 def _folder_of(cursor: str) -> Folder:
-    source, _, rest = cursor.partition("/")
-    hour, slash, _ = rest.partition("/")
-    return Folder(source, hour if slash else "")
+    hour, slash, _ = cursor.removeprefix(f"{source_of(cursor)}/").partition("/")
+    return Folder(source_of(cursor), hour if slash else "")

@@ -6,8 +6,8 @@ from functools import partial
 from typing import Any
 
 from exchange.errors import ContractViolation
-from exchange.records.mapping.partner_a_v1 import ABNORMAL_FLAGS
-from exchange.records.mapping.reading import (
+from exchange.records.formats.partner_a_v1 import ABNORMAL_FLAGS
+from exchange.records.formats.values import (
     read_cents,
     read_day,
     read_instant,
@@ -51,7 +51,7 @@ _CODED_RESULTS: dict[str, CodedResult] = {
 
 
 def encounter(payload: dict[str, Any]) -> Draft:
-    """An encounter of a payload that meets partners/partnerA.v2/encounter."""
+    """Map an encounter of a payload that meets partners/partnerA.v2/encounter."""
     period = payload["period"]
     admitted_at = read_instant(period["start"], field="payload.period.start")
     discharged_at = read_instant(period["end"], field="payload.period.end") if "end" in period else None
@@ -73,7 +73,7 @@ def encounter(payload: dict[str, Any]) -> Draft:
 
 
 def claim(payload: dict[str, Any]) -> Draft:
-    """A claim of a payload that meets partners/partnerA.v2/claim."""
+    """Map a claim of a payload that meets partners/partnerA.v2/claim."""
     period, total = payload["billablePeriod"], payload["total"]
     service_from = read_day(period["start"], field="payload.billablePeriod.start")
     service_to = read_day(period["end"], field="payload.billablePeriod.end")
@@ -99,7 +99,7 @@ def claim(payload: dict[str, Any]) -> Draft:
 
 
 def lab_result(payload: dict[str, Any]) -> Draft:
-    """A lab result of a payload that meets partners/partnerA.v2/lab_result."""
+    """Map a lab result of a payload that meets partners/partnerA.v2/lab_result."""
     return Draft(
         identifiers=(
             Identifier("accession", payload["accession"]["value"]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from exchange.records.mapping.reading import (
+from exchange.records.formats.values import (
     read_cents,
     read_day,
     read_instant,
@@ -73,7 +73,7 @@ _UCUM_UNITS: dict[str | None, str] = {
 
 
 def encounter(payload: dict[str, Any]) -> Draft:
-    """An encounter of a payload that meets partners/partnerA.v1/encounter."""
+    """Map an encounter of a payload that meets partners/partnerA.v1/encounter."""
     offset = payload["utc_offset"]
     admitted_at = read_instant(payload["admit_time"] + offset, field="payload.admit_time")
     discharge_time = payload.get("discharge_time")
@@ -96,7 +96,7 @@ def encounter(payload: dict[str, Any]) -> Draft:
 
 
 def claim(payload: dict[str, Any]) -> Draft:
-    """A claim of a payload that meets partners/partnerA.v1/claim."""
+    """Map a claim of a payload that meets partners/partnerA.v1/claim."""
     service_from = read_day(payload["service_from"], field="payload.service_from")
     service_to = read_day(payload["service_to"], field="payload.service_to")
     require_order(service_from, service_to, field="payload.service_to")
@@ -129,7 +129,7 @@ def claim(payload: dict[str, Any]) -> Draft:
 
 
 def lab_result(payload: dict[str, Any]) -> Draft:
-    """A lab result of a payload that meets partners/partnerA.v1/lab_result."""
+    """Map a lab result of a payload that meets partners/partnerA.v1/lab_result."""
     collected_time = payload["collected_time"] + payload["utc_offset"]
     return Draft(
         identifiers=(

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
-from exchange.ledger.model import Refusal, RefusedLetter, Selection, WaitingLetter
+from exchange.dead_letters.model import LetterSelection, RefusedLetter, Unsendable, WaitingLetter
 from exchange.outbox.model import OutboxEvent
 from exchange.platform.db import Row, Transaction
 from exchange.platform.queries import load_queries
@@ -16,7 +16,7 @@ QUERIES = load_queries(__file__)
 
 
 def read_reasons(transaction: Transaction) -> list[dict[str, Any]]:
-    """Open dead letters by class."""
+    """Read the open dead letters by class."""
     columns = (
         *("reason", "stage", "error_type", "error_message", "dead_letters", "redriven", "readable"),
         *("refused", "most_redrives", "first_failed_at", "last_failed_at"),
@@ -27,7 +27,7 @@ def read_reasons(transaction: Transaction) -> list[dict[str, Any]]:
 def read_letters(
     transaction: Transaction, *, reason: str | None, after: int, limit: int
 ) -> list[dict[str, Any]]:
-    """Open dead letters, past the number `after`."""
+    """Read open dead letters, past the number `after`."""
     columns = (
         *("dead_letter_id", "reason", "state", "record_id", "partner_id", "record_kind", "stage"),
         *("error_message", "attempts", "redrives", "refusal", "failed_at"),
@@ -37,7 +37,7 @@ def read_letters(
 
 
 def read_letter(transaction: Transaction, dead_letter_id: int) -> dict[str, Any] | None:
-    """One dead letter, open or closed."""
+    """Read one dead letter, open or closed."""
     columns = (
         *(
             "dead_letter_id",
@@ -57,14 +57,14 @@ def read_letter(transaction: Transaction, dead_letter_id: int) -> dict[str, Any]
     return next(iter(_rows(columns, found)), None)
 
 
-def count_waiting(transaction: Transaction, selection: Selection) -> int:
-    """How many letters a redrive has still to do."""
+def count_waiting(transaction: Transaction, selection: LetterSelection) -> int:
+    """Count the letters that a redrive has not reached yet."""
     ((count,),) = transaction.execute(QUERIES["count_waiting"], _selected(selection))
     return int(count)
 
 
-def read_waiting(transaction: Transaction, selection: Selection, limit: int) -> list[WaitingLetter]:
-    """The first `limit` of them, by their numbers."""
+def read_waiting(transaction: Transaction, selection: LetterSelection, limit: int) -> list[WaitingLetter]:
+    """Read the first `limit` of those letters, by their numbers."""
     rows = transaction.execute(QUERIES["read_waiting"], {**_selected(selection), "limit": limit})
     return [WaitingLetter(*row) for row in rows]
 
@@ -76,7 +76,10 @@ def redrive(
     request_id: str,
     case_ref: str | None,
 ) -> tuple[int, ...]:
-    """Send the events of these letters again, as stored or else as rebuilt; the numbers of those that were free."""
+    """Send the events of these letters again, as stored or else as rebuilt.
+
+    Return the numbers of those that nobody else worked on.
+    """
     taken = transaction.execute(QUERIES["take_letters"], {"dead_letter_ids": list(dead_letter_ids)})
     letters = [
         (dead_letter_id, record_id, OutboxEvent(topic, str(record_id), bytes(value)))
@@ -103,9 +106,9 @@ def redrive(
 
 
 def refuse(
-    transaction: Transaction, refusals: Mapping[int, Refusal], request_id: str, case_ref: str | None
+    transaction: Transaction, refusals: Mapping[int, Unsendable], request_id: str, case_ref: str | None
 ) -> tuple[RefusedLetter, ...]:
-    """Say of letters, by their numbers, why they are not sent again; those that it could be said of."""
+    """Note on letters, by their numbers, why they are not sent again; return those that nobody else worked on."""
     if not refusals:
         return ()
     rows = transaction.execute(
@@ -121,12 +124,12 @@ def refuse(
 
 
 def read_now(transaction: Transaction) -> datetime:
-    """The database's clock."""
+    """Read the database's clock."""
     ((now,),) = transaction.execute(QUERIES["read_now"])
     return cast(datetime, now)
 
 
-def _selected(selection: Selection) -> dict[str, object]:
+def _selected(selection: LetterSelection) -> dict[str, object]:
     ids = selection.dead_letter_ids
     return {
         "as_of": selection.as_of,
@@ -136,7 +139,7 @@ def _selected(selection: Selection) -> dict[str, object]:
 
 
 def _rows(columns: Sequence[str], rows: Iterable[Row]) -> list[dict[str, Any]]:
-    """Rows as JSON has them."""
+    """Return rows as JSON has them."""
     return [
         {
             name: value.isoformat()

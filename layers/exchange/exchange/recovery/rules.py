@@ -1,4 +1,4 @@
-"""What is wrong with a record, from what the bucket and the tables say of it. Pure; the rules are ADR 0016's table."""
+"""The rules that tell what is wrong with a record, from facts of bucket and tables. Pure; ADR 0016 has the table."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from exchange.recovery.model import ManifestRow, Standing
+from exchange.raw.entry import ManifestRow
+from exchange.recovery.model import RecordState
 
 
 class Finding(StrEnum):
-    """What can be wrong. The first seven are the old system's words."""
+    """The faults that a record can have. The first seven are the first system's words."""
 
     ORPHAN_RAW = "orphan_raw"
     STUCK_ENQUEUED = "stuck_enqueued"
@@ -30,7 +31,7 @@ class Finding(StrEnum):
 
 
 class Sound(StrEnum):
-    """What is not wrong, or not yet."""
+    """The verdicts on a record without a fault, or without one yet."""
 
     OK = "ok"
     IN_FLIGHT = "in_flight"
@@ -51,8 +52,8 @@ REPAIRABLE = RESTORED | EMITTED | SETTLED
 
 
 @dataclass(frozen=True)
-class RawObject:
-    """An object of the bucket, as listed; `sha256` only where it was read."""
+class BucketObject:
+    """An object as the bucket lists it; `sha256` is set only where the object was read."""
 
     key: str
     size_bytes: int
@@ -63,13 +64,13 @@ class RawObject:
 
 @dataclass(frozen=True)
 class Facts:
-    """Everything known of one record."""
+    """Everything that bucket and tables say of one record."""
 
     record_id: UUID
-    raw: RawObject | None
+    raw: BucketObject | None
     manifest: ManifestRow | None
     manifest_age: float
-    standing: Standing
+    state: RecordState
 
     @property
     def is_copy(self) -> bool:
@@ -85,48 +86,48 @@ class Facts:
 
 
 def classify(facts: Facts, grace_seconds: float) -> Finding | Sound:
-    """The first of the rules that holds. Nothing younger than `grace_seconds` is taken for stuck."""
-    standing = facts.standing
-    if standing.erased_age is not None:
-        lives = standing.canonical or facts.raw is not None
-        return _late(standing.erased_age, grace_seconds, Finding.ERASED_NOT_GONE) if lives else Sound.OK
+    """Return what the first rule that holds says. Nothing younger than `grace_seconds` counts as stuck."""
+    state = facts.state
+    if state.erased_age is not None:
+        lives = state.canonical or facts.raw is not None
+        return _late(state.erased_age, grace_seconds, Finding.ERASED_NOT_GONE) if lives else Sound.OK
     if facts.is_copy:
         return Finding.RAW_COPY
     if facts.is_changed:
         return Finding.HASH_MISMATCH
-    if standing.canonical:
+    if state.canonical:
         return _with_canonical(facts, grace_seconds)
     return _without_canonical(facts, grace_seconds)
 
 
 def _with_canonical(facts: Facts, grace_seconds: float) -> Finding | Sound:
-    standing = facts.standing
+    state = facts.state
     if facts.raw is None and not (facts.manifest and facts.manifest.raw_deleted):
         return Finding.CANONICAL_WITHOUT_RAW
     if facts.manifest is None:
         return Finding.CANONICAL_MISSING_MANIFEST
     # No state at all is a ledger that was pruned or lost, and says nothing against the row.
-    if standing.state not in (None, "succeeded"):
-        return _late(standing.state_age, grace_seconds, Finding.CANONICAL_STATE_MISMATCH)
+    if state.state not in (None, "succeeded"):
+        return _late(state.state_age, grace_seconds, Finding.CANONICAL_STATE_MISMATCH)
     return Sound.OK
 
 
 def _without_canonical(facts: Facts, grace_seconds: float) -> Finding | Sound:
-    standing = facts.standing
+    state = facts.state
     if facts.manifest is None:
         # A finding's object that somebody has taken away since leaves nothing to find.
         return _late(facts.raw.age_seconds, grace_seconds, Finding.ORPHAN_RAW) if facts.raw else Sound.OK
     if facts.raw is None:
         return Sound.OK if facts.manifest.raw_deleted else Finding.MANIFEST_WITHOUT_RAW
-    if standing.state == "dlq":
+    if state.state == "dlq":
         return Finding.DEAD_LETTERED
-    if standing.state == "succeeded":
-        return _late(standing.state_age, grace_seconds, Finding.UNEXPECTED_STATE_NO_CANONICAL)
-    if standing.has_event and not standing.is_published:
-        return _late(standing.event_age, grace_seconds, Finding.STUCK_OUTBOX)
-    if standing.has_event or standing.state is not None:
+    if state.state == "succeeded":
+        return _late(state.state_age, grace_seconds, Finding.UNEXPECTED_STATE_NO_CANONICAL)
+    if state.has_event and not state.is_published:
+        return _late(state.event_age, grace_seconds, Finding.STUCK_OUTBOX)
+    if state.has_event or state.state is not None:
         # Published and never seen, or begun and never ended: a broker that lost an event it had acknowledged looks so.
-        ages = [age for age in (standing.event_age, standing.state_age) if age is not None]
+        ages = [age for age in (state.event_age, state.state_age) if age is not None]
         return _late(min(ages), grace_seconds, Finding.STUCK_ENQUEUED)
     return _late(facts.manifest_age, grace_seconds, Finding.WRITTEN_NO_ENQUEUE)
 

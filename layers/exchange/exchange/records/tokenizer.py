@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from exchange.errors import RecordRejected
+from exchange.platform.functions import Function
 from exchange.records.model import CanonicalRow, MappedRecord
 
 PROFILE = "v1"
 PEOPLE_PER_CALL = 300
 """With at most three identifiers a record both lists stay within the contract's 1,000."""
-
-
-class Tokenizer(Protocol):
-    """The tokenize function, invoked directly."""
-
-    def invoke(self, payload: dict[str, Any]) -> dict[str, Any]: ...
 
 
 @dataclass(frozen=True)
@@ -32,16 +27,19 @@ class PatientToken:
 
 @dataclass(frozen=True)
 class TokenizedRecord:
-    """A record without anybody's name: its tokens, and its row complete."""
+    """A record that names nobody: its tokens, and its complete row."""
 
     tokens: tuple[PatientToken, ...]
     row: CanonicalRow
 
 
 def tokenize_records(
-    tokenizer: Tokenizer, mapped: Sequence[tuple[str, MappedRecord]]
+    tokenizer: Function, mapped: Sequence[tuple[str, MappedRecord]]
 ) -> list[TokenizedRecord | RecordRejected]:
-    """For each (partner_id, record) its tokens, or why tokenize refused it. Raises DependencyUnavailable."""
+    """Return for each (partner_id, record) its tokens, or the reason why tokenize refused it.
+
+    Raises DependencyUnavailable.
+    """
     return [
         outcome
         for start in range(0, len(mapped), PEOPLE_PER_CALL)
@@ -50,7 +48,7 @@ def tokenize_records(
 
 
 def _tokenize_call(
-    tokenizer: Tokenizer, mapped: Sequence[tuple[str, MappedRecord]]
+    tokenizer: Function, mapped: Sequence[tuple[str, MappedRecord]]
 ) -> list[TokenizedRecord | RecordRejected]:
     answer = tokenizer.invoke(
         {

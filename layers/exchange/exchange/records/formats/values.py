@@ -1,4 +1,4 @@
-"""What every partner's mapping reads: days, instants, amounts. Each refuses by the field that is wrong."""
+"""Values that every format's mapping reads: days, instants, amounts. Each error names the field that is wrong."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _DECIMALS_KEPT = 6
 
 
 def read_day(text: str, *, field: str) -> date:
-    """A day from YYYY-MM-DD or YYYYMMDD."""
+    """Read a day from YYYY-MM-DD or YYYYMMDD."""
     try:
         return date.fromisoformat(text)
     except ValueError:
@@ -22,7 +22,7 @@ def read_day(text: str, *, field: str) -> date:
 
 
 def read_instant(text: str, *, field: str) -> datetime:
-    """Aware UTC, from any ISO 8601 date and time that ends in an offset."""
+    """Read an instant, in aware UTC, from any ISO 8601 date and time that ends in an offset."""
     try:
         return datetime.fromisoformat(text).astimezone(UTC)
     except ValueError:
@@ -30,7 +30,7 @@ def read_instant(text: str, *, field: str) -> datetime:
 
 
 def read_number(number: str | float, *, field: str) -> Decimal:
-    """The decimal that was written, when it has at most six decimals."""
+    """Read a decimal of at most six decimals, exactly as it was written."""
     value = Decimal(str(number))
     if value != round(value, _DECIMALS_KEPT):
         raise ContractViolation(f"must have at most {_DECIMALS_KEPT} decimals", field=field)
@@ -38,7 +38,7 @@ def read_number(number: str | float, *, field: str) -> Decimal:
 
 
 def read_cents(amount: str | float, *, field: str) -> int:
-    """An amount of a currency with two decimals, in cents."""
+    """Read an amount of a currency with two decimals, in cents."""
     cents = Decimal(str(amount)) * 100
     if cents != int(cents):
         raise ContractViolation("must have at most two decimals", field=field)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exchange.intake.model import ManifestEntry
-from exchange.recovery.classifying import REPAIRABLE, Facts, Finding, RawObject, Sound, classify
-from exchange.recovery.model import ManifestRow, Standing
+from exchange.raw.entry import ManifestEntry, ManifestRow
+from exchange.recovery.model import RecordState
+from exchange.recovery.rules import REPAIRABLE, BucketObject, Facts, Finding, Sound, classify
 
 RECORD = UUID("0f6f5a0c-3a6b-4b44-9a58-0d3a44a8a5be")
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -30,21 +30,21 @@ ENTRY = ManifestEntry(
     correlation_id="correlation-1",
     occurred_at=NOON,
 )
-RAW = RawObject(ENTRY.object_key, 10, NOON, 1000.0)
+RAW = BucketObject(ENTRY.object_key, 10, NOON, 1000.0)
 MANIFEST = ManifestRow(ENTRY, raw_deleted=False)
 RETIRED = ManifestRow(ENTRY, raw_deleted=True)
 COPY = replace(RAW, key=ENTRY.object_key.replace("T12", "T14"))
 LONG = replace(RAW, size_bytes=11)
 CHANGED = replace(RAW, sha256="b" * 64)
-DONE = Standing(canonical=True, state="succeeded", state_age=900.0)
-NOTHING = Standing()
-PENDING = Standing(has_event=True, event_age=900.0)
-PUBLISHED = Standing(has_event=True, is_published=True, event_age=900.0)
+DONE = RecordState(canonical=True, state="succeeded", state_age=900.0)
+NOTHING = RecordState()
+PENDING = RecordState(has_event=True, event_age=900.0)
+PUBLISHED = RecordState(has_event=True, is_published=True, event_age=900.0)
 GRACE = 300.0
 
 
-def state(name: str, age: float = 900.0, *, canonical: bool = False) -> Standing:
-    return Standing(canonical=canonical, state=name, state_age=age)
+def state(name: str, age: float = 900.0, *, canonical: bool = False) -> RecordState:
+    return RecordState(canonical=canonical, state=name, state_age=age)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def state(name: str, age: float = 900.0, *, canonical: bool = False) -> Standing
     [
         (RAW, MANIFEST, DONE, Sound.OK),
         # a ledger that was pruned says nothing against a row
-        (RAW, MANIFEST, Standing(canonical=True), Sound.OK),
+        (RAW, MANIFEST, RecordState(canonical=True), Sound.OK),
         (None, RETIRED, DONE, Sound.OK),
         (None, RETIRED, NOTHING, Sound.OK),
         (None, None, NOTHING, Sound.OK),
@@ -74,13 +74,13 @@ def state(name: str, age: float = 900.0, *, canonical: bool = False) -> Standing
         (CHANGED, MANIFEST, DONE, Finding.HASH_MISMATCH),
         (replace(RAW, sha256="a" * 64), MANIFEST, DONE, Sound.OK),
         (COPY, MANIFEST, DONE, Finding.RAW_COPY),
-        (RAW, None, Standing(erased_age=900.0), Finding.ERASED_NOT_GONE),
-        (None, None, Standing(erased_age=900.0, canonical=True), Finding.ERASED_NOT_GONE),
-        (None, None, Standing(erased_age=900.0, state="erased"), Sound.OK),
+        (RAW, None, RecordState(erased_age=900.0), Finding.ERASED_NOT_GONE),
+        (None, None, RecordState(erased_age=900.0, canonical=True), Finding.ERASED_NOT_GONE),
+        (None, None, RecordState(erased_age=900.0, state="erased"), Sound.OK),
     ],
 )
 def test_a_record_is_what_bucket_and_tables_together_say(
-    raw: RawObject | None, manifest: ManifestRow | None, standing: Standing, verdict: Finding | Sound
+    raw: BucketObject | None, manifest: ManifestRow | None, standing: RecordState, verdict: Finding | Sound
 ) -> None:
     assert classify(Facts(RECORD, raw, manifest, 1000.0, standing), GRACE) is verdict
 
@@ -96,18 +96,18 @@ def test_a_record_is_what_bucket_and_tables_together_say(
         (RAW, MANIFEST, 1000.0, replace(PUBLISHED, state="failed_retryable", state_age=10.0)),
         (RAW, MANIFEST, 1000.0, state("succeeded", 10.0)),
         (RAW, MANIFEST, 1000.0, state("running", 10.0, canonical=True)),
-        (RAW, None, 0.0, Standing(erased_age=10.0)),
+        (RAW, None, 0.0, RecordState(erased_age=10.0)),
     ],
 )
 def test_what_is_young_is_under_way(
-    raw: RawObject | None, manifest: ManifestRow | None, manifest_age: float, standing: Standing
+    raw: BucketObject | None, manifest: ManifestRow | None, manifest_age: float, standing: RecordState
 ) -> None:
     assert classify(Facts(RECORD, raw, manifest, manifest_age, standing), GRACE) is Sound.IN_FLIGHT
 
 
 ages = st.one_of(st.none(), st.floats(0, 10_000))
 standings = st.builds(
-    Standing,
+    RecordState,
     canonical=st.booleans(),
     state=st.sampled_from([None, "running", "succeeded", "failed_retryable", "dlq", "erased"]),
     state_age=st.floats(0, 10_000),
@@ -125,7 +125,7 @@ standings = st.builds(
     standing=standings,
 )
 def test_nothing_erased_is_ever_repaired_and_nothing_repaired_without_an_object(
-    raw: RawObject | None, manifest: ManifestRow | None, manifest_age: float, standing: Standing
+    raw: BucketObject | None, manifest: ManifestRow | None, manifest_age: float, standing: RecordState
 ) -> None:
     verdict = classify(Facts(RECORD, raw, manifest, manifest_age, standing), GRACE)
     if verdict in REPAIRABLE and verdict is not Finding.CANONICAL_STATE_MISMATCH:
