@@ -181,7 +181,7 @@ def test_shards_are_disjoint_and_together_everything(exchange: Exchange, shards:
 def test_a_shard_goes_on_where_its_time_ran_out_and_emits_nothing_twice(
     exchange: Exchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("exchange.recovery.replay.PAGE_OBJECTS", 7)
+    monkeypatch.setattr("exchange.recovery.budget.PAGE_OBJECTS", 7)
     store(exchange, 30)
     worker = replayer(exchange)
     job_id = worker.start({"mode": "emit"})

@@ -75,7 +75,7 @@ class PendingErasure:
             return [self.object_key]
         hours = int(RETRY_HORIZON / timedelta(hours=1))
         return [
-            str(RawKey.of(key.folder.source, began_at - timedelta(hours=n), self.record_id))
+            str(RawKey.of(key.folder.source, began_at - timedelta(hours=n), key.record_id))
             for n in range(-hours, hours + 1)
         ]
 
