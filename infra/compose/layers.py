@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from infra.cli.addresses import REGION, ROOT
-from infra.local.launch import prepare_launch
-from infra.local.template import read_template
+from sam_offline.execution.launch import prepare_launch
+from sam_offline.template.read import read_template
 
 
 def build_layers(folder: Path) -> None:

@@ -1,0 +1,1 @@
+"""A function's processes."""

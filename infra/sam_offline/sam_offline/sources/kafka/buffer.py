@@ -1,0 +1,88 @@
+"""Records of one partition that were fetched and not yet given to the function."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from sam_offline.invocation.invocation import MAXIMUM_PAYLOAD_BYTES
+from sam_offline.sources.kafka.batch import ENVELOPE_BYTES, Batch
+from sam_offline.sources.kafka.event import EncodedRecord
+
+_BUFFERED_BYTES = 4 * MAXIMUM_PAYLOAD_BYTES
+
+
+class Buffer:
+    """Gives batches that fit into one event and are of one epoch."""
+
+    def __init__(self, batch_size: int) -> None:
+        self._batch_size = batch_size
+        self._records: deque[tuple[int, EncodedRecord]] = deque()
+        self._bytes = 0
+        self._wanted = 0
+        self._arrived = asyncio.Event()
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._records
+
+    @property
+    def is_full(self) -> bool:
+        return len(self._records) >= 4 * self._batch_size or self._bytes >= _BUFFERED_BYTES
+
+    def append(self, epoch: int, record: EncodedRecord) -> None:
+        self._records.append((epoch, record))
+        self._bytes += len(record.json)
+        self._wanted += record.is_wanted
+        self._arrived.set()
+
+    def wake(self) -> None:
+        """End a wait that is under way."""
+        self._arrived.set()
+
+    async def wait(self) -> None:
+        """Wait until something has come."""
+        self._arrived.clear()
+        await self._arrived.wait()
+
+    async def fill(self, window_seconds: float, stopping: asyncio.Event) -> None:
+        """Wait until the window is over or a batch is full."""
+        try:
+            async with asyncio.timeout(window_seconds):
+                while (
+                    self._wanted < self._batch_size
+                    and self._bytes < MAXIMUM_PAYLOAD_BYTES
+                    and not stopping.is_set()
+                ):
+                    await self.wait()
+        except TimeoutError:
+            return
+
+    def pass_over_unwanted(self) -> list[tuple[int, EncodedRecord]]:
+        """Take out the records at the front that no filter wants."""
+        passed = []
+        while self._records and not self._records[0][1].is_wanted:
+            passed.append(self._records.popleft())
+        return passed
+
+    def take_batch(self) -> Batch:
+        """Take out the next batch; there is a wanted record at the front.
+
+        One record too large for any event is alone in its batch.
+        """
+        epoch = self._records[0][0]
+        records: list[EncodedRecord] = []
+        end_offset, size = 0, ENVELOPE_BYTES
+        while self._records and self._records[0][0] == epoch:
+            record = self._records[0][1]
+            size += len(record.json) + 1
+            is_over = len(records) == self._batch_size or size > MAXIMUM_PAYLOAD_BYTES
+            if records and record.is_wanted and is_over:
+                break
+            self._records.popleft()
+            end_offset = record.offset + 1
+            if record.is_wanted:
+                self._bytes -= len(record.json)
+                self._wanted -= 1
+                records.append(record)
+        return Batch(epoch, tuple(records), end_offset)

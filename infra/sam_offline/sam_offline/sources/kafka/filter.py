@@ -1,0 +1,88 @@
+"""Which records of a Kafka source are wanted, by its filter criteria.
+
+https://docs.aws.amazon.com/lambda/latest/dg/kafka-filtering.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sam_offline.errors import TemplateError
+from sam_offline.sources.kafka.event import TIMESTAMP_TYPES, KafkaRecord
+from sam_offline.template.event_pattern import Matcher, Number, compile_pattern, parse_json
+
+# https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html: five, ten if asked for
+_MOST_FILTERS = 10
+_DATA = ("value", "key")
+
+
+class KafkaFilter:
+    """A record is wanted when one of the patterns matches it."""
+
+    def __init__(self, patterns: Sequence[str]) -> None:
+        """Raises TemplateError for a pattern that AWS would refuse."""
+        if len(patterns) > _MOST_FILTERS:
+            raise TemplateError(f"filter criteria: {len(patterns)} filters, {_MOST_FILTERS} at most")
+        self._patterns = [_Pattern(text) for text in patterns]
+
+    def wants(self, record: KafkaRecord) -> bool:
+        return any(pattern.matches(record) for pattern in self._patterns)
+
+
+class _Pattern:
+    def __init__(self, text: str) -> None:
+        try:
+            pattern = parse_json(text)
+        except ValueError as error:
+            raise TemplateError("filter pattern: is no JSON") from error
+        compile_pattern(pattern)
+        fields: Mapping[str, Any] = pattern
+        self._metadata = _compile({name: rule for name, rule in fields.items() if name not in _DATA})
+        self._data = {name: (rule, _compile({name: rule})) for name, rule in fields.items() if name in _DATA}
+
+    def matches(self, record: KafkaRecord) -> bool:
+        if self._metadata is not None and not self._metadata(_metadata_of(record)):
+            return False
+        return all(
+            _matches_data(name, rule, matcher, record.value if name == "value" else record.key)
+            for name, (rule, matcher) in self._data.items()
+        )
+
+
+def _compile(fields: Mapping[str, Any]) -> Matcher | None:
+    return compile_pattern(dict(fields)) if fields else None
+
+
+def _matches_data(name: str, rule: Any, matcher: Matcher | None, data: bytes | None) -> bool:
+    """Hold data against its part of a pattern where both are JSON, or both plain text.
+
+    Where they are not, or the data is no UTF-8, Lambda goes by the metadata only: the record passes.
+    """
+    if matcher is None:
+        return True
+    if data is None:
+        return matcher({})
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        return True
+    try:
+        parsed, is_json = parse_json(text), True
+    except ValueError:
+        parsed, is_json = text, False
+    # A number, a string or null alone is JSON too, but a producer who wrote `7` wrote plain text.
+    is_json = is_json and isinstance(parsed, dict | list)
+    if is_json != isinstance(rule, dict):
+        return True
+    return matcher({name: parsed if is_json else text})
+
+
+def _metadata_of(record: KafkaRecord) -> dict[str, Any]:
+    return {
+        "topic": record.topic,
+        "partition": Number(record.partition),
+        "offset": Number(record.offset),
+        "timestamp": Number(record.timestamp),
+        "timestampType": TIMESTAMP_TYPES.get(record.timestamp_type, "NO_TIMESTAMP_TYPE"),
+    }

@@ -1,0 +1,112 @@
+"""The pollers of one source: as many as fetching needs, and each partition with one of them at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Set
+from typing import Protocol
+
+from kafka import TopicPartition
+
+from sam_offline.model import KafkaSource
+from sam_offline.sources.kafka.poller import Lanes
+from sam_offline.sources.kafka.scaling import Scaling
+
+_HANDOVER_SECONDS = 0.05
+
+
+class Poller(Protocol):
+    """What is asked of a KafkaPoller here."""
+
+    @property
+    def connected(self) -> bool: ...
+
+    @property
+    def held(self) -> Set[TopicPartition]: ...
+
+    def start(self) -> None: ...
+
+    def assign(self, lanes: Lanes) -> None: ...
+
+    def take_saturation(self) -> bool: ...
+
+    def ask_to_stop(self) -> None: ...
+
+    def join(self, timeout_seconds: float) -> None: ...
+
+
+class KafkaPollers:
+    """Lives in the event loop, from the first look to `stop`.
+
+    A partition changes hands only when the poller before cannot commit it any more: a late commit would set its offset
+    back, and records would come twice.
+    """
+
+    def __init__(self, source: KafkaSource, create: Callable[[Callable[[Poller], None]], Poller]) -> None:
+        self._create = create
+        self._scaling = Scaling(source.minimum_pollers, source.maximum_pollers)
+        self._lanes: Lanes = {}
+        self._active: list[Poller] = []
+        self._leaving: list[Poller] = []
+        self._handover: asyncio.TimerHandle | None = None
+
+    def __len__(self) -> int:
+        return len(self._active)
+
+    @property
+    def connected(self) -> bool:
+        return bool(self._active) and all(poller.connected for poller in self._active)
+
+    def look(self, lanes: Lanes) -> None:
+        """Have as many as these partitions want now, and share the partitions out."""
+        saturated = [poller.take_saturation() for poller in self._active]
+        wanted = self._scaling.look(is_saturated=any(saturated), partitions=len(lanes))
+        while len(self._active) < wanted:
+            poller = self._create(self._ended)
+            self._active.append(poller)
+            poller.start()
+        while len(self._active) > wanted:
+            poller = self._active.pop()
+            self._leaving.append(poller)
+            poller.ask_to_stop()
+        self._lanes = lanes
+        self._share_out()
+
+    async def stop(self, timeout_seconds: float) -> None:
+        """Commit what is done by now, and disconnect."""
+        # What one has let go and no other has taken yet is committed, too.
+        self._share_out()
+        pollers = [*self._active, *self._leaving]
+        self._active.clear()
+        self._leaving.clear()
+        for poller in pollers:
+            poller.ask_to_stop()
+        await asyncio.to_thread(_join, pollers, timeout_seconds)
+
+    def _share_out(self) -> None:
+        if self._handover is not None:
+            self._handover.cancel()
+            self._handover = None
+        partitions = list(self._lanes)
+        for index, poller in enumerate(self._active):
+            own = partitions[index :: len(self._active)]
+            others = (other for other in (*self._active, *self._leaving) if other is not poller)
+            elsewhere = {partition for other in others for partition in other.held}
+            poller.assign(
+                {partition: self._lanes[partition] for partition in own if partition not in elsewhere}
+            )
+            if not elsewhere.isdisjoint(own) and self._handover is None:
+                self._handover = asyncio.get_running_loop().call_later(_HANDOVER_SECONDS, self._share_out)
+
+    def _ended(self, poller: Poller) -> None:
+        if poller in self._leaving:
+            self._leaving.remove(poller)
+            self._share_out()
+        elif poller in self._active:
+            # Nobody asked it to: it is replaced at the next look.
+            self._active.remove(poller)
+
+
+def _join(pollers: list[Poller], timeout_seconds: float) -> None:
+    for poller in pollers:
+        poller.join(timeout_seconds)

@@ -1,0 +1,1 @@
+"""The template: what it declares, as plain values."""

@@ -1,0 +1,74 @@
+"""The CloudFormation resources of a translated template, with their intrinsics resolved when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from sam_offline.errors import TemplateError
+from sam_offline.model import Source
+from sam_offline.template.intrinsics import Resolver
+from sam_offline.template.translate import PLACEHOLDER_BUCKET
+
+
+class Resources:
+    """Those whose condition holds. `folder` is what relative paths start from."""
+
+    def __init__(
+        self,
+        template: Mapping[str, Any],
+        parameters: Mapping[str, str],
+        region: str,
+        folder: Path,
+        local_code: Mapping[str, Any],
+    ) -> None:
+        self.region = region
+        self._resolver = Resolver(template, parameters, region)
+        self._resources: Mapping[str, Any] = {
+            logical_id: resource
+            for logical_id, resource in template["Resources"].items()
+            if "Condition" not in resource or self._resolver.holds(resource["Condition"])
+        }
+        self._folder = folder
+        self._local_code = local_code
+
+    def of(self, kind: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """Yield logical id and resource of every `AWS::<kind>`."""
+        for logical_id, resource in self._resources.items():
+            if resource.get("Type") == f"AWS::{kind}":
+                yield logical_id, resource
+
+    def get(self, resource: Mapping[str, Any], name: str, default: Any = None) -> Any:
+        """Return a property of a resource, resolved."""
+        value = self.resolve((resource.get("Properties") or {}).get(name))
+        return default if value is None else value
+
+    def resolve(self, value: Any) -> Any:
+        """Return any part of a resource with its intrinsics resolved."""
+        return self._resolver.resolve(value)
+
+    def reference(self, logical_id: str) -> Any:
+        """Return what `!Ref` of it is."""
+        return self.resolve({"Ref": logical_id})
+
+    def source(self, logical_id: str, resource: Mapping[str, Any], property_name: str) -> Source:
+        """Return the local folder of a function or layer. Raises TemplateError where there is none."""
+        location = self.get(resource, property_name)
+        if isinstance(location, Mapping) and location.get("S3Bucket") == PLACEHOLDER_BUCKET:
+            logical_id = location["S3Key"]
+            location = self.resolve(self._local_code[logical_id])
+        if isinstance(location, Mapping) and isinstance(location.get("ZipFile"), str):
+            return Source(logical_id, self._folder, inline_code=location["ZipFile"])
+        if not isinstance(location, str) or location.startswith("s3://"):
+            raise TemplateError(f"{logical_id}: the code is not in a local folder")
+        metadata = self.resolve(resource.get("Metadata") or {})
+        return Source(logical_id, (self._folder / location).resolve(), metadata.get("BuildMethod"))
+
+
+def read_number(owner: str, name: str, value: Any) -> int:
+    """Return a property that is a whole number, written as one or as text. Raises TemplateError without the value."""
+    try:
+        return int(value)
+    except (TypeError, ValueError) as error:
+        raise TemplateError(f"{owner}: {name} is not a whole number") from error
