@@ -9,25 +9,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-ACCOUNT_ID = "123456789012"
-
-
-def function_arn(region: str, name: str) -> str:
-    """Return the ARN that a function of this name would have on AWS."""
-    return f"arn:aws:lambda:{region}:{ACCOUNT_ID}:function:{name}"
-
-
-def function_name_of(reference: str) -> str:
-    """Return the function name in a name, a partial ARN, an ARN or an API Gateway integration URI.
-
-    A version or alias at the end is dropped: there is one version of everything here.
-    """
-    if "/functions/" in reference:
-        reference = reference.split("/functions/", 1)[1].split("/", 1)[0]
-    if ":function:" in reference:
-        reference = reference.split(":function:", 1)[1]
-    return reference.split(":", 1)[0]
-
 
 @dataclass(frozen=True)
 class Destination:
@@ -35,20 +16,6 @@ class Destination:
 
     kind: Literal["function", "bucket", "topic", "unsupported"]
     name: str
-
-
-def destination_of(reference: str | None) -> Destination | None:
-    """Return the destination of an ARN or `kafka://topic`; None for none."""
-    if not reference:
-        return None
-    if reference.startswith("kafka://"):
-        return Destination("topic", reference.removeprefix("kafka://"))
-    service = reference.split(":")[2] if reference.count(":") >= 5 else reference
-    if service == "lambda":
-        return Destination("function", function_name_of(reference))
-    if service == "s3":
-        return Destination("bucket", reference.rsplit(":", 1)[1])
-    return Destination("unsupported", service)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from sam_offline.execution.code_watch import CodeWatch
 from sam_offline.execution.functions import Functions
 from sam_offline.execution.invoker import Invoker
 from sam_offline.execution.lambda_api import LambdaApi
-from sam_offline.execution.memory import MemoryWatch
+from sam_offline.execution.memory_watch import MemoryWatch
 from sam_offline.execution.orphans import Ledger, end_leftovers
 from sam_offline.execution.reload import Reload
 from sam_offline.gateway.http.api import HttpApiGateway
@@ -68,7 +68,11 @@ class Runner:
         await self._end_leftovers()
         self._ledger = Ledger(config.state_dir / "started")
         self._functions = Functions(
-            config, self._journal, self._ledger, statistics=self._statistics, metrics=self._metrics
+            config,
+            self._journal,
+            self._ledger,
+            on_report=lambda name: self._statistics.of(name).take,
+            count=self._metrics.count,
         )
         pools = self._functions.pools
         self._memory_watch = MemoryWatch(pools.values())

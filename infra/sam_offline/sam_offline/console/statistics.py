@@ -1,56 +1,18 @@
-"""What the runner knows about its functions: counts for Prometheus, recent durations for people."""
+"""The runner's own series for Prometheus: invocations, environments and event sources."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from prometheus_client import Histogram
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from sam_offline.execution.pool import Pool
-from sam_offline.execution.report import InvocationReport
+from sam_offline.execution.statistics import FunctionStatistics
 from sam_offline.sources import EventSources
 
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900)
-_RECENT = 1000
-
-
-class FunctionStatistics:
-    def __init__(self, observe: Callable[[float], None]) -> None:
-        self._observe = observe
-        self._recent_seconds: deque[float] = deque(maxlen=_RECENT)
-        self.invocations = 0
-        self.errors: dict[str, int] = {}
-
-    def take(self, report: InvocationReport) -> None:
-        self.invocations += 1
-        self._recent_seconds.append(report.duration_seconds)
-        self._observe(report.duration_seconds)
-        if report.error_type is not None:
-            kind = _KINDS.get(report.error_type, "Unhandled")
-            self.errors[kind] = self.errors.get(kind, 0) + 1
-
-    def percentile_ms(self, share: float) -> float | None:
-        """Return that percentile of the last 1,000 durations, None before the first."""
-        if not self._recent_seconds:
-            return None
-        ordered = sorted(self._recent_seconds)
-        return round(ordered[min(int(share * len(ordered)), len(ordered) - 1)] * 1000, 3)
-
-
-# A label has few values: an exception's class is the function's own business and stays in its log.
-_KINDS = {
-    name: name
-    for name in (
-        "Sandbox.Timedout",
-        "Runtime.ExitError",
-        "Runtime.OutOfMemory",
-        "Function.ResponseSizeTooLarge",
-        "Runtime.UnmarshalError",
-    )
-}
 
 
 class Statistics(Collector):

@@ -53,7 +53,7 @@ class Environment:
         self._on_report = on_report
         self._loop = asyncio.get_running_loop()
         self._process = FunctionProcess(self._print, self._exited)
-        self._memory = PeakMemory()
+        self._memory = PeakMemory(self._function.memory_mb)
         self._started: asyncio.Future[None] = self._loop.create_future()
         self._server: asyncio.Server | None = None
         self._waiting: RuntimeConnection | None = None
@@ -92,8 +92,7 @@ class Environment:
             await self._process.start(launch.command, launch.folder, variables)
         except OSError as error:
             self._server.close()
-            error_type = "Runtime.InvalidEntrypoint"
-            raise InitFailed(error_type, error_payload(error_type, str(error))) from error
+            raise _init_failed("Runtime.InvalidEntrypoint", str(error)) from error
         if self._process.pid is not None:
             self._ledger.record(self._process.pid, variables[LOG_STREAM])
         try:
@@ -102,7 +101,7 @@ class Environment:
             self._started.cancel()
             await self._end()
             message = f"Init timed out after {timeout_seconds:.2f} seconds"
-            raise InitFailed("Sandbox.Timedout", error_payload("Sandbox.Timedout", message)) from error
+            raise _init_failed("Sandbox.Timedout", message) from error
         except InitFailed:
             await self._end()
             raise
@@ -147,26 +146,15 @@ class Environment:
         self._loop.call_soon(self._turn)
 
     def responded(self, request_id: str, body: bytes) -> None:
-        if self._ended_for is not None:
-            # Its answer was on its way when its time was over: Lambda has said so, and one answer is enough.
-            return
-        if self._has_exceeded_memory():
-            self.exceed_memory()
-        elif len(body) > MAXIMUM_PAYLOAD_BYTES:
-            error_type = "Function.ResponseSizeTooLarge"
+        if len(body) > MAXIMUM_PAYLOAD_BYTES:
             limit = MAXIMUM_PAYLOAD_BYTES
             message = f"Response payload size exceeded maximum allowed payload size ({limit} bytes)."
-            self._answered(Answer(request_id, error_payload(error_type, message), error_type))
+            self._handled(Answer.of_error(request_id, "Function.ResponseSizeTooLarge", message))
         else:
-            self._answered(Answer(request_id, body))
+            self._handled(Answer(request_id, body))
 
     def failed(self, request_id: str, body: bytes) -> None:
-        if self._ended_for is not None:
-            return
-        if self._has_exceeded_memory():
-            self.exceed_memory()
-            return
-        self._answered(Answer(request_id, body, error_type_of(body, "Runtime.Unknown")))
+        self._handled(Answer(request_id, body, error_type_of(body, "Runtime.Unknown")))
 
     def init_failed(self, body: bytes) -> None:
         if not self._started.done():
@@ -182,16 +170,18 @@ class Environment:
         timeout_seconds = self._function.timeout_seconds
         deadline_ms = int((time.time() + timeout_seconds) * 1000)
         self._print(f"START RequestId: {invocation.request_id} Version: $LATEST")
-        headers = (
-            f"Lambda-Runtime-Aws-Request-Id: {invocation.request_id}\r\n"
-            f"Lambda-Runtime-Deadline-Ms: {deadline_ms}\r\n"
-            f"Lambda-Runtime-Invoked-Function-Arn: {self._function.arn}\r\n"
-        )
-        if invocation.client_context:
-            headers += f"Lambda-Runtime-Client-Context: {invocation.client_context}\r\n"
         self._began = time.perf_counter()
         self._deadline = self._loop.call_later(timeout_seconds, self._time_out, invocation)
-        connection.send_invocation(headers, invocation.payload)
+        connection.send_invocation(invocation, self._function.arn, deadline_ms)
+
+    def _handled(self, answer: Answer) -> None:
+        if self._ended_for is not None:
+            # Its answer was on its way when its time was over: Lambda has said so, and one answer is enough.
+            return
+        if self._current is not None and self._memory.has_exceeded_limit(self._process.pid):
+            self.exceed_memory()
+        else:
+            self._answered(answer)
 
     def _answered(self, answer: Answer) -> None:
         invocation = self._current
@@ -224,7 +214,9 @@ class Environment:
             duration_seconds=self._duration_seconds,
             init_seconds=self._init_seconds,
             memory_mb=self._function.memory_mb,
-            peak_memory_mb=self._peak_memory_mb(answer),
+            peak_memory_mb=self.memory_mb
+            if answer.error_type == "Runtime.OutOfMemory"
+            else self._memory.reported_mb(self._process.pid),
             error_type=answer.error_type,
         )
         self._init_seconds = None
@@ -236,21 +228,12 @@ class Environment:
         self._current = self._answer = self._tail = None
         self._on_report(report)
 
-    def _peak_memory_mb(self, answer: Answer) -> int:
-        peak_mb = self._memory.read_mb(self._process.pid)
-        # Lambda never says more than was allowed.
-        return self.memory_mb if answer.error_type == "Runtime.OutOfMemory" else min(peak_mb, self.memory_mb)
-
     def _time_out(self, invocation: Invocation) -> None:
         if self._current is not invocation or self._answer is not None:
             return
         seconds = self._function.timeout_seconds
         self._print(f"{invocation.request_id} Task timed out after {seconds:.2f} seconds")
         self._end_for("Sandbox.Timedout", f"Error: Task timed out after {seconds:.2f} seconds")
-
-    def _has_exceeded_memory(self) -> bool:
-        """Tell whether it ever held more than it may: what is freed again between two looks counts all the same."""
-        return self._current is not None and self._memory.has_exceeded(self._process.pid, self.memory_mb)
 
     def _end_for(self, error_type: str, message: str) -> None:
         self._ended_for = (error_type, message)
@@ -269,20 +252,19 @@ class Environment:
         if self._server is not None:
             self._server.close()
         if not self._started.done():
-            error_type, message = self._ended_for or (
-                "Runtime.ExitError",
-                f"Error: Runtime exited without providing a reason ({status})",
-            )
-            self._started.set_exception(InitFailed(error_type, error_payload(error_type, message)))
+            message = f"Error: Runtime exited without providing a reason ({status})"
+            self._started.set_exception(_init_failed(*(self._ended_for or ("Runtime.ExitError", message))))
         invocation = self._current
         if invocation is not None:
             if self._answer is None:
-                error_type, message = self._ended_for or (
-                    "Runtime.ExitError",
-                    f"Error: Runtime exited with error: {status}",
-                )
-                payload = error_payload(error_type, f"RequestId: {invocation.request_id} {message}")
-                self._answered(Answer(invocation.request_id, payload, error_type))
+                message = f"Error: Runtime exited with error: {status}"
+                error_type, message = self._ended_for or ("Runtime.ExitError", message)
+                request_id = invocation.request_id
+                self._answered(Answer.of_error(request_id, error_type, f"RequestId: {request_id} {message}"))
             if self._answer is not None:
                 self._report(invocation, self._answer)
         self._on_end(self)
+
+
+def _init_failed(error_type: str, message: str) -> InitFailed:
+    return InitFailed(error_type, error_payload(error_type, message))

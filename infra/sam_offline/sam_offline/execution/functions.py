@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from sam_offline.config import RunnerConfig
-from sam_offline.console.emf import EmfSeries
-from sam_offline.console.statistics import Statistics
 from sam_offline.execution.launch import Launch, prepare_launch
 from sam_offline.execution.orphans import Ledger
 from sam_offline.execution.pool import Pool
+from sam_offline.execution.report import InvocationReport
 from sam_offline.log_files import FunctionLog, Journal
 from sam_offline.model import Function
 
 
 class Functions:
-    """From `open` to `stop`. One may be replaced while it runs."""
+    """Every function of an application, from `open` to `stop`; each may be replaced while it runs.
+
+    `on_report` gives the callable that takes the reports of the function of that name, `count` takes a log line of a
+    function and tells whether it held metrics.
+    """
 
     def __init__(
         self,
@@ -24,14 +27,14 @@ class Functions:
         journal: Journal,
         ledger: Ledger,
         *,
-        statistics: Statistics,
-        metrics: EmfSeries,
+        on_report: Callable[[str], Callable[[InvocationReport], None]],
+        count: Callable[[str, str], bool],
     ) -> None:
         self._config = config
         self._journal = journal
         self._ledger = ledger
-        self._statistics = statistics
-        self._metrics = metrics
+        self._on_report = on_report
+        self._count = count
         self._pools: dict[str, Pool] = {}
 
     @property
@@ -96,9 +99,9 @@ class Functions:
             self._config.init_timeout_seconds,
             # A limit that the template declares is Lambda's own; ours on the rest of them only spares the machine.
             throttles=self._config.throttle or function.reserved_concurrency is not None,
-            log=FunctionLog(self._journal, function.name, self._metrics.count),
+            log=FunctionLog(self._journal, function.name, self._count),
             ledger=self._ledger,
-            on_report=self._statistics.of(function.name).take,
+            on_report=self._on_report(function.name),
         )
 
     def _limit(self, function: Function) -> int:

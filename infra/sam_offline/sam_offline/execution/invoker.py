@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
+from sam_offline.arn import function_name_of
 from sam_offline.errors import UnknownFunction
 from sam_offline.execution.pool import Pool
 from sam_offline.invocation.invocation import Answer
-from sam_offline.model import function_name_of
 
 
 class Invoker:

@@ -1,4 +1,4 @@
-"""Holds functions to their MemorySize, and says how much of it they took.
+"""The memory that processes hold, as the system tells it.
 
 By looking, not by a limit of the kernel's. RLIMIT_AS and RLIMIT_DATA count what is reserved: boto3 and ten idle threads
 are 774 and 120 MB by them where 49 MB are resident, and they fail an allocation where Lambda kills. A cgroup wants a
@@ -7,16 +7,11 @@ folder that was delegated to us, which neither a login session nor a container u
 
 from __future__ import annotations
 
-import asyncio
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
 
-_PERIOD_SECONDS = 0.05
-# What a function has started counts too, but is found only by a look at every process of the machine.
-_PERIODS_A_FAMILY = 10
 _PEAK_AGE_SECONDS = 1.0
 # Faster no process touches memory: a look costs 30 microseconds, and is not worth it before the limit can be reached.
 _FASTEST_MB_A_SECOND = 8_000
@@ -24,79 +19,26 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _MB = 1024 * 1024
 
 
-class Limited(Protocol):
-    """An execution environment, as far as its memory goes."""
-
-    @property
-    def working_pid(self) -> int | None:
-        """The process, None while it has nothing to do."""
-
-    @property
-    def memory_mb(self) -> int: ...
-
-    def exceed_memory(self) -> None:
-        """Be ended for it."""
-
-
-class MemoryWatch:
-    """Ends environments that hold more than they may. Where the system does not say, none is ever ended."""
-
-    def __init__(self, environments: Iterable[Iterable[Limited]]) -> None:
-        self._environments = environments
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        if Path("/proc/self/statm").exists():
-            self._task = asyncio.get_running_loop().create_task(self._watch())
-
-    def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-
-    async def _watch(self) -> None:
-        periods, worked_before = 0, set[int]()
-        while True:
-            await asyncio.sleep(_PERIOD_SECONDS)
-            working = dict(self._working())
-            for pid, environment in working.items():
-                if _resident_mb(pid) > environment.memory_mb:
-                    environment.exceed_memory()
-            periods += 1
-            if periods % _PERIODS_A_FAMILY == 0:
-                await self._end_large_families(
-                    {pid: each for pid, each in working.items() if pid in worked_before}
-                )
-                worked_before = set(working)
-
-    def _working(self) -> Iterable[tuple[int, Limited]]:
-        for environments in self._environments:
-            for environment in environments:
-                pid = environment.working_pid
-                if pid is not None:
-                    yield pid, environment
-
-    async def _end_large_families(self, working: Mapping[int, Limited]) -> None:
-        if not working:
-            return
-        limits_mb = {pid: environment.memory_mb for pid, environment in working.items()}
-        for pid in await asyncio.to_thread(_sessions_beyond, limits_mb):
-            # It may have come to its end during the look.
-            if working[pid].working_pid == pid:
-                working[pid].exceed_memory()
-
-
 class PeakMemory:
     """The most memory that a process has had resident, in MB; 0 where the system does not say."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit_mb: int) -> None:
+        self._limit_mb = limit_mb
         self._mb, self._read_at = 0, -_PEAK_AGE_SECONDS
 
-    def has_exceeded(self, pid: int | None, limit_mb: int) -> bool:
-        """Tell whether the process ever held more; looks only if it has had the time to."""
-        most_mb = self._mb + (time.monotonic() - self._read_at) * _FASTEST_MB_A_SECOND
-        return most_mb > limit_mb and self.read_mb(pid, exactly=True) > limit_mb
+    def has_exceeded_limit(self, pid: int | None) -> bool:
+        """Tell whether the process ever held more than the limit, even if it has freed it since.
 
-    def read_mb(self, pid: int | None, *, exactly: bool = False) -> int:
+        The system is asked only if the process has had the time to reach the limit.
+        """
+        most_mb = self._mb + (time.monotonic() - self._read_at) * _FASTEST_MB_A_SECOND
+        return most_mb > self._limit_mb and self._read_mb(pid, exactly=True) > self._limit_mb
+
+    def reported_mb(self, pid: int | None) -> int:
+        """Return what the REPORT line says: Lambda never says more than was allowed."""
+        return min(self._read_mb(pid), self._limit_mb)
+
+    def _read_mb(self, pid: int | None, *, exactly: bool = False) -> int:
         # Reading /proc costs as much as a small invocation: the peak only grows, so once a second is enough for it.
         now = time.monotonic()
         if exactly or now - self._read_at > _PEAK_AGE_SECONDS:
@@ -105,7 +47,8 @@ class PeakMemory:
         return self._mb
 
 
-def _resident_mb(pid: int) -> int:
+def resident_mb(pid: int) -> int:
+    """Return the memory that a process has resident now; 0 for one that is gone."""
     # By the plain calls: it is read often, and Path.read_text costs three times as much.
     try:
         descriptor = os.open(f"/proc/{pid}/statm", os.O_RDONLY)
@@ -119,7 +62,7 @@ def _resident_mb(pid: int) -> int:
         os.close(descriptor)
 
 
-def _sessions_beyond(limits_mb: Mapping[int, int]) -> list[int]:
+def sessions_beyond(limits_mb: Mapping[int, int]) -> list[int]:
     """Return those sessions, each known by its leader's pid, whose processes hold more than their limit together."""
     members: dict[int, list[int]] = {session: [] for session in limits_mb}
     resident_bytes = dict.fromkeys(limits_mb, 0)

@@ -12,7 +12,7 @@ from sam_offline.execution.environment import Environment
 from sam_offline.execution.launch import Launch
 from sam_offline.execution.orphans import Ledger
 from sam_offline.execution.report import InvocationReport
-from sam_offline.invocation.invocation import Answer, Invocation, error_payload
+from sam_offline.invocation.invocation import Answer, Invocation
 from sam_offline.log_files import FunctionLog
 
 # A start costs some hundred times what a small invocation does. What an environment will take on in a moment
@@ -40,7 +40,7 @@ class Pool:
     ) -> None:
         self.function = launch.function
         self.limit = limit
-        self._launch = launch
+        self.launch = launch
         self._init_timeout_seconds = init_timeout_seconds
         self._throttles = throttles
         self._log = log
@@ -61,10 +61,6 @@ class Pool:
 
     def __iter__(self) -> Iterator[Environment]:
         return iter(tuple(self._environments))
-
-    @property
-    def launch(self) -> Launch:
-        return self._launch
 
     @property
     def environment_count(self) -> int:
@@ -117,7 +113,7 @@ class Pool:
         except InitFailed:
             self._environments.discard(environment)
             raise
-        self.function, self._launch, self.limit = launch.function, launch, limit
+        self.function, self.launch, self.limit = launch.function, launch, limit
         outdated, self._idle = self._idle, []
         for each in outdated:
             each.retire()
@@ -180,7 +176,7 @@ class Pool:
         return environment
 
     def _start_one(self) -> None:
-        task = self._loop.create_task(self._start(self._create(self._launch)))
+        task = self._loop.create_task(self._start(self._create(self.launch)))
         self._starts.add(task)
         task.add_done_callback(self._start_done)
 
@@ -209,7 +205,7 @@ class Pool:
             return
         if error.error_type == "Sandbox.Timedout":
             # Lambda tries once more, with the function's own time-out, when init took too long.
-            environment = self._create(self._launch)
+            environment = self._create(self.launch)
             try:
                 await environment.start(self.function.timeout_seconds)
             except InitFailed as second:
@@ -228,7 +224,7 @@ class Pool:
         if self._closed and not self._waiting:
             environment.kill()
             return
-        if environment.launch is not self._launch:
+        if environment.launch is not self.launch:
             environment.retire()
             self._grow()
             return
@@ -264,5 +260,4 @@ class Pool:
 def _give_up(invocation: Invocation) -> None:
     # Its caller may outlive the pool: a reload ends those of functions that are gone.
     message = f"RequestId: {invocation.request_id} Error: Runtime exited before it began"
-    payload = error_payload("Runtime.ExitError", message)
-    invocation.settle(Answer(invocation.request_id, payload, "Runtime.ExitError"))
+    invocation.settle(Answer.of_error(invocation.request_id, "Runtime.ExitError", message))

@@ -6,9 +6,14 @@ A port an environment: a path prefix in AWS_LAMBDA_RUNTIME_API would break awsla
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, cast
 
 import httptools
+
+from sam_offline.invocation.invocation import Invocation
+
+if TYPE_CHECKING:
+    from sam_offline.execution.environment import Environment
 
 _ACCEPTED = (
     b'HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n{"status":"OK"}\n'
@@ -17,24 +22,11 @@ _NOT_FOUND = b"HTTP/1.1 404 Not Found\r\nContent-Type: application/json\r\nConte
 _VERSION = b"/2018-06-01/runtime/"
 
 
-class RuntimeCalls(Protocol):
-    """What a process tells its environment through the Runtime API."""
-
-    def next_requested(self, connection: RuntimeConnection) -> None:
-        """The process waits for an invocation on `connection`."""
-
-    def responded(self, request_id: str, body: bytes) -> None: ...
-
-    def failed(self, request_id: str, body: bytes) -> None: ...
-
-    def init_failed(self, body: bytes) -> None: ...
-
-
 class RuntimeConnection(asyncio.Protocol):
     """One connection of the process; awslambdaric keeps one for /next and its answers."""
 
-    def __init__(self, calls: RuntimeCalls) -> None:
-        self._calls = calls
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
         self._parser = httptools.HttpRequestParser(self)
         self._url = b""
         self._body: list[bytes] = []
@@ -65,20 +57,28 @@ class RuntimeConnection(asyncio.Protocol):
             return
         parts = self._url[len(_VERSION) :].split(b"/")
         if parts == [b"invocation", b"next"]:
-            self._calls.next_requested(self)
+            self._environment.next_requested(self)
             return
         # Answered first: the process goes on to /next while its answer travels to the caller.
         self._transport.write(_ACCEPTED)
         body = b"".join(self._body)
         if parts == [b"init", b"error"]:
-            self._calls.init_failed(body)
+            self._environment.init_failed(body)
         elif len(parts) == 3 and parts[2] == b"response":
-            self._calls.responded(parts[1].decode(), body)
+            self._environment.responded(parts[1].decode(), body)
         elif len(parts) == 3 and parts[2] == b"error":
-            self._calls.failed(parts[1].decode(), body)
+            self._environment.failed(parts[1].decode(), body)
 
-    def send_invocation(self, headers: str, payload: bytes) -> None:
+    def send_invocation(self, invocation: Invocation, function_arn: str, deadline_ms: int) -> None:
         """Answer the pending /next. awslambdaric crashes (SIGSEGV) where Content-Type is missing."""
-        headers = f"Content-Type: application/json\r\nContent-Length: {len(payload)}\r\n{headers}"
-        head = f"HTTP/1.1 200 OK\r\n{headers}\r\n"
-        self._transport.write(head.encode("latin-1") + payload)
+        payload = invocation.payload
+        head = (
+            "HTTP/1.1 200 OK\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(payload)}\r\n"
+            f"Lambda-Runtime-Aws-Request-Id: {invocation.request_id}\r\n"
+            f"Lambda-Runtime-Deadline-Ms: {deadline_ms}\r\n"
+            f"Lambda-Runtime-Invoked-Function-Arn: {function_arn}\r\n"
+        )
+        if invocation.client_context:
+            head += f"Lambda-Runtime-Client-Context: {invocation.client_context}\r\n"
+        self._transport.write(f"{head}\r\n".encode("latin-1") + payload)

@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from sam_offline.arn import function_name_of
 from sam_offline.clock import Clock
 from sam_offline.errors import DeliveryFailed, FunctionThrottled, FunctionUnreachable, UnknownFunction
 from sam_offline.invocation.destinations import Buckets
 from sam_offline.invocation.invocation import Answer, Invokes
 from sam_offline.invocation.records import asynchronous_record
-from sam_offline.model import DeliveryPolicy, Destination, Function, function_name_of
+from sam_offline.model import DeliveryPolicy, Destination, Function
 
 _FIRST_THROTTLED_SECONDS, _LONGEST_THROTTLED_SECONDS = 1.0, 300.0
 _DELIVERY_ATTEMPTS, _DELIVERY_PAUSE_SECONDS = 3, 1.0

@@ -22,6 +22,11 @@ class Answer:
     error_type: str | None = None
     log_tail: bytes = b""
 
+    @classmethod
+    def of_error(cls, request_id: str, error_type: str, message: str) -> Answer:
+        """Return the answer to an invocation that Lambda itself ended."""
+        return cls(request_id, error_payload(error_type, message), error_type)
+
 
 class Invokes(Protocol):
     """What an event source needs of whoever invokes: the pools of this process, or a Lambda endpoint elsewhere."""

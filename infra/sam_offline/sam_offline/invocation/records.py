@@ -1,26 +1,12 @@
-"""What Lambda tells a destination about an invocation, as documents."""
+"""The records that Lambda sends to destinations about asynchronous invocations, and what all records share."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from sam_offline.invocation.invocation import Answer
-from sam_offline.model import KafkaSource
-from sam_offline.sources.kafka.event import EncodedRecord, encode_event
-
-
-@dataclass(frozen=True)
-class DiscardedBatch:
-    """Records of one partition that were given up: why, after how many invokes, and what the last one answered."""
-
-    partition_name: str
-    records: tuple[EncodedRecord, ...]
-    condition: str
-    invoke_count: int
-    answer: Answer | None
 
 
 def asynchronous_record(
@@ -39,7 +25,7 @@ def asynchronous_record(
     """
     record: dict[str, Any] = {
         "version": "1.0",
-        "timestamp": _timestamp(moment),
+        "timestamp": timestamp(moment),
         "requestContext": {
             "requestId": request_id,
             "functionArn": f"{function_arn}:$LATEST",
@@ -49,80 +35,19 @@ def asynchronous_record(
         "requestPayload": _json(payload),
     }
     if answer is not None:
-        record["responseContext"] = _response_context(answer)
+        record["responseContext"] = response_context(answer)
         record["responsePayload"] = _json(answer.payload)
     return json.dumps(record).encode()
 
 
-def bucket_record(source: KafkaSource, function_arn: str, batch: DiscardedBatch, moment: datetime) -> bytes:
-    """Return what a bucket gets of a batch: everything that is known of it, and the event as a string.
-
-    https://docs.aws.amazon.com/lambda/latest/dg/kafka-on-failure.html
-    """
-    event = encode_event(source, batch.partition_name, batch.records)
-    record = _batch_record(source, function_arn, batch, moment)
-    record["KafkaBatchInfo"] |= {
-        "payloadSize": len(event),
-        "recordsInfo": {
-            batch.partition_name: {
-                "firstRecordOffset": str(batch.records[0].offset),
-                "lastRecordOffset": str(batch.records[-1].offset),
-                "firstRecordTimestamp": _timestamp(batch.records[0].produced_at),
-                "lastRecordTimestamp": _timestamp(batch.records[-1].produced_at),
-            }
-        },
-    }
-    return json.dumps(record | {"payload": event.decode()}).encode()
-
-
-def topic_record(
-    source: KafkaSource, function_arn: str, batch: DiscardedBatch, record: EncodedRecord, moment: datetime
-) -> bytes:
-    """Return what a topic gets of one record of a batch.
-
-    https://docs.aws.amazon.com/lambda/latest/dg/kafka-on-failure-destination.html#kafka-ofd-record-format
-    """
-    event = encode_event(source, batch.partition_name, (record,))
-    document = _batch_record(source, f"{function_arn}:$LATEST", batch, moment)
-    # The two pages name one condition in two ways.
-    if batch.condition == "RetryAttemptsExhausted":
-        document["requestContext"]["condition"] = "RetriesExhausted"
-    document["KafkaBatchInfo"] |= {
-        "batchSize": 1,
-        "payloadSize": len(event),
-        "recordInfo": {"offset": str(record.offset), "timestamp": _timestamp(record.produced_at)},
-    }
-    return json.dumps(document | {"payload": json.loads(event)}).encode()
-
-
-def _batch_record(
-    source: KafkaSource, function_arn: str, batch: DiscardedBatch, moment: datetime
-) -> dict[str, Any]:
-    cluster = {"eventSourceArn": source.cluster_arn} if source.cluster_arn else {}
-    return {
-        "requestContext": {
-            "requestId": "" if batch.answer is None else batch.answer.request_id,
-            "functionArn": function_arn,
-            "condition": batch.condition,
-            "approximateInvokeCount": batch.invoke_count,
-        },
-        "responseContext": None if batch.answer is None else _response_context(batch.answer),
-        "version": "1.0",
-        "timestamp": _timestamp(moment),
-        "KafkaBatchInfo": {
-            "batchSize": len(batch.records),
-            **cluster,
-            "bootstrapServers": ",".join(source.bootstrap_servers),
-        },
-    }
-
-
-def _response_context(answer: Answer) -> dict[str, Any]:
+def response_context(answer: Answer) -> dict[str, Any]:
+    """Return how the last invocation ended, as every record has it."""
     context: dict[str, Any] = {"statusCode": 200, "executedVersion": "$LATEST"}
     return context if answer.error_type is None else context | {"functionError": "Unhandled"}
 
 
-def _timestamp(moment: datetime) -> str:
+def timestamp(moment: datetime) -> str:
+    """Return a moment as records write it: in UTC, to the millisecond."""
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z"
 
 

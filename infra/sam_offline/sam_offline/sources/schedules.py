@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 from functools import partial
 from zoneinfo import ZoneInfo
 
+from sam_offline.arn import ACCOUNT_ID
 from sam_offline.clock import Alarm, Clock
 from sam_offline.errors import UnknownFunction, UnknownSchedule
 from sam_offline.invocation.asynchronous import AsynchronousInvokes
-from sam_offline.model import ACCOUNT_ID, Schedule
+from sam_offline.model import Schedule
 from sam_offline.template.schedule_expression import Recurrence, parse_expression
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from sam_offline.arn import function_name_of
 from sam_offline.errors import TemplateError
-from sam_offline.model import Authorizer, IdentitySource, function_name_of
+from sam_offline.model import Authorizer, IdentitySource
 
 _EXTENSION = "x-amazon-apigateway-authorizer"
 

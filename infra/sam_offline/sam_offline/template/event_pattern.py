@@ -10,13 +10,15 @@ import ipaddress
 import json
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from sam_offline.errors import TemplateError
 
 Matcher = Callable[[Any], bool]
+# https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html: five, ten if asked for
+_MOST_FILTERS = 10
 _COMPARISONS: Mapping[str, Callable[[Decimal, Decimal], bool]] = {
     "=": operator.eq,
     "<": operator.lt,
@@ -42,6 +44,22 @@ ABSENT = _Absent()
 def parse_json(text: str | bytes) -> Any:
     """Return JSON as patterns look at it, numbers as they are written. Raises ValueError."""
     return json.loads(text, parse_int=Number, parse_float=Number)
+
+
+def read_filters(texts: Sequence[str]) -> list[dict[str, Any]]:
+    """Parse the patterns of a source's filter criteria. Raises TemplateError for what AWS refuses."""
+    if len(texts) > _MOST_FILTERS:
+        raise TemplateError(f"filter criteria: {len(texts)} filters, {_MOST_FILTERS} at most")
+    return [_read_filter(text) for text in texts]
+
+
+def _read_filter(text: str) -> dict[str, Any]:
+    try:
+        pattern: dict[str, Any] = parse_json(text)
+    except ValueError as error:
+        raise TemplateError("filter pattern: is no JSON") from error
+    compile_pattern(pattern)
+    return pattern
 
 
 def compile_pattern(pattern: Any, path: str = "") -> Matcher:

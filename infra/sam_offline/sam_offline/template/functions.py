@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from sam_offline.arn import function_arn, function_name_of
 from sam_offline.errors import TemplateError
-from sam_offline.model import AsynchronousConfig, Function, destination_of, function_arn, function_name_of
-from sam_offline.template.resources import Resources, read_number
+from sam_offline.model import AsynchronousConfig, Function
+from sam_offline.template.resources import Resources, destination_of, read_number
 
 
 def read_functions(resources: Resources) -> Iterator[Function]:

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, Final
 
+from sam_offline.arn import ACCOUNT_ID, function_arn
 from sam_offline.errors import TemplateError
-from sam_offline.model import ACCOUNT_ID, function_arn
 
 _NO_VALUE: Final = object()
 _VARIABLE = re.compile(r"\$\{([^!}][^}]*)\}")

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from sam_offline.arn import function_name_of
 from sam_offline.errors import TemplateError
-from sam_offline.model import Destination, KafkaSource, destination_of, function_name_of
-from sam_offline.sources.kafka.filter import KafkaFilter
-from sam_offline.template.resources import Resources, read_number
+from sam_offline.model import Destination, KafkaSource
+from sam_offline.template.event_pattern import read_filters
+from sam_offline.template.resources import Resources, destination_of, read_number
 
 _POSITIONS = ("TRIM_HORIZON", "LATEST", "AT_TIMESTAMP")
 # https://docs.aws.amazon.com/lambda/latest/dg/kafka-scaling-modes.html
@@ -119,7 +120,7 @@ def _filters(resources: Resources, logical_id: str, resource: Mapping[str, Any])
     declared = resources.get(resource, "FilterCriteria", {}).get("Filters") or []
     patterns = tuple(str(item["Pattern"]) for item in declared)
     try:
-        KafkaFilter(patterns)
+        read_filters(patterns)
     except TemplateError as error:
         raise TemplateError(f"{logical_id}: {error}") from error
     return patterns

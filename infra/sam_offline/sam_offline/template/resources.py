@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from sam_offline.arn import function_name_of
 from sam_offline.errors import TemplateError
-from sam_offline.model import Source
+from sam_offline.model import Destination, Source
 from sam_offline.template.intrinsics import Resolver
 from sam_offline.template.translate import PLACEHOLDER_BUCKET
 
@@ -72,3 +73,17 @@ def read_number(owner: str, name: str, value: Any) -> int:
         return int(value)
     except (TypeError, ValueError) as error:
         raise TemplateError(f"{owner}: {name} is not a whole number") from error
+
+
+def destination_of(reference: str | None) -> Destination | None:
+    """Return the destination of an ARN or `kafka://topic`; None for none."""
+    if not reference:
+        return None
+    if reference.startswith("kafka://"):
+        return Destination("topic", reference.removeprefix("kafka://"))
+    service = reference.split(":")[2] if reference.count(":") >= 5 else reference
+    if service == "lambda":
+        return Destination("function", function_name_of(reference))
+    if service == "s3":
+        return Destination("bucket", reference.rsplit(":", 1)[1])
+    return Destination("unsupported", service)

@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sam_offline.model import Api, FixedResponse, GatewayResponse, HttpRoute, function_name_of
+from sam_offline.arn import function_name_of
+from sam_offline.model import Api, FixedResponse, GatewayResponse, HttpRoute
 from sam_offline.template.authorizers import DeclaredAuthorizers
 from sam_offline.template.resources import Resources
 

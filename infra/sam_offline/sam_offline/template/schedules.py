@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from sam_offline.arn import function_name_of
 from sam_offline.errors import TemplateError
-from sam_offline.model import DeliveryPolicy, Schedule, function_name_of
+from sam_offline.model import DeliveryPolicy, Schedule
 from sam_offline.template.resources import Resources
 from sam_offline.template.schedule_expression import parse_expression
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sam_offline.model import function_name_of
+from sam_offline.arn import function_name_of
 from sam_offline.template.authorizers import is_lambda_authorizer, security_schemes
 from sam_offline.template.kafka import read_unsupported_sources
 from sam_offline.template.resources import Resources

@@ -11,11 +11,11 @@ from sam_offline.clock import Clock
 from sam_offline.errors import DeliveryFailed, FunctionThrottled, RunnerError, UnknownFunction
 from sam_offline.invocation.destinations import Buckets
 from sam_offline.invocation.invocation import MAXIMUM_PAYLOAD_BYTES, Answer
-from sam_offline.invocation.records import DiscardedBatch
 from sam_offline.model import KafkaSource
 from sam_offline.sources.kafka.event import EncodedRecord
 from sam_offline.sources.kafka.lane import Lane
 from sam_offline.sources.kafka.on_failure import Discards
+from sam_offline.sources.kafka.on_failure_records import DiscardedBatch
 from unit import kafka_sources
 
 SOURCE = replace(kafka_sources.SOURCE, batch_size=10)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Set
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
@@ -14,8 +14,8 @@ from sam_offline.invocation.destinations import Buckets
 from sam_offline.invocation.invocation import Answer
 from sam_offline.sources.kafka.lane import Lane
 from sam_offline.sources.kafka.on_failure import Discards
-from sam_offline.sources.kafka.poller import Lanes
-from sam_offline.sources.kafka.pollers import KafkaPollers, Poller
+from sam_offline.sources.kafka.poller import KafkaPoller, Lanes
+from sam_offline.sources.kafka.pollers import KafkaPollers
 from unit.kafka_sources import SOURCE
 
 A, B = TopicPartition("orders", 0), TopicPartition("orders", 1)
@@ -26,19 +26,19 @@ class Nobody:
         raise AssertionError("there is no record")
 
 
-class SlowPoller:
+class SlowPoller(KafkaPoller):
     """One that goes on with what it had until `let_go`."""
 
     connected = True
 
-    def __init__(self, on_end: Callable[[Poller], None]) -> None:
+    def __init__(self, on_end: Callable[[KafkaPoller], None]) -> None:
         self.on_end = on_end
         self.assigned = frozenset[TopicPartition]()
         self.in_use = frozenset[TopicPartition]()
         self.is_saturated = self.is_asked_to_stop = False
 
     @property
-    def held(self) -> Set[TopicPartition]:
+    def held(self) -> frozenset[TopicPartition]:
         return self.assigned | self.in_use
 
     def start(self) -> None:
@@ -82,7 +82,7 @@ def play(scene: Callable[[KafkaPollers, list[SlowPoller]], Coroutine[Any, Any, N
     async def scenario() -> None:
         created: list[SlowPoller] = []
 
-        def create(on_end: Callable[[Poller], None]) -> SlowPoller:
+        def create(on_end: Callable[[KafkaPoller], None]) -> SlowPoller:
             created.append(SlowPoller(on_end))
             return created[-1]
 

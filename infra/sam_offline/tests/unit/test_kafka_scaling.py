@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from sam_offline.sources.kafka.scaling import IDLE_LOOKS, Scaling
+from sam_offline.sources.kafka.pollers import IDLE_LOOKS, Scaling
 
 
 def looks(scaling: Scaling, *, is_saturated: bool, partitions: int, count: int) -> list[int]:

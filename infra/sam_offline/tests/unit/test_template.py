@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from sam_offline.arn import function_name_of
 from sam_offline.errors import TemplateError
-from sam_offline.model import HttpRoute, function_name_of
+from sam_offline.model import HttpRoute
 from sam_offline.template.read import read_template
 
 FOLDER = Path(__file__).parents[1] / "integration" / "application"

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sam_offline.arn import ACCOUNT_ID
 from sam_offline.execution.invoker import Invoker
 from sam_offline.gateway.authorizers import Credentials, LambdaAuthorizer
 from sam_offline.gateway.http.event import HttpEvents, route_key
 from sam_offline.gateway.request import Request
-from sam_offline.model import ACCOUNT_ID, Authorizer, HttpApi, IdentitySource
+from sam_offline.model import Authorizer, HttpApi, IdentitySource
 
 
 class HttpAuthorization:

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
+from sam_offline.arn import ACCOUNT_ID
 from sam_offline.gateway.request import Request
 from sam_offline.gateway.rest.event import ProxyEvents, request_time
-from sam_offline.model import ACCOUNT_ID, HttpApi, HttpRoute
+from sam_offline.model import HttpApi, HttpRoute
 
 # What a body is passed on as text for; everything else is base64, forms and bodies of no type too. AWS does not
 # write the list down: "If the content type of the request is binary, the body is base64-encoded."

@@ -9,10 +9,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from sam_offline.arn import ACCOUNT_ID
 from sam_offline.execution.invoker import Invoker
 from sam_offline.gateway.authorizers import Credentials, LambdaAuthorizer, NotAuthorized, Refusal
 from sam_offline.gateway.request import Request
-from sam_offline.model import ACCOUNT_ID, Api, Authorizer, IdentitySource
+from sam_offline.model import Api, Authorizer, IdentitySource
 
 # A REQUEST authorizer gets empty objects where a function gets nulls.
 _EMPTY_WHERE_NONE = (

@@ -12,9 +12,9 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
+from sam_offline.arn import ACCOUNT_ID
 from sam_offline.gateway.request import FORWARDING_HEADERS, Request
 from sam_offline.http_server import Scope
-from sam_offline.model import ACCOUNT_ID
 
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html: the table of headers
 _DROPPED = {

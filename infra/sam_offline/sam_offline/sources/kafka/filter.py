@@ -8,12 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sam_offline.errors import TemplateError
 from sam_offline.sources.kafka.event import TIMESTAMP_TYPES, KafkaRecord
-from sam_offline.template.event_pattern import Matcher, Number, compile_pattern, parse_json
+from sam_offline.template.event_pattern import Matcher, Number, compile_pattern, parse_json, read_filters
 
-# https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html: five, ten if asked for
-_MOST_FILTERS = 10
 _DATA = ("value", "key")
 
 
@@ -22,22 +19,14 @@ class KafkaFilter:
 
     def __init__(self, patterns: Sequence[str]) -> None:
         """Raises TemplateError for a pattern that AWS would refuse."""
-        if len(patterns) > _MOST_FILTERS:
-            raise TemplateError(f"filter criteria: {len(patterns)} filters, {_MOST_FILTERS} at most")
-        self._patterns = [_Pattern(text) for text in patterns]
+        self._patterns = [_Pattern(fields) for fields in read_filters(patterns)]
 
     def wants(self, record: KafkaRecord) -> bool:
         return any(pattern.matches(record) for pattern in self._patterns)
 
 
 class _Pattern:
-    def __init__(self, text: str) -> None:
-        try:
-            pattern = parse_json(text)
-        except ValueError as error:
-            raise TemplateError("filter pattern: is no JSON") from error
-        compile_pattern(pattern)
-        fields: Mapping[str, Any] = pattern
+    def __init__(self, fields: Mapping[str, Any]) -> None:
         self._metadata = _compile({name: rule for name, rule in fields.items() if name not in _DATA})
         self._data = {name: (rule, _compile({name: rule})) for name, rule in fields.items() if name in _DATA}
 

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from sam_offline.clock import Clock
 from sam_offline.errors import DeliveryFailed, FunctionThrottled, FunctionUnreachable
 from sam_offline.invocation.invocation import Answer, Invokes
-from sam_offline.invocation.records import DiscardedBatch
 from sam_offline.model import KafkaSource
-from sam_offline.sources.kafka.batch import Batch
-from sam_offline.sources.kafka.buffer import Buffer
+from sam_offline.sources.kafka.buffer import Batch, Buffer
 from sam_offline.sources.kafka.event import EncodedRecord, encode_event, first_failed_offset
 from sam_offline.sources.kafka.on_failure import Discards
+from sam_offline.sources.kafka.on_failure_records import DiscardedBatch
 
 _FIRST_DELAY_SECONDS, _LONGEST_DELAY_SECONDS = 0.05, 5.0
 

@@ -5,10 +5,11 @@ https://docs.aws.amazon.com/lambda/latest/dg/kafka-on-failure.html
 
 from __future__ import annotations
 
+from sam_offline.arn import function_arn
 from sam_offline.clock import Clock
 from sam_offline.invocation.destinations import Buckets, Topic
-from sam_offline.invocation.records import DiscardedBatch, bucket_record, topic_record
-from sam_offline.model import KafkaSource, function_arn
+from sam_offline.model import KafkaSource
+from sam_offline.sources.kafka.on_failure_records import DiscardedBatch, bucket_record, topic_record
 
 
 class Discards:

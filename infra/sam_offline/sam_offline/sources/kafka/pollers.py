@@ -1,38 +1,41 @@
-"""The pollers of one source: as many as fetching needs, and each partition with one of them at a time."""
+"""The pollers of one source: as many as fetching needs, and each partition with one of them at a time.
+
+https://docs.aws.amazon.com/lambda/latest/dg/kafka-scaling-modes.html
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Set
-from typing import Protocol
-
-from kafka import TopicPartition
+from collections.abc import Callable
 
 from sam_offline.model import KafkaSource
-from sam_offline.sources.kafka.poller import Lanes
-from sam_offline.sources.kafka.scaling import Scaling
+from sam_offline.sources.kafka.poller import KafkaPoller, Lanes
 
 _HANDOVER_SECONDS = 0.05
+# A poller that fetching does not need any more goes after so many looks.
+IDLE_LOOKS = 30
 
 
-class Poller(Protocol):
-    """What is asked of a KafkaPoller here."""
+class Scaling:
+    """One more where fetching is the bottleneck, one less where it is not any more; never more than partitions."""
 
-    @property
-    def connected(self) -> bool: ...
+    def __init__(self, minimum: int, maximum: int) -> None:
+        self._minimum = minimum
+        self._maximum = maximum
+        self._wanted = minimum
+        self._idle_looks = 0
 
-    @property
-    def held(self) -> Set[TopicPartition]: ...
-
-    def start(self) -> None: ...
-
-    def assign(self, lanes: Lanes) -> None: ...
-
-    def take_saturation(self) -> bool: ...
-
-    def ask_to_stop(self) -> None: ...
-
-    def join(self, timeout_seconds: float) -> None: ...
+    def look(self, *, is_saturated: bool, partitions: int) -> int:
+        """Take a look at the pollers as they are, and return how many are wanted."""
+        self._idle_looks = 0 if is_saturated else self._idle_looks + 1
+        if is_saturated:
+            self._wanted += 1
+        elif self._idle_looks >= IDLE_LOOKS:
+            self._idle_looks = 0
+            self._wanted -= 1
+        highest = min(self._maximum, partitions)
+        self._wanted = max(min(self._minimum, highest), min(self._wanted, highest))
+        return self._wanted
 
 
 class KafkaPollers:
@@ -42,12 +45,14 @@ class KafkaPollers:
     back, and records would come twice.
     """
 
-    def __init__(self, source: KafkaSource, create: Callable[[Callable[[Poller], None]], Poller]) -> None:
+    def __init__(
+        self, source: KafkaSource, create: Callable[[Callable[[KafkaPoller], None]], KafkaPoller]
+    ) -> None:
         self._create = create
         self._scaling = Scaling(source.minimum_pollers, source.maximum_pollers)
         self._lanes: Lanes = {}
-        self._active: list[Poller] = []
-        self._leaving: list[Poller] = []
+        self._active: list[KafkaPoller] = []
+        self._leaving: list[KafkaPoller] = []
         self._handover: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
@@ -98,7 +103,7 @@ class KafkaPollers:
             if not elsewhere.isdisjoint(own) and self._handover is None:
                 self._handover = asyncio.get_running_loop().call_later(_HANDOVER_SECONDS, self._share_out)
 
-    def _ended(self, poller: Poller) -> None:
+    def _ended(self, poller: KafkaPoller) -> None:
         if poller in self._leaving:
             self._leaving.remove(poller)
             self._share_out()
@@ -107,6 +112,6 @@ class KafkaPollers:
             self._active.remove(poller)
 
 
-def _join(pollers: list[Poller], timeout_seconds: float) -> None:
+def _join(pollers: list[KafkaPoller], timeout_seconds: float) -> None:
     for poller in pollers:
         poller.join(timeout_seconds)
