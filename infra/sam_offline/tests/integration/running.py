@@ -25,7 +25,7 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from infra.cli.addresses import free_port
 
-ROOT = Path(__file__).parents[4]
+ROOT = Path(__file__).parents[2]
 APPLICATION = Path(__file__).parent / "application"
 STATE = ROOT / ".local" / "test-runner"
 

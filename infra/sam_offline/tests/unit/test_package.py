@@ -9,6 +9,8 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+import sam_offline
+
 FOLDER = Path(__file__).parents[2]
 # Where the name that is imported is not the name that is installed.
 DISTRIBUTIONS = {
@@ -42,3 +44,29 @@ def imports() -> Iterator[str]:
 def test_what_it_imports_from_outside_is_what_it_lists() -> None:
     outside = {name.partition(".")[0] for name in imports()} - sys.stdlib_module_names - {"sam_offline"}
     assert {DISTRIBUTIONS.get(name, name) for name in outside} == listed() - NOT_IMPORTED
+
+
+def test_its_public_names_are_these() -> None:
+    assert sam_offline.__all__ == [
+        "Answer",
+        "Application",
+        "BuildError",
+        "EventSources",
+        "Function",
+        "FunctionThrottled",
+        "FunctionUnreachable",
+        "InitFailed",
+        "Invokes",
+        "Launch",
+        "PortTaken",
+        "Runner",
+        "RunnerConfig",
+        "RunnerError",
+        "TemplateError",
+        "UnknownFunction",
+        "UnknownSchedule",
+        "UnknownSource",
+        "prepare_launch",
+        "read_template",
+    ]
+    assert [name for name in sam_offline.__all__ if not hasattr(sam_offline, name)] == []
