@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from infra.embedded import BackgroundStack, S3Endpoint
 from integration.running import Broker, Running, running
-from tests.conftest import kafka_brokers, s3_client, stack, stack_config, topic  # noqa: F401
+
+# The tests that keep records in a bucket borrow SeaweedFS from the repository's embedded stack.
+from tests.conftest import s3_client, stack, stack_config  # noqa: F401
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +32,16 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     started = Broker(tmp_path_factory.mktemp("broker"))
     yield started
     started.stop()
+
+
+@pytest.fixture(scope="session")
+def kafka_brokers(broker: Broker) -> str:
+    return broker.address
+
+
+@pytest.fixture(scope="session")
+def s3(stack: BackgroundStack) -> S3Endpoint:  # noqa: F811
+    return stack.endpoints.s3
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -22,8 +23,6 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from kafka import KafkaAdminClient, KafkaProducer
 from kafka.errors import KafkaError, TopicAlreadyExistsError
-
-from infra.cli.addresses import free_port
 
 ROOT = Path(__file__).parents[2]
 APPLICATION = Path(__file__).parent / "application"
@@ -137,6 +136,15 @@ def running_as(
         process.wait(60)
 
 
+def free_port() -> int:
+    """Return a port that nobody holds, below those that outgoing connections get."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
+
+
 def wait_until(holds: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
@@ -165,6 +173,10 @@ class Broker:
                 command, cwd=self._folder, env={"PATH": os.defpath}, stdout=log, stderr=log
             )
         wait_until(self._answers)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def stop(self) -> None:
         self._process.kill()

@@ -16,8 +16,8 @@ import pytest
 import requests
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 
-from infra.embedded import BackgroundStack, create_topics
-from integration.running import Running, running_as, wait_until
+from infra.embedded import S3Endpoint
+from integration.running import Broker, Running, running_as, wait_until
 
 CLUSTER = "arn:aws:kafka:us-east-1:123456789012:cluster/shop/1a-2"
 HOUR_MS = 3_600_000
@@ -96,17 +96,18 @@ def produce(
 
 @pytest.fixture(scope="module")
 def sources(
-    stack: BackgroundStack, kafka_brokers: str, s3_client: Any, tmp_path_factory: pytest.TempPathFactory
+    broker: Broker, s3: S3Endpoint, s3_client: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Sources]:
     prefix = f"rules-{uuid.uuid4().hex[:8]}"
     folder = tmp_path_factory.mktemp("sources")
-    create_topics(kafka_brokers, {f"{prefix}-{name}": PARTITIONS.get(name, 1) for name in NAMES})
+    kafka_brokers = broker.address
+    for name in NAMES:
+        broker.create(f"{prefix}-{name}", PARTITIONS.get(name, 1))
     s3_client.create_bucket(Bucket=prefix)
     since_ms = int(time.time() * 1000) - HOUR_MS
     produce(kafka_brokers, f"{prefix}-latest", ("before-1", "before-2"))
     produce(kafka_brokers, f"{prefix}-timed", ("old-1", "old-2"), timestamp_ms=since_ms - HOUR_MS)
     produce(kafka_brokers, f"{prefix}-timed", ("new-1",), timestamp_ms=since_ms + 1)
-    s3 = stack.endpoints.s3
     aws = {
         "AWS_ACCESS_KEY_ID": s3.access_key,
         "AWS_SECRET_ACCESS_KEY": s3.secret_key,
@@ -260,12 +261,14 @@ def test_a_disabled_source_runs_when_resumed_and_a_paused_one_goes_on_where_it_w
     assert sources.post("/sources/Nobody/pause").status_code == 404
 
 
-def test_a_topic_that_is_deleted_and_made_anew_is_read_from_its_beginning(sources: Sources) -> None:
+def test_a_topic_that_is_deleted_and_made_anew_is_read_from_its_beginning(
+    sources: Sources, broker: Broker
+) -> None:
     sources.produce("remade", "a", "b", "c")
     wait_until(lambda: sources.committed("remade", "lambda-Remade") == 3)
     with closing(KafkaAdminClient(bootstrap_servers=sources.brokers)) as admin:
         admin.delete_topics([sources.topic("remade")])
-    create_topics(sources.brokers, {sources.topic("remade"): 1})
+    broker.create(sources.topic("remade"))
     sources.produce("remade", "d", "e")
     wait_until(lambda: sources.values("remade") == ["a", "b", "c", "d", "e"])
     wait_until(lambda: sources.committed("remade", "lambda-Remade") == 2)

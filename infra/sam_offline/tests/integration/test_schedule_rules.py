@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import requests
 
-from infra.embedded import BackgroundStack
+from infra.embedded import S3Endpoint
 from integration.running import Running, running_as, wait_until
 
 KOLKATA = ZoneInfo("Asia/Kolkata")
@@ -64,16 +64,14 @@ class Clocked:
 
 
 @pytest.fixture(scope="module")
-def clocked(
-    stack: BackgroundStack, s3_client: Any, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Clocked]:
+def clocked(s3: S3Endpoint, s3_client: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clocked]:
     bucket, folder = f"clock-{uuid.uuid4().hex[:8]}", tmp_path_factory.mktemp("clock")
     s3_client.create_bucket(Bucket=bucket)
     began = datetime.now(UTC)
     aws = {
-        "AWS_ACCESS_KEY_ID": stack.endpoints.s3.access_key,
-        "AWS_SECRET_ACCESS_KEY": stack.endpoints.s3.secret_key,
-        "AWS_ENDPOINT_URL_S3": stack.endpoints.s3.url,
+        "AWS_ACCESS_KEY_ID": s3.access_key,
+        "AWS_SECRET_ACCESS_KEY": s3.secret_key,
+        "AWS_ENDPOINT_URL_S3": s3.url,
     }
     parameters = {
         "Journal": str(folder / "journal.jsonl"),
