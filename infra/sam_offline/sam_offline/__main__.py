@@ -1,4 +1,4 @@
-"""`sam-offline --template template.yaml --parameter Env=local`"""
+"""The command line: `sam-offline --template template.yaml --parameter Env=local`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _CREDENTIALS = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run until Ctrl-C, SIGTERM or POST /stop. Returns the exit code."""
+    """Run an application until Ctrl-C, SIGTERM or POST /stop, and return the exit code."""
     config = _config(_parser().parse_args(arguments))
     try:
         uvloop.run(_run(config))
@@ -89,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-# What is wrong is said without the value, which may be a secret.
+# Error messages do not contain the value, which may be a secret.
 
 
 def _parameter(text: str) -> tuple[str, str]:

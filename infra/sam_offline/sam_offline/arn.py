@@ -1,4 +1,4 @@
-"""The ARNs and names of functions, in an account that stands for the developer's."""
+"""The ARNs and names of functions, in a placeholder account."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def function_arn(region: str, name: str) -> str:
 def function_name_of(reference: str) -> str:
     """Return the function name in a name, a partial ARN, an ARN or an API Gateway integration URI.
 
-    A version or alias at the end is dropped: there is one version of everything here.
+    A version or alias at the end is dropped: the runner has one version of every function.
     """
     if "/functions/" in reference:
         reference = reference.split("/functions/", 1)[1].split("/", 1)[0]

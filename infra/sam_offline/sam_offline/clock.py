@@ -1,4 +1,4 @@
-"""What time it is for schedules, ages and waits: the machine's clock, which a test can move forward."""
+"""The clock of schedules, ages and waits: the machine's, which a test can move forward."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import itertools
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-# However long the wait, the machine's clock is looked at this often: it may have been set, or have slept.
+# The machine's clock is read at least this often, however long the wait: it may have been set, or the machine slept.
 _LONGEST_TIMER_SECONDS = 30.0
 
 
 class Alarm:
-    """Something that is to happen at `moment`, until it is cancelled."""
+    """A call that is due at `moment`, until it is cancelled."""
 
     def __init__(self, moment: datetime, ring: Callable[[], None]) -> None:
         self.moment = moment
@@ -24,7 +24,7 @@ class Alarm:
 
 
 class Clock:
-    """Lives in one event loop; `now` may be read from any thread. All moments are aware UTC."""
+    """A clock that lives in one event loop; any thread may read `now`. All moments are aware UTC."""
 
     def __init__(self) -> None:
         self._ahead = timedelta()
@@ -36,14 +36,14 @@ class Clock:
         return datetime.now(UTC) + self._ahead
 
     def call_at(self, moment: datetime, ring: Callable[[], None]) -> Alarm:
-        """Have `ring` called at `moment`, or soon if that is past."""
+        """Call `ring` at `moment`, or soon if that is in the past."""
         alarm = Alarm(moment, ring)
         heapq.heappush(self._alarms, (moment, next(self._order), alarm))
         self._set_timer()
         return alarm
 
     async def sleep(self, seconds: float) -> None:
-        """Wait as long as that by this clock."""
+        """Wait for a time measured by this clock."""
         over = asyncio.Event()
         alarm = self.call_at(self.now() + timedelta(seconds=seconds), over.set)
         try:
@@ -52,9 +52,9 @@ class Clock:
             alarm.cancel()
 
     async def move(self, seconds: float) -> datetime:
-        """Go forward; every alarm on the way rings at its own moment, in order. Returns what time it is then.
+        """Move the clock forward and return the new time.
 
-        Raises ValueError for a way back.
+        Every alarm on the way rings at its own moment, in order. Raises ValueError for a negative number.
         """
         if seconds < 0:
             raise ValueError("the clock goes forward only")
@@ -63,7 +63,7 @@ class Clock:
             moment = self._alarms[0][0]
             self._ahead += max(moment - self.now(), timedelta())
             self._ring(moment)
-            # Who was woken sets its next alarm before the clock goes on.
+            # A woken task sets its next alarm before the clock moves on.
             for _ in range(3):
                 await asyncio.sleep(0)
         self._ahead += max(target - self.now(), timedelta())
@@ -71,7 +71,7 @@ class Clock:
         return self.now()
 
     def stop(self) -> None:
-        """Ring no more."""
+        """Cancel every alarm."""
         self._alarms.clear()
         self._set_timer()
 

@@ -1,4 +1,4 @@
-"""How the runner is started."""
+"""The settings of a runner."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class RunnerConfig:
-    """What to run and where. Port 0 is a free one; APIs not in `api_ports` take 8080, 8081, … in order.
+    """The application to run, its parameters, and the addresses to listen on.
 
-    `parameters` go over the template's defaults. `aws_environment` is what functions get as their AWS
-    credentials and endpoints; `AWS_REGION` in it is also the region of every ARN.
+    Port 0 is any free port; an API that is not in `api_ports` gets 8080, 8081, … in order. `parameters` override the
+    template's defaults. `aws_environment` holds the AWS credentials and endpoints that functions get; its
+    `AWS_REGION` is also the region of every ARN.
     """
 
     template: Path
     state_dir: Path
-    # What is built from the template is kept by content: several runners may share one folder.
+    # Builds are kept by content: several runners may share one folder.
     build_dir: Path | None = None
-    # Both may hold secrets: out of the repr.
+    # Both may hold secrets, so they are left out of the repr.
     parameters: Mapping[str, str] = field(default_factory=dict, repr=False)
     aws_environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     api_ports: Mapping[str, int] = field(default_factory=dict)
@@ -27,20 +28,20 @@ class RunnerConfig:
     admin_port: int = 3002
     host: str = "127.0.0.1"
     default_concurrency: int = 8
-    # What comes beyond `default_concurrency` is refused, too, as beyond a reserved concurrency, instead of waiting.
+    # Refuse invocations beyond `default_concurrency` too, as beyond a reserved concurrency, and do not queue them.
     throttle: bool = False
     prestart: bool = True
-    # Without, neither schedules nor event sources run: only what is called.
+    # False runs neither schedules nor event sources.
     sources: bool = True
-    # What stands for every MSK cluster: no template tells where its brokers are.
+    # The brokers that stand for every MSK cluster, since a template does not name them.
     msk_brokers: tuple[str, ...] = ()
     screen: bool = True
-    # Code that is saved while it runs takes the place of what ran before.
+    # Reload code that is saved while it runs.
     watch: bool = False
-    # What Lambda gives an environment to come up:
+    # The time that Lambda gives an environment to start:
     # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-ib
     init_timeout_seconds: float = 10.0
-    # What an API waits for its function at most; None is what API Gateway does: 29 s, an HTTP API 30 s.
+    # The longest that an API waits for a function; None is API Gateway's limit: 29 s, for an HTTP API 30 s.
     integration_timeout_seconds: float | None = None
     asynchronous_retry_delays_seconds: tuple[float, ...] = (60.0, 120.0)
     stop_timeout_seconds: float = 10.0

@@ -2,22 +2,22 @@
 
 RunnerError
 ├── TemplateError          the template cannot be read or resolved
-├── BuildError             a layer or function folder could not be built
-├── PortTaken              a wanted port belongs to something else
-├── UnknownSchedule        no schedule of that name
-├── UnknownSource          no Kafka source of that name
+├── BuildError             a layer or function could not be built
+├── PortTaken              a port is in use by another program
+├── UnknownSchedule        the template has no schedule of that name
+├── UnknownSource          the template has no Kafka source of that name
 ├── FunctionThrottled      the function is at its limit, or may not run at all
-├── FunctionUnreachable    where the function runs, nobody answers
-│   └── UnknownFunction    no function of that name
+├── FunctionUnreachable    nothing answers where the function runs
+│   └── UnknownFunction    the template has no function of that name
 ├── DeliveryFailed         a destination did not take its record
-└── InitFailed             an execution environment did not come up
+└── InitFailed             an execution environment did not start
 """
 
 from __future__ import annotations
 
 
 class RunnerError(Exception):
-    """Something that the runner cannot do."""
+    """The base class of the runner's errors."""
 
 
 class TemplateError(RunnerError):
@@ -25,27 +25,27 @@ class TemplateError(RunnerError):
 
 
 class BuildError(RunnerError):
-    """A layer or function folder could not be built."""
+    """A layer or function could not be built."""
 
 
 class PortTaken(RunnerError):
-    """A wanted port belongs to something else."""
+    """A port is in use by another program."""
 
 
 class UnknownSchedule(RunnerError):
-    """No schedule of that name is in the template."""
+    """The template has no schedule of that name."""
 
 
 class UnknownSource(RunnerError):
-    """No Kafka source of that name is in the template."""
+    """The template has no Kafka source of that name."""
 
 
 class FunctionUnreachable(RunnerError):
-    """Where the function runs, nobody answers: it did not get the event."""
+    """Nothing answers where the function runs, so it did not get the event."""
 
 
 class UnknownFunction(FunctionUnreachable):
-    """No function of that name is in the template, or no longer: a reload takes those away that are not."""
+    """The template has no function of that name, or a reload has removed it."""
 
 
 class DeliveryFailed(RunnerError):
@@ -57,7 +57,7 @@ class FunctionThrottled(RunnerError):
 
 
 class InitFailed(RunnerError):
-    """An execution environment did not come up; `payload` is what Lambda would answer."""
+    """An execution environment did not start; `payload` is what Lambda would answer."""
 
     def __init__(self, error_type: str, payload: bytes) -> None:
         super().__init__(error_type)

@@ -1,4 +1,4 @@
-"""Serves plain ASGI callables on sockets of our own, in the loop that runs already."""
+"""An HTTP server for ASGI applications in the running event loop."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class BodyTooLarge(Exception):
 
 
 class _Protocol(HttpToolsProtocol):
-    """uvicorn's, which also keeps header names as they were sent: `scope["header_names"]`.
+    """uvicorn's protocol, extended by `scope["header_names"]`: the header names as they were sent.
 
-    A REST API hands them on like that, and ASGI wants them in small letters.
+    A REST API passes them on unchanged, while ASGI has them in lower case.
     """
 
     def on_message_begin(self) -> None:
@@ -44,7 +44,7 @@ class _Protocol(HttpToolsProtocol):
 
 
 class HttpServer:
-    """Listens for one ASGI callable. uvicorn's protocol only: its server would take over the signals."""
+    """A server for one ASGI application. It uses uvicorn's protocol only: uvicorn's server takes over the signals."""
 
     def __init__(self, app: App, host: str, port: int, what: str) -> None:
         self._app = app
@@ -85,11 +85,11 @@ class HttpServer:
         )
 
     def replace(self, app: App) -> None:
-        """Let another callable take the requests that come from now on."""
+        """Hand new requests to another application from now on."""
         self._app = app
 
     async def stop(self, timeout_seconds: float) -> None:
-        """Let requests under way end, as long as that, then cut the rest."""
+        """Wait for running requests until the time-out, then close the rest."""
         self._server.close()
         for connection in list(self._state.connections):
             connection.shutdown()
@@ -123,7 +123,7 @@ async def read_body(receive: Receive, limit_bytes: int) -> bytes:
 
 
 async def respond(send: Send, status: int, headers: Headers, body: bytes) -> None:
-    """Send a whole answer."""
+    """Send a complete response."""
     if status not in (204, 304):
         headers = [*headers, (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -1,8 +1,9 @@
-"""What functions print and what Lambda says about each invocation, on the screen and in a file a function.
+"""The log of functions and invocations, on the screen and in one file for each function.
 
-A file that has grown to MAXIMUM_BYTES is kept as NAME.log.1, in the place of the one before, and a new one is begun.
+A file that has grown to MAXIMUM_BYTES is renamed to NAME.log.1, replacing an earlier one, and a new file is begun.
 
-A line of a file is time, request id (or -) and text, with a tab between; what begins with four spaces goes on with it.
+Each line of a file holds time, request id (or -) and text, separated by tabs. A line that begins with four spaces
+continues the line before.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _RED, _DIM, _RESET = "\x1b[31m", "\x1b[2m", "\x1b[0m"
 
 
 class Journal:
-    """Writes lines in batches: with small invocations a write a line would cost more than they do."""
+    """Writes lines in batches: a write for each line would cost more than a small invocation."""
 
     def __init__(self, folder: Path, screen: TextIO | None, maximum_bytes: int = MAXIMUM_BYTES) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -39,13 +40,13 @@ class Journal:
         self._flush: asyncio.TimerHandle | None = None
 
     def begin(self, function_name: str) -> None:
-        """The function's file is there from now on: readers find it by that, and follow who has not printed yet."""
+        """Create the function's file: readers find a function by its file, even before it has printed."""
         if function_name not in self._files:
             path = self._path(function_name)
             self._files[function_name] = path.open("a", encoding="utf-8", errors="replace")
 
     def record(self, function_name: str, request_id: str, line: str, *, on_screen: bool = True) -> None:
-        """Write one line of a function; `on_screen` False for lines that are for machines."""
+        """Write a line of a function. Lines for machines only are not shown `on_screen`."""
         # awslambdaric joins the lines of a traceback by carriage returns, for CloudWatch.
         line = line.replace("\r", "\n    ")
         self._for_files.setdefault(function_name, []).append(f"{self._now()}\t{request_id or '-'}\t{line}")
@@ -54,14 +55,14 @@ class Journal:
         self._flush_soon()
 
     def announce(self, line: str) -> None:
-        """Write one line of the runner itself."""
+        """Write a line of the runner itself."""
         self._for_files.setdefault(RUNNER, []).append(f"{self._now()}\t-\t{line}")
         if self._screen is not None:
             self._for_screen.append(line)
         self._flush_soon()
 
     def flush(self) -> None:
-        """Write out everything at once."""
+        """Write everything out now."""
         if self._flush is not None:
             self._flush.cancel()
             self._flush = None
@@ -89,7 +90,7 @@ class Journal:
 
     def _rotate(self, function_name: str) -> None:
         path, file = self._path(function_name), self._files.pop(function_name)
-        # Ours may have been removed, or rotated by another runner that writes here: its new one is not old.
+        # Our file may have been removed, or rotated by another runner that writes here: then its new file stays.
         with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(file.fileno()), path.stat()):
                 path.replace(f"{path}.1")
@@ -101,7 +102,7 @@ class Journal:
             self._flush = asyncio.get_running_loop().call_later(_FLUSH_AFTER_SECONDS, self.flush)
 
     def _now(self) -> str:
-        # Many lines come in one millisecond, and the text of it costs more than the rest of a line.
+        # Many lines come in one millisecond, and formatting the time costs more than the rest of a line.
         now_ms = time.time_ns() // 1_000_000
         if now_ms != self._stamped_ms:
             self._stamped_ms = now_ms
@@ -118,7 +119,11 @@ class Journal:
 
 
 class FunctionLog:
-    """One function's lines: EMF goes to `count`, everything goes to the journal; EMF alone is not for the screen."""
+    """The log of one function.
+
+    Every line goes to the journal. EMF also goes to `count`, and a line with nothing but EMF is not shown on the
+    screen.
+    """
 
     def __init__(self, journal: Journal, function_name: str, count: Callable[[str, str], bool]) -> None:
         self._journal = journal

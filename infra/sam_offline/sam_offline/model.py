@@ -1,4 +1,4 @@
-"""What a template declares, after translation: plain frozen values, no I/O."""
+"""A translated template as plain frozen values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Destination:
-    """Where records of invocations go: a function's, bucket's or topic's `name`; else the service that it names."""
+    """The target of records: the `name` of a function, bucket or topic.
+
+    For an unsupported kind, `name` is the AWS service.
+    """
 
     kind: Literal["function", "bucket", "topic", "unsupported"]
     name: str
@@ -20,7 +23,7 @@ class Destination:
 
 @dataclass(frozen=True)
 class AsynchronousConfig:
-    """What becomes of a function's asynchronous invokes.
+    """The handling of a function's asynchronous invocations.
 
     The defaults are Lambda's: https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
     """
@@ -34,9 +37,10 @@ class AsynchronousConfig:
 
 @dataclass(frozen=True)
 class Source:
-    """The folder of a function or layer and how `sam build` would build it (None: used as it is).
+    """The code folder of a function or layer, and its build method (None: used as it is).
 
-    `inline_code` is a function's whole code where the template itself holds it; the folder is the template's then.
+    `inline_code` is the whole code of a function that the template itself contains; `path` is the template's folder
+    then.
     """
 
     logical_id: str
@@ -47,6 +51,8 @@ class Source:
 
 @dataclass(frozen=True)
 class Function:
+    """A Lambda function."""
+
     logical_id: str
     name: str
     arn: str
@@ -64,7 +70,7 @@ class Function:
 
 @dataclass(frozen=True)
 class IdentitySource:
-    """Where an authorizer finds who calls: `place` is header, querystring, stageVariables or context."""
+    """A place where an authorizer finds the caller's identity: header, querystring, stageVariables or context."""
 
     place: str
     name: str
@@ -72,23 +78,23 @@ class IdentitySource:
 
 @dataclass(frozen=True)
 class Authorizer:
-    """A Lambda authorizer; `type` is TOKEN or REQUEST. A TTL of 0 caches nothing."""
+    """A Lambda authorizer; `type` is TOKEN or REQUEST. A TTL of 0 turns the cache off."""
 
     name: str
     type: str
     function_name: str
     identity_sources: tuple[IdentitySource, ...]
     ttl_seconds: float
-    # What a TOKEN must match before the function is asked at all.
+    # A TOKEN that does not match is refused without asking the function.
     token_pattern: str | None = None
-    # Of HTTP APIs only.
+    # For HTTP APIs only.
     payload_version: str = "1.0"
     simple_responses: bool = False
 
 
 @dataclass(frozen=True)
 class FixedResponse:
-    """What a mock integration answers, as the preflight of a REST API is one."""
+    """The response of a mock integration; a REST API's preflight is one."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -97,10 +103,10 @@ class FixedResponse:
 
 @dataclass(frozen=True)
 class HttpRoute:
-    """One method (or ANY) of one resource path, e.g. `/people/{id}` or `/{proxy+}`.
+    """A method (or ANY) of a resource path such as `/people/{id}` or `/{proxy+}`.
 
-    `integration` is a function's name, or an answer that needs none. `$default` is the path of an HTTP API's
-    catch-all.
+    `integration` is the name of a function, or a fixed response. `$default` is the path of an HTTP API's catch-all
+    route.
     """
 
     method: str
@@ -108,15 +114,15 @@ class HttpRoute:
     integration: str | FixedResponse
     authorizer: Authorizer | None = None
     payload_version: str = "1.0"
-    # None is as long as the gateway allows.
+    # None is the gateway's own limit.
     timeout_seconds: float | None = None
 
 
 @dataclass(frozen=True)
 class GatewayResponse:
-    """What the gateway itself answers in one kind of case; `status` None leaves it as it would be.
+    """The gateway's own response of one type; a `status` of None keeps the default.
 
-    `headers` are mapping expressions, `templates` bodies with variables, by content type.
+    `headers` are mapping expressions. `templates` are bodies with variables, by content type.
     """
 
     status: int | None
@@ -139,7 +145,7 @@ class Api:
 
 @dataclass(frozen=True)
 class DeliveryPolicy:
-    """How long a schedule tries to hand its event over; a function's own failures are not its business.
+    """The limits within which a schedule retries handing over its event; a function's failures do not count.
 
     The defaults are EventBridge's: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-retry-policy.html
     """
@@ -150,7 +156,7 @@ class DeliveryPolicy:
 
 @dataclass(frozen=True)
 class Cors:
-    """An HTTP API's own answers to other origins; empty and None leave the header out."""
+    """The CORS configuration of an HTTP API; a header whose value is empty or None is left out."""
 
     allow_origins: tuple[str, ...]
     allow_methods: tuple[str, ...] = ()
@@ -162,7 +168,7 @@ class Cors:
 
 @dataclass(frozen=True)
 class HttpApi:
-    """An API Gateway HTTP API, the second version of the service."""
+    """An API Gateway HTTP API (V2)."""
 
     logical_id: str
     stage: str
@@ -173,9 +179,9 @@ class HttpApi:
 
 @dataclass(frozen=True)
 class Schedule:
-    """What invokes a function by the clock; `input_json` is None for EventBridge's own event.
+    """A schedule that invokes a function; an `input_json` of None stands for EventBridge's own event.
 
-    `is_rule` tells EventBridge's rules from schedules of EventBridge Scheduler. The name is unique.
+    `is_rule` distinguishes EventBridge's rules from schedules of EventBridge Scheduler. The name is unique.
     """
 
     logical_id: str
@@ -193,9 +199,10 @@ class Schedule:
 
 @dataclass(frozen=True)
 class KafkaSource:
-    """An event source mapping of Kafka. `maximum_retries` and `maximum_record_age_seconds` -1 mean without end.
+    """An event source mapping of Kafka.
 
-    `cluster_arn` is an MSK cluster's, empty for a Kafka of one's own; its `bootstrap_servers` are not in a template.
+    -1 as `maximum_retries` or `maximum_record_age_seconds` means no limit. `cluster_arn` is empty for a self-managed
+    cluster; an MSK cluster has no `bootstrap_servers`, since a template does not name them.
     """
 
     logical_id: str
@@ -220,7 +227,7 @@ class KafkaSource:
 
     @property
     def mapping_id(self) -> str:
-        """The mapping's UUID: the same at every start."""
+        """The mapping's UUID, which is the same at every start."""
         return str(uuid.uuid5(uuid.NAMESPACE_OID, self.logical_id))
 
     @property
@@ -230,7 +237,7 @@ class KafkaSource:
 
 @dataclass(frozen=True)
 class Application:
-    """Everything of a template that the runner runs."""
+    """All resources of a template that the runner runs."""
 
     region: str
     functions: tuple[Function, ...]
@@ -238,10 +245,10 @@ class Application:
     http_apis: tuple[HttpApi, ...]
     schedules: tuple[Schedule, ...]
     kafka_sources: tuple[KafkaSource, ...]
-    # What the template asks for and the runner does without, a line each.
+    # One line for each part of the template that the runner does not support.
     notices: tuple[str, ...] = ()
 
     @property
     def gateways(self) -> tuple[Api | HttpApi, ...]:
-        """Every API of both kinds, in the order of their ports."""
+        """The APIs of both kinds, in the order of their ports."""
         return (*self.apis, *self.http_apis)

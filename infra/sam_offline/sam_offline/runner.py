@@ -1,4 +1,4 @@
-"""Runs everything that a template declares, in the event loop of whoever starts it."""
+"""The runner: it runs a whole application in the caller's event loop."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ _FIRST_API_PORT = 8080
 
 
 class Runner:
-    """One application, from `start` to `stop`; it is not started twice.
+    """A running application. It can be started once.
 
-    The thread of its event loop must outlive it: functions are told to die with the thread that started them.
+    The thread of its event loop must outlive it: functions are set up to die with the thread that started them.
     """
 
     def __init__(self, config: RunnerConfig) -> None:
@@ -54,13 +54,13 @@ class Runner:
 
     @property
     def endpoints(self) -> Mapping[str, str]:
-        """The base URL of each API by its logical id, of `lambda` and of `admin`."""
+        """The base URL of each API by its logical id, and of `lambda` and `admin`."""
         return {name: f"http://{self._config.host}:{server.port}" for name, server in self._servers.items()}
 
     async def start(self) -> None:
-        """Return once every port listens and, if wanted, an environment a function is warm.
+        """Start the application; return when all ports listen and, if wanted, each function is warm.
 
-        Raises TemplateError, BuildError or PortTaken; nothing is left running then.
+        Raises TemplateError, BuildError or PortTaken, with nothing left running.
         """
         config, began = self._config, time.perf_counter()
         application = await asyncio.to_thread(self._read_template)
@@ -106,13 +106,13 @@ class Runner:
             raise
 
     async def stop(self) -> None:
-        """End in order: sources first, then what is in flight within the stop time-out, then environments."""
+        """Stop sources, then wait for invocations until the stop time-out, then end environments."""
         timeout_seconds = self._config.stop_timeout_seconds
         if self._code_watch is not None:
             await self._code_watch.stop()
         await self._sources.stop(timeout_seconds)
         await asyncio.gather(*(server.stop(timeout_seconds) for server in self._servers.values()))
-        # A retry that waits for its minute is given up at once; what runs is given its time by the pools.
+        # A waiting retry is dropped at once; the pools give running invocations their time.
         await self._functions.drain()
         self._sources.queue.cancel()
         await self._functions.stop()
@@ -121,7 +121,7 @@ class Runner:
         self._journal.close()
 
     async def wait_for_stop_request(self) -> None:
-        """Return when somebody has asked for the end through the admin port."""
+        """Wait until a client of the admin port asks for the stop."""
         await self._stop_wanted.wait()
 
     def trigger(self, schedule: str) -> None:
@@ -129,7 +129,7 @@ class Runner:
         self._sources.scheduler.trigger(schedule)
 
     def status(self) -> dict[str, Any]:
-        """Return what GET /status shows: functions, event sources, schedules, endpoints, what the start took."""
+        """Return the status page: functions, event sources, schedules, endpoints and start time."""
         state = describe(self._functions.pools, self._statistics, self._sources, self.endpoints)
         return {**state, "start_seconds": self._start_seconds}
 

@@ -1,1 +1,1 @@
-"""What the runner tells about itself: the admin port, status and metrics."""
+"""The runner's own reports: admin port, status page and metrics."""

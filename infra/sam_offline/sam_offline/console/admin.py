@@ -1,4 +1,4 @@
-"""The runner's own port: figures for Prometheus, a status for people, and the handles to pull.
+"""The admin port: metrics for Prometheus, a status page, and controls.
 
 GET /metrics · GET /status · POST /schedules/{name}/trigger · POST /sources/{id}/pause · POST /sources/{id}/resume
 GET /clock · POST /clock {"advance_seconds": 60} · POST /stop
@@ -23,7 +23,7 @@ _MAXIMUM_BODY_BYTES = 4096
 
 
 class AdminApi:
-    """The ASGI callable."""
+    """The ASGI application of the admin port."""
 
     def __init__(
         self,

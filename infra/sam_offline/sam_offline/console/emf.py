@@ -1,4 +1,4 @@
-"""CloudWatch's embedded metric format, read from log lines and given out as Prometheus series.
+"""Prometheus series made from log lines in CloudWatch's embedded metric format (EMF).
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 """
@@ -35,23 +35,23 @@ class _Family:
 
 
 class EmfSeries(Collector):
-    """Sums up what functions report: Count → counter, a time → summary in seconds, anything else → gauge.
+    """The metrics that functions report: a Count is a counter, a time a summary in seconds, the rest gauges.
 
-    A series a dimension set, as CloudWatch keeps them; `function` is always a label.
+    There is one series for each set of dimensions, as in CloudWatch; `function` is always a label.
     """
 
     def __init__(self) -> None:
         self._families: dict[str, _Family] = {}
 
     def count(self, function_name: str, line: str) -> bool:
-        """Take a log line; False when it holds no metrics."""
+        """Add the metrics of a log line, and return whether it held any."""
         try:
             document = json.loads(line)
             directives = document["_aws"]["CloudWatchMetrics"]
             for directive in directives:
                 self._take(function_name, document, directive)
         except (ValueError, LookupError, TypeError, AttributeError):
-            # Any line may look like EMF: one that does not keep to the format is only a log line.
+            # Any line may look like EMF: one that breaks the format is only a log line.
             return False
         return True
 
@@ -94,5 +94,5 @@ class EmfSeries(Collector):
 
 
 def _name(text: str) -> str:
-    """`IngestAccepted` → `ingest_accepted`."""
+    """Return a name in Prometheus's form: `IngestAccepted` becomes `ingest_accepted`."""
     return _UNSAFE.sub("_", _WORD_START.sub("_", text)).strip("_").lower()

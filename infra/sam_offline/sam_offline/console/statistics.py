@@ -16,7 +16,7 @@ _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 
 
 class Statistics(Collector):
-    """Collects when asked; only the duration histogram is kept along the way."""
+    """The collector of the runner's series; all but the duration histogram are computed when asked for."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._durations = Histogram(
@@ -32,9 +32,11 @@ class Statistics(Collector):
         registry.register(self)
 
     def watch(self, pools: Mapping[str, Pool], sources: EventSources) -> None:
+        """Report on these pools and sources from now on."""
         self._pools, self._sources = pools, sources
 
     def of(self, function_name: str) -> FunctionStatistics:
+        """Return the statistics of a function, by name."""
         if function_name not in self._functions:
             observe = self._durations.labels(function_name).observe
             self._functions[function_name] = FunctionStatistics(observe)

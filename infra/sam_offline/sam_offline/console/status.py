@@ -1,4 +1,4 @@
-"""What GET /status shows."""
+"""The status page, as GET /status returns it."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""A function's processes."""
+"""The execution of functions: builds, processes, pools and reloads."""

@@ -1,4 +1,4 @@
-"""Makes the folders that a function finds on its path: what `sam build` does, kept by content hash.
+"""Builds of functions and layers, as `sam build` makes them, kept by content hash.
 
 https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/building-layers.html
 """
@@ -20,19 +20,22 @@ from sam_offline.errors import BuildError
 from sam_offline.execution.interpreter import Interpreter
 from sam_offline.model import Source
 
-# What an execution environment gets beside the function's own code, as on Lambda.
+# The packages that Lambda provides beside the function's own code.
 RUNTIME_REQUIREMENTS = ("awslambdaric==4.2.2", "boto3==1.44.5")
 _NOT_CODE = frozenset({"__pycache__", "node_modules"})
 
 
 class Builder:
-    """Builds into `folder`; one result a content, so that a second start builds nothing.
+    """Builds functions and layers into `folder`, once for each content.
 
-    Blocking: call it in a thread. Raises BuildError with the output of the tool that failed.
+    The methods block: call them in a thread. They raise BuildError with the output of the tool that failed.
     """
 
     def __init__(self, folder: Path, interpreter: Interpreter, copies: Path | None = None) -> None:
-        """With `copies`, code is not used in place but copied there: what runs does not change under an edit."""
+        """Build for `interpreter`.
+
+        With `copies`, code is copied there and not used in place, so that an edit does not change running code.
+        """
         self._folder = folder
         self._copies = copies
         self._interpreter = interpreter.path
@@ -44,7 +47,7 @@ class Builder:
         return _once(self._folder / f"runtime-{key}", lambda target: self._pip(target, *RUNTIME_REQUIREMENTS))
 
     def function(self, source: Source) -> tuple[Path, ...]:
-        """Return a function's code folder and, when it has requirements, the folder they are in."""
+        """Return a function's code folder and, if it has requirements, the folder with them."""
         if source.inline_code is not None:
             return (self._inline(source.logical_id, source.inline_code),)
         source = self._unpacked(source)
@@ -54,14 +57,14 @@ class Builder:
         return (self._code(source), *self._requirements(source))
 
     def layer(self, source: Source) -> tuple[Path, ...]:
-        """Return the folders that a layer puts on Python's path."""
+        """Return the folders that a layer adds to Python's path."""
         source = self._unpacked(source)
         _require_folder(source)
         if source.build_method is None:
             return self._python_folders(self._code(source))
         if source.build_method == "makefile":
             return self._python_folders(self._make(source))
-        # `sam build` copies the folder into python/: used in place here, so that an edit is seen at once.
+        # `sam build` copies the folder into python/. It is used in place here, so that an edit is seen at once.
         return (self._code(source), *self._requirements(source))
 
     def _inline(self, logical_id: str, code: str) -> Path:
@@ -72,7 +75,7 @@ class Builder:
         return _once(self._folder / f"{logical_id}-{_digest(code)}", write)
 
     def _unpacked(self, source: Source) -> Source:
-        """An archive is what `sam deploy` uploads as it is."""
+        """Return `source` with a .zip file unpacked: `sam deploy` uploads such an archive as it is."""
         if source.path.suffix != ".zip" or not source.path.is_file():
             return source
         try:
@@ -108,7 +111,7 @@ class Builder:
             target = self._copies / f"{source.logical_id}-{_digest(*state)}"
             return _once(target, lambda scratch: _copy(source.path, files, scratch))
         except OSError as error:
-            # Saved once more or gone during the look: its next event brings another.
+            # The file was saved again or removed meanwhile: that brings another event.
             raise BuildError(f"{source.logical_id}: {error}") from error
 
     def _make(self, source: Source) -> Path:
@@ -134,7 +137,10 @@ class Builder:
 
 
 def _once(finished: Path, build: Callable[[Path], None]) -> Path:
-    """Build beside and rename: nobody sees a half-built one, a race has one winner."""
+    """Run `build` on a temporary folder and rename the result to `finished`, unless that exists.
+
+    No reader ever sees an unfinished build, and of two builders at the same time one wins.
+    """
     if finished.is_dir():
         return finished
     finished.parent.mkdir(parents=True, exist_ok=True)
@@ -184,7 +190,7 @@ def _content_of(folder: Path) -> str:
 
 
 def code_files(folder: Path, without: Path) -> Iterator[Path]:
-    """Yield every file of a function's or layer's code, through links: no caches, nothing below `without`."""
+    """Yield every file of a code folder, following links, without caches and without the folder `without`."""
     seen = set[tuple[int, int]]()
     for root, folders, names in os.walk(folder, followlinks=True):
         stat = Path(root).stat()

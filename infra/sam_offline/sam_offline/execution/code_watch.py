@@ -1,4 +1,4 @@
-"""Tells which files of an application's code were saved."""
+"""The watch over an application's code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _STEP_MS, _DEBOUNCE_MS = 20, 200
 
 
 class CodeWatch:
-    """Calls `on_saved` with what was saved meanwhile, one call after the other."""
+    """Calls `on_saved` with the files that were saved since the last call, one call at a time."""
 
     def __init__(
         self, template: Path, without: Path, on_saved: Callable[[set[Path]], Awaitable[None]]
@@ -32,7 +32,7 @@ class CodeWatch:
         self.follow(functions)
 
     def follow(self, functions: Iterable[Function]) -> None:
-        """Watch the folders of these functions, and no longer those of before."""
+        """Watch the folders of these functions, and no other."""
         roots = frozenset(root for function in functions for root in code_roots(function))
         if roots == self._roots:
             return
@@ -52,7 +52,7 @@ class CodeWatch:
         return task
 
     async def _watch_template(self) -> None:
-        # Its folder, not the file: most editors put a new file into the place of the old one.
+        # Watch the folder, not the file: most editors replace the old file with a new one.
         await self._watch({self._template.parent}, lambda path: Path(path) == self._template, recursive=False)
 
     async def _watch_code(self, roots: Iterable[Path]) -> None:
@@ -64,7 +64,7 @@ class CodeWatch:
     async def _watch(
         self, roots: Iterable[Path], is_wanted: Callable[[str], bool], *, recursive: bool
     ) -> None:
-        from watchfiles import DefaultFilter, awatch  # only those who watch need it
+        from watchfiles import DefaultFilter, awatch  # needed only with --watch
 
         # Leaves out what editors, Python and git write beside the code.
         is_source = DefaultFilter()
@@ -81,16 +81,16 @@ class CodeWatch:
 
 
 def _show_fault(task: asyncio.Task[None]) -> None:
-    # A fault of ours, which `stop` would be the first to look at: nothing that is saved is taken any more.
+    # A bug of the runner, which would otherwise go unnoticed until `stop`: saved files are no longer taken.
     if not task.cancelled() and task.exception() is not None:
         context = {"message": "code is not watched any more", "exception": task.exception()}
         asyncio.get_running_loop().call_exception_handler(context)
 
 
 def code_roots(function: Function) -> set[Path]:
-    """Return the folders whose files are a function's code: its own, its layers', and where links in them lead.
+    """Return the folders of a function's code and layers, and the targets of links in them.
 
-    Inline code is the template's own business.
+    Inline code has no folder: it changes with the template.
     """
     sources = [source for source in (function.source, *function.layers) if source.inline_code is None]
     return {root for source in sources for root in _roots(source.path.resolve())}

@@ -1,4 +1,4 @@
-"""One execution environment: a process of one function that handles one invocation at a time."""
+"""An execution environment: one process of a function, which handles one invocation at a time."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _TAIL_BYTES = 4096
 
 
 class Environment:
-    """Starts, answers, and ends once; a dead one is never started again.
+    """An execution environment starts once and ends once; it is never started again.
 
-    `invoke` may be called as soon as the answer before is out, though the process has not asked for more yet.
-    `on_idle(environment)` is called with every answer, `on_report` after every invocation, `on_end` once when the
-    process is gone.
+    `invoke` may be called as soon as the previous answer is out, even before the process has asked for the next
+    invocation. `on_idle(environment)` is called with every answer, `on_report` after every invocation, `on_end` once
+    when the process is gone.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Environment:
         self._deadline: asyncio.TimerHandle | None = None
         self._tail: deque[str] | None = None
         self._init_seconds: float | None = None
-        # Why the runner ended it: error type and message; None when it ended on its own.
+        # The error type and message if the runner ended it, None if it ended on its own.
         self._ended_for: tuple[str, str] | None = None
         self._is_retired = False
 
@@ -73,7 +73,7 @@ class Environment:
 
     @property
     def working_pid(self) -> int | None:
-        """The process while it starts or has an invocation to answer."""
+        """The pid of the process while it starts or handles an invocation, otherwise None."""
         is_working = not self._started.done() or (self._current is not None and self._answer is None)
         return self._process.pid if is_working and not self._process.ended else None
 
@@ -82,7 +82,7 @@ class Environment:
         return self._process.ended
 
     async def start(self, timeout_seconds: float) -> None:
-        """Bring the process up to its first /next. Raises InitFailed; the process is then gone."""
+        """Start the process and wait for its first /next. Raises InitFailed, with the process gone."""
         begun = time.perf_counter()
         self._server = await self._loop.create_server(lambda: RuntimeConnection(self), "127.0.0.1", 0)
         host, port = self._server.sockets[0].getsockname()[:2]
@@ -108,41 +108,41 @@ class Environment:
         self._init_seconds = time.perf_counter() - begun
 
     def invoke(self, invocation: Invocation) -> None:
-        """Hand over one invocation; its answer comes through `invocation.answer`."""
+        """Hand over an invocation; the answer arrives in `invocation.answer`."""
         if self._current is None and self._waiting is not None:
             self._deliver(self._waiting, invocation)
         else:
             self._following = invocation
 
     def take_undelivered(self) -> Invocation | None:
-        """Return the invocation that was handed over but that the process never saw."""
+        """Return the invocation that was handed over but not yet seen by the process, if any."""
         invocation, self._following = self._following, None
         return invocation
 
     def retire(self) -> None:
-        """End it as soon as it has nothing in flight."""
+        """End the environment as soon as it has no invocation."""
         self._is_retired = True
         if self._current is None and self._following is None:
             self.kill()
 
     def kill(self) -> None:
-        """End the process and everything that it started, at once."""
+        """Kill the process and everything that it has started."""
         self._process.kill()
 
     async def wait_gone(self) -> None:
         await self._process.wait_gone()
 
     def exceed_memory(self) -> None:
-        """End it for holding more memory than it may, as the kernel does on Lambda: the code is not asked."""
+        """Kill the process for using too much memory, without notice, as the kernel does on Lambda."""
         self._end_for("Runtime.OutOfMemory", "Error: Runtime exited with error: signal: killed")
 
-    # What the process says through the Runtime API.
+    # Calls of the process through the Runtime API.
 
     def next_requested(self, connection: RuntimeConnection) -> None:
         self._waiting = connection
         if not self._started.done():
             self._started.set_result(None)
-        # One turn later: what the process printed before this call lies in the pipe and is read in this turn.
+        # One turn later: the lines that the process printed before this call are in the pipe and are read in this turn.
         self._loop.call_soon(self._turn)
 
     def responded(self, request_id: str, body: bytes) -> None:
@@ -160,8 +160,6 @@ class Environment:
         if not self._started.done():
             self._started.set_exception(InitFailed(error_type_of(body, "Runtime.Unknown"), body))
 
-    # Inside.
-
     def _deliver(self, connection: RuntimeConnection, invocation: Invocation) -> None:
         self._waiting = None
         self._current = invocation
@@ -176,7 +174,7 @@ class Environment:
 
     def _handled(self, answer: Answer) -> None:
         if self._ended_for is not None:
-            # Its answer was on its way when its time was over: Lambda has said so, and one answer is enough.
+            # The answer was on its way when the time was over: the caller has been told so, and one answer is enough.
             return
         if self._current is not None and self._memory.has_exceeded_limit(self._process.pid):
             self.exceed_memory()
@@ -197,7 +195,7 @@ class Environment:
             self._on_idle(self)
 
     def _turn(self) -> None:
-        """The process is free: say what the last invocation took, then go on with the one that waits."""
+        """Report the last invocation of the process, which is free now, and deliver the next one."""
         if self._process.ended:
             return
         if self._current is not None and self._answer is not None:

@@ -1,4 +1,4 @@
-"""The functions of an application: how each is started, and its pool."""
+"""The functions of an application, each with its pool."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from sam_offline.model import Function
 
 
 class Functions:
-    """Every function of an application, from `open` to `stop`; each may be replaced while it runs.
+    """All functions of an application, from `open` to `stop`. A function can be replaced while it runs.
 
-    `on_report` gives the callable that takes the reports of the function of that name, `count` takes a log line of a
-    function and tells whether it held metrics.
+    `on_report(name)` returns the callable that takes the reports of that function. `count(name, line)` takes a log
+    line and returns whether it held metrics.
     """
 
     def __init__(
@@ -39,36 +39,36 @@ class Functions:
 
     @property
     def pools(self) -> Mapping[str, Pool]:
-        """The pool of each function by its name; the same mapping for ever."""
+        """The pool of each function, by name. The mapping object never changes, its content may."""
         return self._pools
 
     async def open(self, functions: Iterable[Function]) -> None:
-        """Build what they need; none is started. Raises BuildError."""
+        """Build the functions and make their pools, without starting anything. Raises BuildError."""
         launches = await asyncio.to_thread(lambda: [self._prepare(function) for function in functions])
         self._announce_stand_ins(launches)
         for launch in launches:
             self._pools[launch.function.name] = self._pool(launch)
 
     async def warm(self) -> None:
-        """Have one environment of each ready. One that cannot start stays cold."""
+        """Start one environment of each function. A function that cannot start stays cold."""
         await asyncio.gather(*(pool.warm() for pool in self._pools.values()))
 
     async def prepare(self, function: Function) -> Launch:
-        """Build what a function needs as it is now. Raises BuildError."""
+        """Build the current code of a function. Raises BuildError."""
         return await asyncio.to_thread(self._prepare, function)
 
     async def replace(self, launch: Launch) -> None:
-        """Let a function go on with `launch`. Raises InitFailed; it then goes on as it was."""
+        """Switch a function over to `launch`. Raises InitFailed, and leaves the function as it was."""
         await self._pools[launch.function.name].replace(launch, self._limit(launch.function))
 
     async def close(self, name: str) -> None:
-        """Forget a function, after what it has in flight."""
+        """Remove a function once its invocations have ended."""
         pool = self._pools.pop(name)
         await pool.drain(self._config.stop_timeout_seconds)
         await pool.stop()
 
     async def drain(self) -> None:
-        """Take no more, and wait for what is in flight within the stop time-out."""
+        """Refuse new invocations, and wait for the running ones until the stop time-out."""
         timeout_seconds = self._config.stop_timeout_seconds
         await asyncio.gather(*(pool.drain(timeout_seconds) for pool in self._pools.values()))
 
@@ -78,7 +78,7 @@ class Functions:
 
     def _prepare(self, function: Function) -> Launch:
         config = self._config
-        # A function's process has another working folder than we have.
+        # A function's process has another working folder than the runner.
         folder = (config.build_dir or config.state_dir / "build").resolve()
         copies = self._ledger.folder.resolve() / "code" if config.watch else None
         return prepare_launch(function, folder, config.region, config.aws_environment, copies)
@@ -97,7 +97,7 @@ class Functions:
             launch,
             self._limit(function),
             self._config.init_timeout_seconds,
-            # A limit that the template declares is Lambda's own; ours on the rest of them only spares the machine.
+            # A limit in the template is Lambda's own; the default limit of all others only spares the machine.
             throttles=self._config.throttle or function.reserved_concurrency is not None,
             log=FunctionLog(self._journal, function.name, self._count),
             ledger=self._ledger,

@@ -1,4 +1,4 @@
-"""The Python that stands for a Lambda runtime on this machine."""
+"""The Python interpreter that runs a Lambda runtime's functions."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Interpreter:
-    """A bare interpreter, never a venv's, and its version such as `3.11`."""
+    """An interpreter outside any venv, and its version, such as `3.11`."""
 
     path: Path
     version: str
 
     def is_for(self, runtime: str) -> bool:
-        """Tell whether it has the version of a runtime such as `python3.11`."""
+        """Return whether it has the version of a runtime such as `python3.11`."""
         return runtime == f"python{self.version}"
 
 
 @cache
 def find_interpreter(runtime: str) -> Interpreter:
-    """Return the interpreter for a runtime; where the machine lacks that version, the runner's own."""
+    """Return the interpreter for a runtime, or the runner's own if that version is not installed."""
     version = "{}.{}".format(*sys.version_info)
     own = Interpreter(Path(getattr(sys, "_base_executable", sys.executable)).resolve(), version)
     if own.is_for(runtime):
@@ -33,7 +33,7 @@ def find_interpreter(runtime: str) -> Interpreter:
     if found is None:
         return own
     path = Path(found).resolve()
-    # Asked, not believed: a shim of that name may stand for any version or none.
+    # Ask for the version: a shim of that name may stand for any version or none.
     command = [str(path), "-S", "-c", "import sys; print('{}.{}'.format(*sys.version_info))"]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
     return Interpreter(path, answer.stdout.strip()) if answer.returncode == 0 else own

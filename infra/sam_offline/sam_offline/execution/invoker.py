@@ -1,4 +1,4 @@
-"""Invokes functions of this process by name."""
+"""Invocation of this process's functions by name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sam_offline.invocation.invocation import Answer
 
 
 class Invoker:
-    """The one way to a function for every front door and event source."""
+    """The way from every API and event source to a function."""
 
     def __init__(self, pools: Mapping[str, Pool]) -> None:
         self._pools = pools
@@ -34,7 +34,7 @@ class Invoker:
         wants_log_tail: bool = False,
         request_id: str = "",
     ) -> asyncio.Future[Answer]:
-        """Invoke now. Raises FunctionThrottled, or UnknownFunction, which is a FunctionUnreachable."""
+        """Invoke a function now. Raises FunctionThrottled or UnknownFunction."""
         return self.pool(reference).submit(
             payload, client_context=client_context, wants_log_tail=wants_log_tail, request_id=request_id
         )

@@ -24,7 +24,7 @@ _VERSION = (b"x-amz-executed-version", b"$LATEST")
 
 
 class _Refused(Exception):
-    """Lambda answers itself; `details` is what the error has beside its message."""
+    """An error that Lambda itself answers with; `details` are its fields beside the message."""
 
     def __init__(self, status: int, error_type: str, message: str, **details: str) -> None:
         super().__init__(message)
@@ -35,7 +35,7 @@ class _Refused(Exception):
 
 
 class LambdaApi:
-    """The ASGI callable."""
+    """The ASGI application of the Lambda API."""
 
     def __init__(self, invoker: Invoker, queue: AsynchronousInvokes) -> None:
         self._invoker = invoker
@@ -131,7 +131,7 @@ def _request_id(request_id: str) -> tuple[bytes, bytes]:
 
 
 def _client_context(header: bytes | None) -> str:
-    """The caller's base64 JSON as one line of JSON for the runtime's header."""
+    """Return the caller's base64-encoded JSON as one line of JSON, for the runtime's header."""
     if header is None:
         return ""
     try:

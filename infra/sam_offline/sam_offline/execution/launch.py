@@ -1,4 +1,4 @@
-"""What a function's process is started with: command, folder, environment, nothing of the developer's."""
+"""The command, folder and environment that a function's process starts with."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PATH = "/usr/local/bin:/usr/bin:/bin:/opt/bin"
 
 @dataclass(frozen=True)
 class Launch:
-    """How to start an execution environment of one function."""
+    """The command, folder and environment of a function's processes. Nothing comes from the developer's shell."""
 
     function: Function
     interpreter: Interpreter
@@ -28,7 +28,7 @@ class Launch:
     environment: Mapping[str, str] = field(repr=False)
 
     def variables(self, runtime_api: str) -> dict[str, str]:
-        """Return the whole environment of a new process that talks to `runtime_api` (host:port)."""
+        """Return the complete environment of a new process whose Runtime API is at `runtime_api` (host:port)."""
         stream = f"{datetime.now(UTC):%Y/%m/%d}/[$LATEST]{secrets.token_hex(16)}"
         return {
             **self.environment,
@@ -44,9 +44,9 @@ def prepare_launch(
     credentials: Mapping[str, str],
     copies: Path | None = None,
 ) -> Launch:
-    """Build what the function needs and return how to start it; `copies` as Builder has it.
+    """Build a function and return how to start it. Raises BuildError.
 
-    Blocking; raises BuildError.
+    The call blocks. For `copies` see Builder.
     """
     interpreter = find_interpreter(function.runtime)
     builder = Builder(folder, interpreter, copies)

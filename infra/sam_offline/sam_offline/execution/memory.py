@@ -1,8 +1,8 @@
-"""The memory that processes hold, as the system tells it.
+"""The memory use of processes, read from /proc.
 
-By looking, not by a limit of the kernel's. RLIMIT_AS and RLIMIT_DATA count what is reserved: boto3 and ten idle threads
-are 774 and 120 MB by them where 49 MB are resident, and they fail an allocation where Lambda kills. A cgroup wants a
-folder that was delegated to us, which neither a login session nor a container usually has.
+The runner looks and does not set a limit of the kernel. RLIMIT_AS and RLIMIT_DATA count reserved memory: boto3 and
+ten idle threads are 774 and 120 MB by them while 49 MB are resident, and they fail an allocation where Lambda kills.
+A cgroup needs a folder that was delegated to us, which neither a login session nor a container usually has.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from collections.abc import Mapping
 from pathlib import Path
 
 _PEAK_AGE_SECONDS = 1.0
-# Faster no process touches memory: a look costs 30 microseconds, and is not worth it before the limit can be reached.
+# No process touches memory faster. A look costs 30 microseconds, so none is taken before the limit can be reached.
 _FASTEST_MB_A_SECOND = 8_000
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _MB = 1024 * 1024
 
 
 class PeakMemory:
-    """The most memory that a process has had resident, in MB; 0 where the system does not say."""
+    """The peak of a process's resident memory in MB, or 0 where the system does not report it."""
 
     def __init__(self, limit_mb: int) -> None:
         self._limit_mb = limit_mb
         self._mb, self._read_at = 0, -_PEAK_AGE_SECONDS
 
     def has_exceeded_limit(self, pid: int | None) -> bool:
-        """Tell whether the process ever held more than the limit, even if it has freed it since.
+        """Return whether the process has ever held more than the limit, even if it has freed it since.
 
         The system is asked only if the process has had the time to reach the limit.
         """
@@ -35,7 +35,7 @@ class PeakMemory:
         return most_mb > self._limit_mb and self._read_mb(pid, exactly=True) > self._limit_mb
 
     def reported_mb(self, pid: int | None) -> int:
-        """Return what the REPORT line says: Lambda never says more than was allowed."""
+        """Return the figure for the REPORT line, which on Lambda is never above the limit."""
         return min(self._read_mb(pid), self._limit_mb)
 
     def _read_mb(self, pid: int | None, *, exactly: bool = False) -> int:
@@ -48,8 +48,8 @@ class PeakMemory:
 
 
 def resident_mb(pid: int) -> int:
-    """Return the memory that a process has resident now; 0 for one that is gone."""
-    # By the plain calls: it is read often, and Path.read_text costs three times as much.
+    """Return the resident memory of a process, or 0 if it is gone."""
+    # Plain system calls, since this is read often: Path.read_text costs three times as much.
     try:
         descriptor = os.open(f"/proc/{pid}/statm", os.O_RDONLY)
     except OSError:
@@ -63,7 +63,7 @@ def resident_mb(pid: int) -> int:
 
 
 def sessions_beyond(limits_mb: Mapping[int, int]) -> list[int]:
-    """Return those sessions, each known by its leader's pid, whose processes hold more than their limit together."""
+    """Return the sessions, by their leader's pid, whose processes together exceed their limit."""
     members: dict[int, list[int]] = {session: [] for session in limits_mb}
     resident_bytes = dict.fromkeys(limits_mb, 0)
     for entry in os.scandir("/proc"):
@@ -83,8 +83,8 @@ def sessions_beyond(limits_mb: Mapping[int, int]) -> list[int]:
         session
         for session, limit_mb in limits_mb.items()
         if resident_bytes[session] > limit_mb * _MB
-        # Forked processes share pages, which the sum counts once a process: only what is over by it is worth the
-        # milliseconds of the exact figure.
+        # Forked processes share pages, which the sum counts once for each process: only a sum above the limit is worth
+        # the milliseconds of the exact figure.
         and sum(_field_kb(f"/proc/{pid}/smaps_rollup", "Pss:") for pid in members[session]) > limit_mb * 1024
     ]
 

@@ -1,4 +1,4 @@
-"""Ends execution environments that hold more memory than their MemorySize."""
+"""The enforcement of each function's MemorySize."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from sam_offline.execution.environment import Environment
 from sam_offline.execution.memory import resident_mb, sessions_beyond
 
 _PERIOD_SECONDS = 0.05
-# What a function has started counts too, but is found only by a look at every process of the machine.
+# Processes that a function has started count too, but finding them takes a look at every process of the machine.
 _PERIODS_A_FAMILY = 10
 
 
 class MemoryWatch:
-    """Ends environments that hold more than they may. Where the system does not say, none is ever ended."""
+    """Ends environments that hold more than their MemorySize, on systems that report memory use."""
 
     def __init__(self, environments: Iterable[Iterable[Environment]]) -> None:
         self._environments = environments
@@ -56,6 +56,6 @@ class MemoryWatch:
             return
         limits_mb = {pid: environment.memory_mb for pid, environment in working.items()}
         for pid in await asyncio.to_thread(sessions_beyond, limits_mb):
-            # It may have come to its end during the look.
+            # It may have ended during the look.
             if working[pid].working_pid == pid:
                 working[pid].exceed_memory()

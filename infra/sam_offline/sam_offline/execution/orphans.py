@@ -1,7 +1,7 @@
-"""What a runner has started, on disk, so that the next runner ends what a killed one left.
+"""A record of started processes on disk, by which the next runner ends what a killed runner has left.
 
-Environments die with their runner (setpriv), what they have started does not. Nobody is known by a name: a process is
-one of ours if it has the pid and the start time of one that was recorded, or carries the log stream that one was given,
+Environments die with their runner (setpriv); the processes that they have started do not. No process is recognised by
+its name: it is ours if it has the pid and start time of a recorded one, or carries the log stream that one was given,
 which is random and which its children inherit.
 """
 
@@ -24,7 +24,7 @@ _GRACE_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Recorded:
-    """A process by pid and start time, since pids are used again, and the log stream that it was given."""
+    """A process, identified by pid and start time since pids are reused, and the log stream it was given."""
 
     pid: int
     started_at: float
@@ -32,7 +32,10 @@ class Recorded:
 
 
 class Ledger:
-    """What this runner has started. Several runners may share `parent`: each has a folder of its own, until it ends."""
+    """The record of this runner's processes.
+
+    Several runners may share `parent`: each has a folder of its own there, until it ends.
+    """
 
     def __init__(self, parent: Path) -> None:
         me = psutil.Process()
@@ -42,7 +45,7 @@ class Ledger:
         self._recorded: list[Recorded] = []
 
     def record(self, pid: int, log_stream: str) -> None:
-        """Remember an environment; one that is gone already has left nothing to remember."""
+        """Record an environment, unless it is already gone."""
         try:
             recorded = Recorded(pid, psutil.Process(pid).create_time(), log_stream)
         except psutil.NoSuchProcess:
@@ -51,14 +54,14 @@ class Ledger:
         self._file.write(json.dumps(asdict(recorded)) + "\n")
 
     def close(self) -> None:
-        """End what the environments have started and left; blocking. The folder goes, too."""
+        """End what the environments have started and left, and remove the folder. The call blocks."""
         _end(self._recorded)
         self._file.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def end_leftovers(parent: Path) -> int:
-    """End what killed runners left running and return how many processes that were. Blocking."""
+    """End what killed runners have left running, and return the number of processes. The call blocks."""
     ended = 0
     for folder in parent.glob("*-*"):
         pid, _, started_at = folder.name.partition("-")
@@ -71,7 +74,7 @@ def end_leftovers(parent: Path) -> int:
 def _read(path: Path) -> list[Recorded]:
     if not path.exists():
         return []
-    # The last line may be half a one: its writer was killed.
+    # The last line may be incomplete: its writer was killed.
     lines = path.read_text(encoding="ascii").splitlines(keepends=True)
     return [Recorded(**json.loads(line)) for line in lines if line.endswith("\n")]
 
@@ -79,10 +82,10 @@ def _read(path: Path) -> list[Recorded]:
 def _end(recorded: Iterable[Recorded]) -> int:
     recorded = list(recorded)
     ended = set[psutil.Process]()
-    # Again until nobody is found: one may have been starting another.
+    # Repeat until none is found: a process may have been starting another.
     while recorded and (found := set(_find(recorded)) - ended):
         for process in found:
-            # psutil looks at the start time once more before it sends the signal.
+            # psutil checks the start time once more before it sends the signal.
             with suppress(psutil.NoSuchProcess):
                 process.kill()
         psutil.wait_procs(found, timeout=_GRACE_SECONDS)
@@ -94,7 +97,7 @@ def _find(recorded: Iterable[Recorded]) -> Iterator[psutil.Process]:
     started_at = {each.pid: each.started_at for each in recorded}
     streams = {each.log_stream for each in recorded}
     for process in psutil.process_iter():
-        # Gone meanwhile, or somebody else's: none of ours.
+        # It has gone meanwhile, or belongs to another user: it is not ours.
         with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
             is_recorded = process.pid in started_at and _is_same(process.pid, started_at[process.pid])
             if is_recorded or process.environ().get(LOG_STREAM) in streams:
@@ -103,7 +106,7 @@ def _find(recorded: Iterable[Recorded]) -> Iterator[psutil.Process]:
 
 def _is_same(pid: int, started_at: float) -> bool:
     try:
-        # A second: start times are counted from a boot time that follows the clock's corrections.
+        # One second of tolerance: start times count from a boot time that follows the clock's corrections.
         return abs(psutil.Process(pid).create_time() - started_at) < 1
     except psutil.NoSuchProcess:
         return False

@@ -1,4 +1,4 @@
-"""The execution environments of one function: scale-out to a limit, the freshest first, then a queue."""
+"""The execution environments of one function: scale-out to a limit, then a queue."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from sam_offline.execution.report import InvocationReport
 from sam_offline.invocation.invocation import Answer, Invocation
 from sam_offline.log_files import FunctionLog
 
-# A start costs some hundred times what a small invocation does. What an environment will take on in a moment
-# waits for it, and no more start at once than there are cores to run them.
+# A start costs some hundred times as much as a small invocation. An invocation that an environment will soon be free
+# for waits for it, and no more environments start at once than there are cores.
 _PATIENCE_SECONDS = 0.005
 _STARTS_AT_ONCE = os.cpu_count() or 1
 
 
 class Pool:
-    """Runs invocations of one function. One environment an invocation in flight, at most `limit`.
+    """Runs the invocations of one function, each in an environment of its own, at most `limit` at a time.
 
-    What comes beyond the limit waits; with `throttles` it is refused.
+    The environment that became idle last is used first. Invocations beyond the limit wait; with `throttles` they are
+    refused.
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class Pool:
     def submit(
         self, payload: bytes, *, client_context: str = "", wants_log_tail: bool = False, request_id: str = ""
     ) -> asyncio.Future[Answer]:
-        """Invoke the function; an error of its own is an answer. May raise FunctionThrottled."""
+        """Invoke the function; an error of the function is an answer. Raises FunctionThrottled."""
         is_full = self._throttles and self._in_flight >= self.limit
         if self.limit == 0 or is_full or self._closed:
             raise FunctionThrottled(self.function.name)
@@ -97,15 +98,15 @@ class Pool:
         return future
 
     async def warm(self) -> None:
-        """Have one environment ready before the first invocation. A function that cannot start stays cold."""
+        """Start one environment before the first invocation. A function that cannot start stays cold."""
         if not self._environments and self.limit > 0:
             self._start_one()
             await asyncio.gather(*self._starts)
 
     async def replace(self, launch: Launch, limit: int) -> None:
-        """Go on with `launch` once an environment of it is up; those of before end after what they have in flight.
+        """Switch over to `launch` once an environment of it is up; older ones end after their invocation.
 
-        Raises InitFailed; everything is then as it was.
+        Raises InitFailed, and leaves the pool as it was.
         """
         environment = self._create(launch)
         try:
@@ -120,7 +121,7 @@ class Pool:
         self._free(environment)
 
     async def drain(self, timeout_seconds: float) -> None:
-        """Take no more, and wait for what is in flight as long as that."""
+        """Refuse new invocations, and wait for the running ones until the time-out."""
         self._closed = True
         try:
             await asyncio.wait_for(self._quiet.wait(), timeout_seconds)
@@ -128,7 +129,7 @@ class Pool:
             return
 
     async def stop(self) -> None:
-        """End every environment. What waits for one is answered with an error."""
+        """End every environment, and answer waiting invocations with an error."""
         self._closed = True
         self._stopped = True
         while (waiting := self._next_waiting()) is not None:
@@ -145,9 +146,9 @@ class Pool:
             self._quiet.set()
 
     def _grow(self) -> None:
-        """Start an environment for the first invocation in the queue that no start is under way for.
+        """Start an environment for the first waiting invocation that no start is under way for.
 
-        At once if there is no environment at all, else when that invocation has waited a little.
+        If there is no environment at all, start it at once; otherwise when the invocation has waited a little.
         """
         covered = len(self._starts)
         if covered >= min(len(self._waiting), _STARTS_AT_ONCE) or len(self._environments) >= self.limit:
@@ -218,7 +219,7 @@ class Pool:
 
     def _free(self, environment: Environment) -> None:
         if environment.ended:
-            # Between its first /next and here.
+            # It ended between its first /next and here.
             self._ended(environment)
             return
         if self._closed and not self._waiting:
@@ -244,7 +245,7 @@ class Pool:
 
     def _ended(self, environment: Environment) -> None:
         if environment in self._starting:
-            # Whoever started it hears of that next. Its place is kept so long: a second try may want it.
+            # Its starter is told next. Its place is kept until then: a second try may need it.
             return
         self._environments.discard(environment)
         if environment in self._idle:
@@ -258,6 +259,6 @@ class Pool:
 
 
 def _give_up(invocation: Invocation) -> None:
-    # Its caller may outlive the pool: a reload ends those of functions that are gone.
+    # The caller may outlive the pool: a reload ends the pools of functions that are gone.
     message = f"RequestId: {invocation.request_id} Error: Runtime exited before it began"
     invocation.settle(Answer.of_error(invocation.request_id, "Runtime.ExitError", message))

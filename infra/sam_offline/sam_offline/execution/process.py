@@ -1,4 +1,4 @@
-"""One operating-system process of a function and everything that it starts."""
+"""An operating-system process of a function, with everything that it starts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from typing import cast
 
 
 class FunctionProcess(asyncio.SubprocessProtocol):
-    """Starts once, ends once. `on_line` gets what it prints, `on_exit` how it ended, after its last line."""
+    """A process that starts once and ends once.
+
+    `on_line` gets each line that it prints; `on_exit` gets how it ended, after the last line.
+    """
 
     def __init__(self, on_line: Callable[[str], None], on_exit: Callable[[str], None]) -> None:
         self._on_line = on_line
@@ -29,9 +32,9 @@ class FunctionProcess(asyncio.SubprocessProtocol):
         return self._gone.done()
 
     async def start(self, command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
-        """Start it. Raises OSError; `on_exit` is not called then."""
+        """Start the process. Raises OSError; `on_exit` is not called then."""
         try:
-            # From the loop's own thread: the parent-death signal follows the thread that forked.
+            # Fork from the loop's own thread: the parent-death signal follows the thread that forked.
             await asyncio.get_running_loop().subprocess_exec(
                 lambda: self,
                 *command,
@@ -47,7 +50,7 @@ class FunctionProcess(asyncio.SubprocessProtocol):
             raise
 
     def kill(self) -> None:
-        """End the process and everything that it started, at once."""
+        """Kill the process and everything that it has started."""
         if not self.ended:
             self._kill_group()
 
@@ -64,7 +67,7 @@ class FunctionProcess(asyncio.SubprocessProtocol):
             self._on_line(line.decode("utf-8", "replace"))
 
     def process_exited(self) -> None:
-        # A turn later, so that the last lines in the pipe are read before the end is reported.
+        # One turn later, so that the last lines in the pipe are read before the end is reported.
         asyncio.get_running_loop().call_soon(self._exited)
 
     def _exited(self) -> None:

@@ -1,4 +1,4 @@
-"""Puts what was saved into the place of what runs; what does not come up is shown, and the code of before stays."""
+"""Hot reload: saved code replaces running code; if it does not start, the running code stays."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ _COMPILE = (
 
 
 class Reload:
-    """Takes functions and routes anew; says what takes a new start: other APIs, schedules and event sources."""
+    """Reloads functions and routes.
+
+    New APIs and changes to schedules or event sources take a restart, which it announces.
+    """
 
     def __init__(
         self,
@@ -38,12 +41,12 @@ class Reload:
         self._read = read
         self._serve = serve
         self._announce = announce
-        # Files that were saved and that no environment of a function has proven yet.
+        # The saved files of each function that no environment has started with yet.
         self._unproven: dict[str, set[Path]] = {}
         self._at_once = asyncio.Semaphore(os.cpu_count() or 1)
 
     async def take_code(self, saved: Iterable[Path]) -> None:
-        """Take the functions anew whose code is among the saved files."""
+        """Reload the functions whose code is among the saved files."""
         affected = []
         for function in self.application.functions:
             roots = code_roots(function)
@@ -54,7 +57,7 @@ class Reload:
         await self._take(affected)
 
     async def take_template(self) -> None:
-        """Take whatever the template says otherwise."""
+        """Apply the changes of the template."""
         try:
             application = await asyncio.to_thread(self._read)
         except TemplateError as error:
@@ -117,7 +120,7 @@ def _apis(application: Application) -> dict[str, Api | HttpApi]:
 
 
 def _compile(interpreter: Path, saved: Iterable[Path]) -> None:
-    """Raise SyntaxError for a file that is no Python: a module that is imported late would fail only in use."""
+    """Raise SyntaxError for a broken file: a module that is imported late would otherwise fail only in use."""
     files = [str(path) for path in saved if path.suffix == ".py" and path.is_file()]
     if files:
         command = [str(interpreter), "-S", "-c", _COMPILE, *files]

@@ -1,17 +1,17 @@
-"""The REPORT line of an invocation, and what it is made of."""
+"""The REPORT line of an invocation."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
-# Ended by Lambda itself, not by its code: these the line names.
+# The errors of an invocation that Lambda ended, which the line names.
 _NAMED = frozenset({"Runtime.ExitError", "Runtime.OutOfMemory"})
 
 
 @dataclass(frozen=True, slots=True)
 class InvocationReport:
-    """What one invocation took; `init_seconds` only on an environment's first."""
+    """The time and memory of an invocation; `init_seconds` is set on an environment's first only."""
 
     request_id: str
     duration_seconds: float

@@ -1,6 +1,9 @@
-"""The Lambda Runtime API of one execution environment: https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
+"""The Lambda Runtime API of one execution environment.
 
-A port an environment: a path prefix in AWS_LAMBDA_RUNTIME_API would break awslambdaric's init-error report.
+https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
+
+Each environment has its own port: a path prefix in AWS_LAMBDA_RUNTIME_API would break awslambdaric's init-error
+report.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ _VERSION = b"/2018-06-01/runtime/"
 
 
 class RuntimeConnection(asyncio.Protocol):
-    """One connection of the process; awslambdaric keeps one for /next and its answers."""
+    """A connection of the process; awslambdaric uses one for /next and its answers."""
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
@@ -59,7 +62,7 @@ class RuntimeConnection(asyncio.Protocol):
         if parts == [b"invocation", b"next"]:
             self._environment.next_requested(self)
             return
-        # Answered first: the process goes on to /next while its answer travels to the caller.
+        # Reply first: the process goes on to /next while its answer travels to the caller.
         self._transport.write(_ACCEPTED)
         body = b"".join(self._body)
         if parts == [b"init", b"error"]:
@@ -70,7 +73,7 @@ class RuntimeConnection(asyncio.Protocol):
             self._environment.failed(parts[1].decode(), body)
 
     def send_invocation(self, invocation: Invocation, function_arn: str, deadline_ms: int) -> None:
-        """Answer the pending /next. awslambdaric crashes (SIGSEGV) where Content-Type is missing."""
+        """Answer the pending /next. Without Content-Type, awslambdaric crashes (SIGSEGV)."""
         payload = invocation.payload
         head = (
             "HTTP/1.1 200 OK\r\n"

@@ -1,4 +1,4 @@
-"""Counts and recent durations of one function's invocations."""
+"""The invocation statistics of a function."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ _RECENT = 1000
 
 
 class FunctionStatistics:
+    """Counts of invocations and errors, and the most recent durations."""
+
     def __init__(self, observe: Callable[[float], None]) -> None:
         self._observe = observe
         self._recent_seconds: deque[float] = deque(maxlen=_RECENT)
@@ -18,6 +20,7 @@ class FunctionStatistics:
         self.errors: dict[str, int] = {}
 
     def take(self, report: InvocationReport) -> None:
+        """Add an invocation."""
         self.invocations += 1
         self._recent_seconds.append(report.duration_seconds)
         self._observe(report.duration_seconds)
@@ -26,14 +29,14 @@ class FunctionStatistics:
             self.errors[kind] = self.errors.get(kind, 0) + 1
 
     def percentile_ms(self, share: float) -> float | None:
-        """Return that percentile of the last 1,000 durations, None before the first."""
+        """Return a percentile of the last 1,000 durations, or None before the first."""
         if not self._recent_seconds:
             return None
         ordered = sorted(self._recent_seconds)
         return round(ordered[min(int(share * len(ordered)), len(ordered) - 1)] * 1000, 3)
 
 
-# A label has few values: an exception's class is the function's own business and stays in its log.
+# A label must have few values: the class of a function's own exception stays in its log.
 _KINDS = {
     name: name
     for name in (

@@ -1,1 +1,1 @@
-"""API Gateway: REST APIs, HTTP APIs, and what both share."""
+"""API Gateway: REST APIs, HTTP APIs, and the parts that both share."""

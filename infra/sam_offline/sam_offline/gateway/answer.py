@@ -1,4 +1,4 @@
-"""An HTTP response out of what a function answered to a proxy event of payload 1.0.
+"""HTTP responses made from a function's answer to a proxy event of payload 1.0.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html#api-gateway-simple-proxy-for-lambda-output-format
 """
@@ -21,7 +21,7 @@ _ANSWER_KEYS = {"statusCode", "headers", "multiValueHeaders", "body", "isBase64E
 # RFC 9110 sections 5.1 and 5.5
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
 _UNCARRIED = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]")
-# RFC 9110 section 7.6.1; the length is this server's own to say.
+# RFC 9110 section 7.6.1; this server itself sets the length.
 _HOP_BY_HOP = {
     b"connection",
     b"content-length",
@@ -49,11 +49,11 @@ _REST_REMAPPED = {
 
 
 class MalformedAnswer(Exception):
-    """The function's answer is not what API Gateway takes from a proxy integration."""
+    """The function's answer is not one that API Gateway accepts from a proxy integration."""
 
 
 class UndecodableBody(Exception):
-    """The answer says base64, binary support asks to decode it, and it is none."""
+    """The answer claims to be base64 and is to be decoded, but is not base64."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ def read_object(payload: bytes) -> Mapping[str, Any]:
 
 
 def read_status(answer: Mapping[str, Any]) -> int:
-    """Return the status, a string or a number. Raises MalformedAnswer."""
+    """Return the status, which may be a string or a number. Raises MalformedAnswer."""
     value = answer.get("statusCode")
     if not isinstance(value, int | str) or isinstance(value, bool):
         raise MalformedAnswer("no statusCode")
@@ -110,7 +110,7 @@ def read_status(answer: Mapping[str, Any]) -> int:
 
 
 def proxy_headers(answer: Mapping[str, Any]) -> Headers:
-    """Return both forms merged, names in small letters; a pair that is in both is given once."""
+    """Return both forms of headers merged, names in lower case; a pair in both is given once."""
     multi = answer.get("multiValueHeaders") or {}
     if not isinstance(multi, dict) or not all(isinstance(values, list) for values in multi.values()):
         raise MalformedAnswer("multiValueHeaders are not lists")
@@ -122,7 +122,7 @@ def proxy_headers(answer: Mapping[str, Any]) -> Headers:
 
 
 def single_headers(answer: Mapping[str, Any]) -> Headers:
-    """Return `headers`, names in small letters; a null leaves one out. Raises MalformedAnswer."""
+    """Return `headers`, names in lower case and without nulls. Raises MalformedAnswer."""
     single = answer.get("headers") or {}
     if not isinstance(single, dict):
         raise MalformedAnswer("headers are not an object")
@@ -144,17 +144,17 @@ def header_of(name: str, value: Any) -> tuple[bytes, bytes]:
 
 
 def is_carried(text: str) -> bool:
-    """Tell whether HTTP carries a text as a header's value."""
+    """Return whether a text can be the value of an HTTP header."""
     return _UNCARRIED.search(text) is None
 
 
 def without_hops(headers: Headers) -> Headers:
-    """Return the headers that are not this server's own to say."""
+    """Return the headers without those that this server itself sets."""
     return [header for header in headers if header[0] not in _HOP_BY_HOP]
 
 
 def add_content_type(headers: Headers, default: bytes) -> str:
-    """Return the content type, which is the default where the function has not said one."""
+    """Return the content type, or the default if the function has set none."""
     for name, value in headers:
         if name == b"content-type":
             return value.decode("latin-1")
@@ -163,7 +163,7 @@ def add_content_type(headers: Headers, default: bytes) -> str:
 
 
 def is_base64(answer: Mapping[str, Any]) -> bool:
-    """Tell whether the answer says so; `base64Encoded` is an older name of it."""
+    """Return whether the answer is marked as base64; `base64Encoded` is an older name of the mark."""
     return answer.get("isBase64Encoded", answer.get("base64Encoded")) in (True, "true")
 
 

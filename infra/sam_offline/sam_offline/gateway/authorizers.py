@@ -1,4 +1,4 @@
-"""Asks a Lambda authorizer whether a request may go on, and remembers its answer.
+"""Lambda authorizers: the question whether a request may go on, and a cache of the answers.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-use-lambda-authorizer.html
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-lambda-authorizer.html
@@ -26,7 +26,7 @@ _CACHED_VERDICTS = 10_000
 
 
 class Refusal(Enum):
-    """Why a request does not go on; each kind of API has its own answer to it."""
+    """The reason why a request is refused; each kind of API has its own answer to it."""
 
     UNAUTHENTICATED = auto()
     DENIED = auto()
@@ -36,7 +36,7 @@ class Refusal(Enum):
 
 
 class NotAuthorized(Exception):
-    """The request does not reach its function."""
+    """The request may not reach its function."""
 
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.name)
@@ -45,7 +45,7 @@ class NotAuthorized(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What an authorizer looks at: `read` finds an identity source's value, None where there is none."""
+    """The identity of a caller; `read` returns the value of an identity source, or None."""
 
     method_arn: str
     source_ip: str
@@ -53,7 +53,7 @@ class Credentials:
 
 
 class LambdaAuthorizer:
-    """One authorizer of one API, with its cache."""
+    """An authorizer of an API, with its cache."""
 
     def __init__(self, authorizer: Authorizer, invoker: Invoker) -> None:
         self.authorizer = authorizer
@@ -67,7 +67,7 @@ class LambdaAuthorizer:
     ) -> Mapping[str, Any]:
         """Return the authorizer's answer if it lets the request through. Raises NotAuthorized.
 
-        `make_event` makes the function's event of the identities; it is called only where none is cached.
+        `make_event` makes the authorizer's event from the identities; it is called only if no answer is cached.
         """
         identities = self._identities(credentials)
         verdict = self._cached(identities)
@@ -125,9 +125,10 @@ class LambdaAuthorizer:
         *,
         remembers: tuple[str, ...] = (),
     ) -> None:
-        """Raise NotAuthorized unless `verdict` allows this method; a sound one is kept, a refusal too.
+        """Raise NotAuthorized unless `verdict` allows this method.
 
-        What is kept is the policy, which is read anew for every method.
+        A well-formed verdict is cached, a refusal too. The cache holds the policy, which is evaluated for each
+        method.
         """
         if not isinstance(verdict.get("context") or {}, Mapping):
             raise NotAuthorized(Refusal.MALFORMED)
@@ -156,7 +157,7 @@ class LambdaAuthorizer:
 
 
 def _object(payload: bytes) -> Mapping[str, Any]:
-    """An answer that must be a JSON object."""
+    """Return an answer that must be a JSON object."""
     try:
         answer = json.loads(payload)
     except ValueError as error:

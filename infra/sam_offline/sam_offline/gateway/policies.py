@@ -1,4 +1,4 @@
-"""What an authorizer's IAM policy says of one method: explicit Deny, then Allow, else nothing.
+"""The evaluation of an authorizer's IAM policy: an explicit Deny wins, then an Allow.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 """
@@ -16,7 +16,7 @@ _ACTION = "execute-api:Invoke"
 
 
 class MalformedPolicy(Exception):
-    """What the authorizer returned is no policy document."""
+    """The authorizer's answer holds no policy document."""
 
 
 class Effect(Enum):
@@ -56,7 +56,7 @@ def _statements(policy: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def _matches(statement: Mapping[str, Any], element: str, value: str) -> bool:
-    """`Action` and `Resource`, or their opposites `NotAction` and `NotResource`."""
+    """Return whether `Action` or `Resource` matches, or the opposites `NotAction` and `NotResource`."""
     if element in statement:
         patterns, wanted = statement[element], True
     elif f"Not{element}" in statement:
@@ -66,13 +66,16 @@ def _matches(statement: Mapping[str, Any], element: str, value: str) -> bool:
     patterns = [patterns] if isinstance(patterns, str) else patterns
     if not isinstance(patterns, list) or not all(isinstance(pattern, str) for pattern in patterns):
         raise MalformedPolicy(f"{element} is neither a string nor a list of strings")
-    # Actions are told apart without regard to case, ARNs with it.
+    # Actions are compared without regard to case, ARNs with it.
     flags = re.IGNORECASE if element == "Action" else re.NOFLAG
     return wanted is any(_pattern(pattern, flags).fullmatch(value) for pattern in patterns)
 
 
 def _condition_holds(condition: Any, source_ip: str, *, unknown: bool) -> bool:
-    """All operators hold. Only the caller's address is known here: any other condition counts as `unknown`."""
+    """Return whether all operators hold.
+
+    Only the caller's address is known here: any other condition counts as `unknown`.
+    """
     if not isinstance(condition, Mapping) or not all(
         isinstance(keys, Mapping) for keys in condition.values()
     ):
@@ -96,6 +99,6 @@ def _is_within(source_ip: str, networks: Any) -> bool:
 
 @lru_cache(maxsize=4096)
 def _pattern(pattern: str, flags: re.RegexFlag) -> re.Pattern[str]:
-    """IAM's wildcards: `*` is anything, slashes included, `?` any one character."""
+    """Return IAM's wildcards as a pattern: `*` is anything, slashes included, `?` any one character."""
     text = "".join({"*": ".*", "?": "."}.get(character, re.escape(character)) for character in pattern)
     return re.compile(text, flags | re.DOTALL)

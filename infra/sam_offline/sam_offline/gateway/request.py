@@ -1,4 +1,4 @@
-"""An HTTP request that a route of an API has matched."""
+"""An HTTP request that has matched a route."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from urllib.parse import parse_qsl
 from sam_offline.http_server import Headers, Scope
 from sam_offline.model import HttpRoute
 
-# What the gateway sets itself: what a caller has sent of them is in its own already.
+# The headers that the gateway sets itself; its values contain the caller's already.
 FORWARDING_HEADERS = {b"x-amzn-trace-id", b"x-forwarded-for", b"x-forwarded-port", b"x-forwarded-proto"}
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """An HTTP request whose path a route of an API has matched. `headers` are in small letters."""
+    """An HTTP request that has matched a route. The names in `headers` are in lower case."""
 
     method: str
     raw_path: str
@@ -41,7 +41,7 @@ class Request:
         path_parameters: Mapping[str, str] | None,
         request_id: str,
     ) -> Request:
-        """Return the request that an ASGI scope and a body are."""
+        """Return the request of an ASGI scope and a body."""
         return cls(
             method=scope["method"],
             raw_path=scope["raw_path"].decode("latin-1"),
@@ -58,7 +58,7 @@ class Request:
         )
 
     def header(self, name: bytes) -> str | None:
-        """Return the last value of a header, by its name in small letters."""
+        """Return the last value of a header, by its name in lower case."""
         found = None
         for key, value in self.headers:
             if key == name:
@@ -72,7 +72,7 @@ class Request:
 
     @property
     def forwarding_headers(self) -> tuple[tuple[str, str], ...]:
-        """What the gateway adds: who called, by which port and protocol, and a trace."""
+        """Return the headers that the gateway adds: caller, port, protocol and trace."""
         before = self.header(b"x-forwarded-for")
         trace = self.header(b"x-amzn-trace-id")
         return (

@@ -1,4 +1,4 @@
-"""Finds the route of a path and method: fixed segments first, then `{name}`, then `{proxy+}`."""
+"""The lookup of a route by path and method: fixed segments first, then `{name}`, then `{proxy+}`."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ Found = tuple[HttpRoute, Mapping[str, str] | None]
 
 
 class RouteTable:
-    """Of a REST API: the path decides, and a method that its resource has not is no route at all.
+    """The routes of a REST API.
 
-    `find` returns the route and its path parameters, None where it has none.
+    The path alone selects the resource; if the resource lacks the method, there is no route. `find` returns the route
+    and its path parameters, or None.
     """
 
     def __init__(self, routes: Iterable[HttpRoute]) -> None:
@@ -28,7 +29,7 @@ class RouteTable:
         self._variable = [(_pattern(path), _names(path), by_path[path]) for path in variable]
 
     def find(self, method: str, raw_path: str) -> Found | None:
-        # A slash at the end does not count.
+        # A trailing slash does not count.
         if raw_path[-1:] == "/":
             raw_path = raw_path.rstrip("/") or "/"
         methods = self._fixed.get(raw_path)
@@ -44,12 +45,12 @@ class RouteTable:
 
     @staticmethod
     def _rank(path: str) -> tuple[object, ...]:
-        """Segment by segment: a fixed one, then a parameter, then a greedy one."""
+        """Order by segment: fixed before parameter, parameter before greedy."""
         return tuple((_segment_rank(segment), segment) for segment in path.split("/"))
 
 
 class HttpRouteTable(RouteTable):
-    """Of an HTTP API: method and path decide together, and `$default` takes what is left.
+    """The routes of an HTTP API: method and path together select one, `$default` takes the rest.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html
     """
@@ -70,7 +71,7 @@ class HttpRouteTable(RouteTable):
 
     @staticmethod
     def _rank(path: str) -> tuple[object, ...]:
-        """As of a REST API, but every greedy one after every other."""
+        """Order as a REST API does, but with every greedy route after all others."""
         return path.endswith("+}"), RouteTable._rank(path)
 
 

@@ -1,1 +1,1 @@
-"""One invocation, and what becomes of it when nobody waits for its answer."""
+"""Invocations, asynchronous invocations and their destinations."""

@@ -1,4 +1,4 @@
-"""Asynchronous invokes: nobody waits, a failure is tried again, and a destination hears of the end.
+"""Asynchronous invocations: the caller does not wait, failures are retried, destinations get the result.
 
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
 """
@@ -35,7 +35,7 @@ class _Queued:
 
 
 class AsynchronousInvokes:
-    """Lambda's queue of events, kept in memory: what is in it ends with the process."""
+    """Lambda's queue of events, kept in memory: its content is lost with the process."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class AsynchronousInvokes:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def submit(self, reference: str, payload: bytes, policy: DeliveryPolicy | None = None) -> str:
-        """Invoke a function asynchronously, and return the request id of all its tries. Raises UnknownFunction."""
+        """Queue an event for a function and return the request id of all its tries. Raises UnknownFunction."""
         function = self._find_function(function_name_of(reference))
         request_id = str(uuid.uuid4())
         queued = _Queued(function, payload, policy or DeliveryPolicy(), self._clock.now(), request_id)
@@ -66,7 +66,7 @@ class AsynchronousInvokes:
         return request_id
 
     def announce_unsupported(self, functions: Iterable[Function]) -> None:
-        """Name the destinations of functions that nothing is delivered to here."""
+        """Announce the destinations of functions that the runner does not deliver to."""
         for function in functions:
             config = function.asynchronous
             for what, destination in (
@@ -81,7 +81,7 @@ class AsynchronousInvokes:
                     )
 
     def cancel(self) -> None:
-        """Give up what has not succeeded."""
+        """Drop the events that have not succeeded."""
         for task in self._tasks:
             task.cancel()
 
@@ -100,7 +100,7 @@ class AsynchronousInvokes:
         await self._tell(queued, condition, config.on_failure)
 
     async def _try_until_over(self, queued: _Queued) -> str:
-        """Return the condition under which the event leaves the queue."""
+        """Try an event until it succeeds or is given up, and return the condition of its end."""
         config = queued.function.asynchronous
         if queued.function.reserved_concurrency == 0:
             # https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html: without any retries
@@ -124,7 +124,7 @@ class AsynchronousInvokes:
                 return "EventAgeExceeded"
 
     async def _deliver(self, queued: _Queued) -> Answer | None:
-        """Invoke as soon as the function takes it; None when the event has grown too old meanwhile."""
+        """Invoke as soon as the function accepts it; return None if the event grows too old first."""
         delay_seconds, undelivered = _FIRST_THROTTLED_SECONDS, 0
         while True:
             try:
@@ -132,10 +132,10 @@ class AsynchronousInvokes:
                     queued.function.name, queued.payload, request_id=queued.request_id
                 )
             except FunctionThrottled:
-                # No attempt: it did not run. Lambda goes on for as long as the event may live.
+                # No attempt is counted: the function did not run. Lambda goes on until the event's maximum age.
                 oldest_seconds = queued.function.asynchronous.maximum_age_seconds
             except FunctionUnreachable:
-                # Not handed over at all: that is the schedule's to try again.
+                # The event was not handed over at all: the schedule tries again.
                 oldest_seconds = queued.policy.maximum_age_seconds
                 if undelivered == queued.policy.maximum_retries:
                     return None

@@ -1,4 +1,4 @@
-"""Delivers what Lambda keeps of invocations: to a function, a bucket, or a topic of the source's own cluster."""
+"""Destinations for records of invocations: buckets and Kafka topics."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from kafka.errors import KafkaError
 
 from sam_offline.errors import DeliveryFailed
 
-# A record in base64 in JSON in JSON is larger than it was.
+# A record in base64 in JSON in JSON is larger than the original.
 _LARGEST_MESSAGE_BYTES = 32 * 1024 * 1024
 _TIMEOUT_SECONDS = 10.0
 
 
 class Buckets:
-    """Where records of failures are kept as objects. The S3 is the one that the functions see."""
+    """Buckets that keep records as objects, in the S3 that the functions use."""
 
     def __init__(self, aws_environment: Mapping[str, str]) -> None:
         self._environment = aws_environment
@@ -32,7 +32,7 @@ class Buckets:
         self._lock = threading.Lock()
 
     async def put(self, bucket: str, folder: str, moment: datetime, record: bytes) -> None:
-        """Keep a record as `<folder>/YYYY/MM/DD/YYYY-MM-DDTHH.MM.SS-<random>`. Raises DeliveryFailed."""
+        """Store a record as `<folder>/YYYY/MM/DD/YYYY-MM-DDTHH.MM.SS-<random>`. Raises DeliveryFailed."""
         key = f"{folder}/{moment:%Y/%m/%d}/{moment:%Y-%m-%dT%H.%M.%S}-{uuid.uuid4()}"
         await asyncio.to_thread(self._put, bucket, key, record)
 
@@ -65,7 +65,7 @@ class Buckets:
 
 
 class Topic:
-    """A topic that takes records of failures; connected when the first one comes. One delivery at a time."""
+    """A Kafka topic that takes records, one delivery at a time; it connects at the first one."""
 
     def __init__(
         self, bootstrap_servers: tuple[str, ...], name: str, *, timeout_seconds: float = _TIMEOUT_SECONDS
@@ -78,7 +78,7 @@ class Topic:
         self._lock = threading.Lock()
 
     async def put(self, messages: list[tuple[bytes | None, bytes]]) -> None:
-        """Write keys and values, all or an error: some may be there then. Raises DeliveryFailed."""
+        """Write keys and values. Raises DeliveryFailed; some may have been written then."""
         await asyncio.to_thread(self._put, messages)
 
     async def close(self) -> None:
@@ -119,7 +119,7 @@ class Topic:
         producer, self._producer = self._producer, None
         if producer is not None:
             # While something is pending, close() alone raises and leaves its thread, which would go on sending, and no
-            # time-out says when nothing is. There is no public way (kafka-python 3.0.12); a test looks for the thread.
+            # time-out tells when nothing is. There is no public way (kafka-python 3.0.12); a test looks for the thread.
             producer._sender.force_close()
             with suppress(KafkaError):
                 producer.close(timeout=self._timeout_seconds)

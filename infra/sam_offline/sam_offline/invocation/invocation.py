@@ -1,4 +1,4 @@
-"""One invocation and its answer, as they travel between the front doors, the pool and an environment."""
+"""An invocation and its answer, as they pass between APIs, pool and environment."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAXIMUM_PAYLOAD_BYTES = 6_291_556
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of an invocation. `error_type` is None on success."""
+    """The result of an invocation. `error_type` is None on success."""
 
     request_id: str
     payload: bytes
@@ -29,15 +29,18 @@ class Answer:
 
 
 class Invokes(Protocol):
-    """What an event source needs of whoever invokes: the pools of this process, or a Lambda endpoint elsewhere."""
+    """The interface to functions that event sources use: this process's pools, or a Lambda endpoint elsewhere."""
 
     def invoke(self, reference: str, payload: bytes, *, request_id: str = "") -> Awaitable[Answer]:
-        """Invoke now, under that request id if one is given. May raise FunctionThrottled or FunctionUnreachable."""
+        """Invoke a function now, under `request_id` if one is given.
+
+        Raises FunctionThrottled or FunctionUnreachable.
+        """
 
 
 @dataclass(slots=True, eq=False)
 class Invocation:
-    """An event on its way. `answer` never fails: an error of the function is an Answer too."""
+    """An event and the future of its answer, which never fails: an error of the function is an Answer too."""
 
     payload: bytes
     answer: asyncio.Future[Answer]
@@ -48,13 +51,13 @@ class Invocation:
     queued_at: float = 0.0
 
     def settle(self, answer: Answer) -> None:
-        """Give the answer unless the caller has gone away."""
+        """Set the answer, unless the caller has gone away."""
         if not self.answer.done():
             self.answer.set_result(answer)
 
 
 def error_payload(error_type: str, message: str) -> bytes:
-    """Return the JSON with which Lambda reports an error that is its own, not the function's."""
+    """Return the JSON in which Lambda reports an error of its own, as opposed to the function's."""
     return json.dumps({"errorType": error_type, "errorMessage": message}).encode()
 
 

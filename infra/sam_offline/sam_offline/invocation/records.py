@@ -1,4 +1,4 @@
-"""The records that Lambda sends to destinations about asynchronous invocations, and what all records share."""
+"""The records that destinations get about asynchronous invocations, and the parts that all records share."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def asynchronous_record(
     invoke_count: int,
     moment: datetime,
 ) -> bytes:
-    """Return the record of an asynchronous invoke that is over; `answer` is None for one that never ran.
+    """Return the record of a finished asynchronous invocation; `answer` is None if it never ran.
 
     https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
     """
@@ -41,13 +41,13 @@ def asynchronous_record(
 
 
 def response_context(answer: Answer) -> dict[str, Any]:
-    """Return how the last invocation ended, as every record has it."""
+    """Return the part of a record that says how the last invocation ended."""
     context: dict[str, Any] = {"statusCode": 200, "executedVersion": "$LATEST"}
     return context if answer.error_type is None else context | {"functionError": "Unhandled"}
 
 
 def timestamp(moment: datetime) -> str:
-    """Return a moment as records write it: in UTC, to the millisecond."""
+    """Return a moment in the form that records use: UTC, with milliseconds."""
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z"
 
 

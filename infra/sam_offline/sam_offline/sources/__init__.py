@@ -1,4 +1,4 @@
-"""The schedules and Kafka sources of a template, for functions of this process or that run elsewhere."""
+"""Event sources: the schedules and Kafka sources of a template, for functions here or elsewhere."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ RETRY_DELAYS_SECONDS = (60.0, 120.0)
 
 
 class EventSources:
-    """From `start` to `stop`; they are not started twice.
+    """All event sources of an application. They can be started once.
 
-    `find_function` gives a function as it is now, by name, or raises UnknownFunction. `msk_brokers` stand for every MSK
-    cluster, whose brokers no template tells. `aws_environment` is how destinations are reached: credentials and
-    endpoints as in the environment of a function.
+    `find_function` returns the current function of a name or raises UnknownFunction. `msk_brokers` stand for every
+    MSK cluster, since a template does not name brokers. `aws_environment` holds credentials and endpoints for
+    destinations, in the form of a function's environment.
     """
 
     def __init__(
@@ -100,11 +100,11 @@ class EventSources:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Every schedule and source, by logical id."""
+        """The logical ids of all schedules and Kafka sources."""
         return (*(schedule.logical_id for schedule in self.scheduler.schedules), *self._kafka_sources)
 
     def start(self) -> None:
-        """Begin, in the event loop of the caller."""
+        """Start in the caller's event loop."""
         self.queue.announce_unsupported(self._application.functions)
         runnable = []
         for name, kafka_source in self._kafka_sources.items():
@@ -121,11 +121,11 @@ class EventSources:
         await self._find(name).pause(timeout_seconds)
 
     async def resume(self, name: str) -> None:
-        """Have a Kafka source go on, by logical id. Raises UnknownSource."""
+        """Resume a Kafka source, by logical id. Raises UnknownSource."""
         await self._find(name).resume()
 
     async def stop(self, timeout_seconds: float) -> None:
-        """Begin nothing further; let batches in flight end within the time-out, and commit them."""
+        """Begin nothing new; let batches in flight end within the time-out, and commit them."""
         self.scheduler.stop()
         self.clock.stop()
         await asyncio.gather(*(source.stop(timeout_seconds) for source in self.kafka_sources))

@@ -1,4 +1,4 @@
-"""Fires functions by the clock: a rate at the start and then every period, `cron()` and `at()` when they are due."""
+"""Schedules: a rate fires at the start and then every period, `cron()` and `at()` when they are due."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sam_offline.template.schedule_expression import Recurrence, parse_expressio
 
 
 class Scheduler:
-    """Runs every enabled schedule. Runs may overlap, as far as the function's concurrency goes."""
+    """Fires every enabled schedule. Runs may overlap, up to the function's concurrency."""
 
     def __init__(
         self,
@@ -41,16 +41,16 @@ class Scheduler:
         return self._schedules
 
     def next_due(self, schedule: Schedule) -> datetime | None:
-        """Return when it fires next; None while the scheduler does not run, and when it never will."""
+        """Return when a schedule fires next, or None if it never will or the scheduler is stopped."""
         alarm = self._alarms.get(schedule.logical_id)
         return None if alarm is None else alarm.moment
 
     def start(self) -> None:
-        """Begin; what is due already at this moment fires at once."""
+        """Start; a schedule that is due at this very moment fires at once."""
         now = self._clock.now()
         for schedule in self._schedules:
             if schedule.enabled:
-                # Without a start date a rate begins when its schedule is made, which is now:
+                # Without a start date a rate begins when its schedule is created, which is now:
                 # https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html#rate-based
                 anchor = now if schedule.start is None else schedule.start
                 zone = ZoneInfo(schedule.time_zone)
@@ -63,9 +63,9 @@ class Scheduler:
         self._alarms.clear()
 
     def trigger(self, name: str) -> None:
-        """Fire a schedule now, by its name or logical id, disabled or not.
+        """Fire a schedule now, by its name or logical id, even if it is disabled.
 
-        Raises UnknownSchedule, and UnknownFunction where a reload has taken its function away.
+        Raises UnknownSchedule, or UnknownFunction if a reload has removed its function.
         """
         for schedule in self._schedules:
             if name in (schedule.name, schedule.logical_id):
@@ -74,9 +74,9 @@ class Scheduler:
         raise UnknownSchedule(name)
 
     def _wait(self, schedule: Schedule, recurrence: Recurrence, moment: datetime) -> None:
-        """Have the schedule fire at its first time after `moment`, if there is one before its end."""
+        """Set the alarm for the schedule's first time after `moment`, if there is one before its end."""
         self._alarms.pop(schedule.logical_id, None)
-        # Dates do not bound what fires once:
+        # Start and end dates do not bound a schedule that fires once:
         # https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html
         fires_once = schedule.expression.startswith("at(")
         start, end = (None, None) if fires_once else (schedule.start, schedule.end)
@@ -89,12 +89,12 @@ class Scheduler:
         self._alarms[schedule.logical_id] = self._clock.call_at(due, ring)
 
     def _ring(self, schedule: Schedule, recurrence: Recurrence, due: datetime) -> None:
-        # After a sleep of the machine one run makes up for those that were missed.
+        # After the machine has slept, one run makes up for those that were missed.
         self._wait(schedule, recurrence, max(due, self._clock.now()))
         try:
             self._fire(schedule, due)
         except UnknownFunction:
-            # Out of the clock's hands it would take the alarms with it that are due at the same moment.
+            # Raised into the clock, the error would take along the other alarms that are due at the same moment.
             self._announce(
                 f"{schedule.name} did not fire: {schedule.function_name} is not in the template any more"
             )

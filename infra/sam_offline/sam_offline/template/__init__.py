@@ -1,1 +1,1 @@
-"""The template: what it declares, as plain values."""
+"""The template: reading, translation, and the resources that it declares."""

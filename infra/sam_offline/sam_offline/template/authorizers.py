@@ -1,4 +1,4 @@
-"""The Lambda authorizers in an API's OpenAPI document, as SAM writes them there.
+"""The Lambda authorizers in an API's OpenAPI document, as SAM writes them.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions-authorizer.html
 """
@@ -16,18 +16,18 @@ _EXTENSION = "x-amazon-apigateway-authorizer"
 
 
 def security_schemes(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the schemes of a document of OpenAPI 2 or 3, by name."""
+    """Return the security schemes of an OpenAPI 2 or 3 document, by name."""
     schemes = body.get("securityDefinitions") or (body.get("components") or {}).get("securitySchemes")
     return schemes or {}
 
 
 def is_lambda_authorizer(scheme: Mapping[str, Any]) -> bool:
-    """Tell whether a function decides, and not Cognito, a JWT's issuer, IAM or an API key."""
+    """Return whether a function decides, as opposed to Cognito, a JWT issuer, IAM or an API key."""
     return "authorizerUri" in (scheme.get(_EXTENSION) or {})
 
 
 class DeclaredAuthorizers:
-    """Those of one API. Other kinds (Cognito, JWT, IAM) are not checked here and let everybody in."""
+    """The authorizers of one API. Cognito, JWT and IAM authorizers are not checked and let everybody in."""
 
     def __init__(self, api: str, body: Mapping[str, Any], default_ttl_seconds: float) -> None:
         self._api = api

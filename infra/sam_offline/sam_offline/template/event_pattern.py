@@ -1,4 +1,4 @@
-"""EventBridge's event patterns, which Lambda's filter criteria are written in.
+"""EventBridge's event patterns, the language of Lambda's filter criteria.
 
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html#filtering-syntax
@@ -29,25 +29,25 @@ _COMPARISONS: Mapping[str, Callable[[Decimal, Decimal], bool]] = {
 
 
 class Number(str):
-    """A JSON number as it is written: 300, 300.0 and 3.0e2 are not equal in a pattern."""
+    """A JSON number in its spelling: 300, 300.0 and 3.0e2 are not equal in a pattern."""
 
     __slots__ = ()
 
 
 class _Absent:
-    """The value of a field that is not there."""
+    """The value of an absent field."""
 
 
 ABSENT = _Absent()
 
 
 def parse_json(text: str | bytes) -> Any:
-    """Return JSON as patterns look at it, numbers as they are written. Raises ValueError."""
+    """Parse JSON for a pattern, keeping the spelling of numbers. Raises ValueError."""
     return json.loads(text, parse_int=Number, parse_float=Number)
 
 
 def read_filters(texts: Sequence[str]) -> list[dict[str, Any]]:
-    """Parse the patterns of a source's filter criteria. Raises TemplateError for what AWS refuses."""
+    """Parse the patterns of filter criteria. Raises TemplateError for what AWS refuses."""
     if len(texts) > _MOST_FILTERS:
         raise TemplateError(f"filter criteria: {len(texts)} filters, {_MOST_FILTERS} at most")
     return [_read_filter(text) for text in texts]
@@ -63,7 +63,7 @@ def _read_filter(text: str) -> dict[str, Any]:
 
 
 def compile_pattern(pattern: Any, path: str = "") -> Matcher:
-    """Return what tells whether a document that `parse_json` gave matches. Raises TemplateError."""
+    """Return a matcher for documents from `parse_json`. Raises TemplateError."""
     if not isinstance(pattern, dict) or not pattern:
         raise TemplateError(f"filter pattern{path}: is not an object with fields")
     fields = {name: _compile_field(rule, f"{path}.{name}") for name, rule in pattern.items() if name != "$or"}
@@ -191,7 +191,7 @@ def _of_text(matches: Callable[[str], bool]) -> Matcher:
 
 
 def _of_leaves(matches: Matcher) -> Matcher:
-    """A rule holds where one item of a list matches; an object and an absent field match nothing."""
+    """Make a rule apply to a list's items, of which one must match; objects and absent fields match nothing."""
     return lambda value: any(matches(leaf) for leaf in _leaves(value))
 
 

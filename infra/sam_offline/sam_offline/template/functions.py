@@ -12,7 +12,7 @@ from sam_offline.template.resources import Resources, destination_of, read_numbe
 
 
 def read_functions(resources: Resources) -> Iterator[Function]:
-    """Yield every function. Raises TemplateError for a runtime that is not Python's."""
+    """Yield every function. Raises TemplateError for a runtime other than Python."""
     layers = {
         resources.reference(logical_id): resources.source(logical_id, resource, "Content")
         for logical_id, resource in resources.of("Lambda::LayerVersion")
@@ -35,7 +35,7 @@ def read_functions(resources: Resources) -> Iterator[Function]:
             handler=str(resources.get(resource, "Handler", "")),
             runtime=runtime,
             source=resources.source(logical_id, resource, "Code"),
-            # One from elsewhere is left out, and a notice says so.
+            # A layer from elsewhere is left out, and a notice says so.
             layers=tuple(
                 layers[reference]
                 for reference in resources.get(resource, "Layers", [])

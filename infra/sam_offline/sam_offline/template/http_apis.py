@@ -14,7 +14,7 @@ _DEFAULT_TTL_SECONDS = 0.0
 
 
 def read_http_apis(resources: Resources) -> Iterator[HttpApi]:
-    """Yield every `AWS::ApiGatewayV2::Api` of HTTP, as SAM makes one of each `AWS::Serverless::HttpApi`."""
+    """Yield every HTTP API (`AWS::ApiGatewayV2::Api`); SAM makes one of each `AWS::Serverless::HttpApi`."""
     for logical_id, resource in resources.of("ApiGatewayV2::Api"):
         body = resources.resolve((resource.get("Properties") or {}).get("Body") or {})
         if not body:

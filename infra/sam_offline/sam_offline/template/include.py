@@ -1,4 +1,4 @@
-"""Brings documents that lie beside a template into it, as `sam package` would upload them."""
+"""The inclusion of local documents, which `sam package` would upload, into the template."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _APIS = ("AWS::Serverless::Api", "AWS::Serverless::HttpApi")
 
 
 def include_documents(template: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Return the template with local `DefinitionUri` of APIs and local `AWS::Include` replaced by what is there.
+    """Return the template with each local `DefinitionUri` and `AWS::Include` replaced by its document.
 
     Relative paths start from `folder`. Raises TemplateError for a document that cannot be read.
     """

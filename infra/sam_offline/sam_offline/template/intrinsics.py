@@ -20,7 +20,7 @@ _VARIABLE = re.compile(r"\$\{([^!}][^}]*)\}")
 
 
 class Resolver:
-    """Resolves the intrinsics of one template whose SAM part is already translated."""
+    """Resolves the intrinsics of one template, which must be translated from SAM already."""
 
     def __init__(self, template: Mapping[str, Any], parameters: Mapping[str, str], region: str) -> None:
         self._mappings = template.get("Mappings") or {}
@@ -31,12 +31,12 @@ class Resolver:
         self._decided: dict[str, bool] = {}
 
     def resolve(self, value: Any) -> Any:
-        """Return `value` with every intrinsic replaced; None where it comes to AWS::NoValue."""
+        """Return `value` with every intrinsic replaced; None if the result is AWS::NoValue."""
         resolved = self._resolve(value)
         return None if resolved is _NO_VALUE else resolved
 
     def holds(self, condition: str) -> bool:
-        """Tell whether a named condition of the template is true."""
+        """Return whether a named condition of the template is true."""
         if condition not in self._decided:
             if condition not in self._conditions:
                 raise TemplateError(f"Condition {condition} is not in the template")
@@ -142,7 +142,7 @@ class Resolver:
         return f"arn:aws:{service}:{self._region}:{ACCOUNT_ID}:{physical}"
 
     def _physical_name(self, logical_id: str) -> str:
-        """`BucketName` of a Bucket, `FunctionName` of a Function, and so on; else the logical id."""
+        """Return a Bucket's `BucketName`, a Function's `FunctionName` and so on, or else the logical id."""
         resource = self._resources[logical_id]
         name = (resource.get("Properties") or {}).get(resource.get("Type", "").rsplit("::", 1)[-1] + "Name")
         return logical_id if name is None else _text(self.resolve(name))
@@ -167,7 +167,7 @@ class Resolver:
 
 
 def _text(value: Any) -> str:
-    """CloudFormation's text of a value: booleans are `true` and `false`."""
+    """Return a value as CloudFormation writes it: booleans are `true` and `false`."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""The Kafka topics that invoke functions of a template.
+"""The Kafka event source mappings of a template.
 
 https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html
 """
@@ -17,13 +17,16 @@ from sam_offline.template.resources import Resources, destination_of, read_numbe
 _POSITIONS = ("TRIM_HORIZON", "LATEST", "AT_TIMESTAMP")
 # https://docs.aws.amazon.com/lambda/latest/dg/kafka-scaling-modes.html
 _MOST_POLLERS_ON_DEMAND, _MOST_POLLERS_PROVISIONED = 1000, 200
-# With a destination, retries without end are ten:
+# With a destination, unlimited retries are limited to ten:
 # https://docs.aws.amazon.com/lambda/latest/dg/kafka-on-failure-destination.html
 _RETRIES_BEFORE_DESTINATION = 10
 
 
 def read_kafka_sources(resources: Resources) -> Iterator[KafkaSource]:
-    """Yield every event source mapping of Kafka, self-managed or MSK. Raises TemplateError for what AWS refuses."""
+    """Yield every event source mapping of Kafka, self-managed or MSK.
+
+    Raises TemplateError for what AWS refuses.
+    """
     for logical_id, resource in resources.of("Lambda::EventSourceMapping"):
         cluster_arn = str(resources.get(resource, "EventSourceArn", ""))
         if "SelfManagedEventSource" in resource["Properties"] or ":kafka:" in cluster_arn:
@@ -31,7 +34,7 @@ def read_kafka_sources(resources: Resources) -> Iterator[KafkaSource]:
 
 
 def read_unsupported_sources(resources: Resources) -> Iterator[tuple[str, str]]:
-    """Yield logical id and service of every event source mapping that is of something else."""
+    """Yield the logical id and service of every event source mapping that is not Kafka."""
     for logical_id, resource in resources.of("Lambda::EventSourceMapping"):
         arn = str(resources.get(resource, "EventSourceArn", ""))
         if "SelfManagedEventSource" not in resource["Properties"] and ":kafka:" not in arn:
@@ -67,7 +70,7 @@ def _kafka_source(
         topics=topics,
         bootstrap_servers=tuple(server for item in servers for server in item.split(",")),
         cluster_arn=cluster_arn,
-        # Without one Lambda makes up a random group id; the logical id keeps the place over a restart.
+        # Lambda generates a random group id by default; the logical id keeps the position over a restart.
         consumer_group_id=config.get("ConsumerGroupId") or f"lambda-{logical_id}",
         starting_position=position,
         starting_timestamp_ms=timestamp_ms,

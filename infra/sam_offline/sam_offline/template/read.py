@@ -1,4 +1,4 @@
-"""Reads a SAM template as SAM reads it: AWS's own translator first, then the CloudFormation that it gives."""
+"""The reading of a SAM template: AWS's translator first, then the resulting CloudFormation."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from sam_offline.template.unsupported import find_notices
 
 
 def read_template(path: Path, parameters: Mapping[str, str], region: str) -> Application:
-    """Return what the template at `path` declares.
+    """Read the template at `path`. Raises TemplateError with the reason.
 
-    `parameters` go over the template's defaults. Raises TemplateError with the reason.
+    `parameters` override the template's defaults.
     """
     try:
         template = yaml_parse(path.read_text(encoding="utf-8"))
@@ -35,7 +35,7 @@ def read_template(path: Path, parameters: Mapping[str, str], region: str) -> App
         raise TemplateError(f"{path.name} has no Resources")
     for logical_id, resource in template["Resources"].items():
         if not isinstance(resource, dict):
-            # Fn::ForEach would make some, by a transform of AWS's own that SAM's translator has not.
+            # Fn::ForEach would make some, by a transform of AWS that SAM's translator does not have.
             raise TemplateError(f"{logical_id} is not a resource")
     return read_application(template, parameters, region, path.resolve().parent)
 
@@ -43,7 +43,7 @@ def read_template(path: Path, parameters: Mapping[str, str], region: str) -> App
 def read_application(
     template: dict[str, Any], parameters: Mapping[str, str], region: str, folder: Path
 ) -> Application:
-    """Return what a parsed template declares; `folder` is what its relative paths start from."""
+    """Return the application of a parsed template; relative paths start from `folder`."""
     template = include_documents(template, folder)
     translated = translate(template, parameters, region)
     resources = Resources(translated, parameters, region, folder, local_code(template))
@@ -73,7 +73,7 @@ def _require_known_functions(application: Application) -> None:
 
 
 def _functions_of_routes(application: Application) -> dict[str, str]:
-    """Every function that a request may reach, by who asks for it: a route or its authorizer."""
+    """Return the function behind each route and authorizer, by a name for messages."""
     named = {}
     for api in application.gateways:
         for route in api.routes:

@@ -1,4 +1,4 @@
-"""The CloudFormation resources of a translated template, with their intrinsics resolved when asked for."""
+"""The CloudFormation resources of a translated template, with intrinsics resolved on access."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sam_offline.template.translate import PLACEHOLDER_BUCKET
 
 
 class Resources:
-    """Those whose condition holds. `folder` is what relative paths start from."""
+    """The resources whose condition holds. Relative paths start from `folder`."""
 
     def __init__(
         self,
@@ -50,11 +50,11 @@ class Resources:
         return self._resolver.resolve(value)
 
     def reference(self, logical_id: str) -> Any:
-        """Return what `!Ref` of it is."""
+        """Return the value of `!Ref` to a logical id."""
         return self.resolve({"Ref": logical_id})
 
     def source(self, logical_id: str, resource: Mapping[str, Any], property_name: str) -> Source:
-        """Return the local folder of a function or layer. Raises TemplateError where there is none."""
+        """Return the local code of a function or layer. Raises TemplateError if it is elsewhere."""
         location = self.get(resource, property_name)
         if isinstance(location, Mapping) and location.get("S3Bucket") == PLACEHOLDER_BUCKET:
             logical_id = location["S3Key"]
@@ -68,7 +68,10 @@ class Resources:
 
 
 def read_number(owner: str, name: str, value: Any) -> int:
-    """Return a property that is a whole number, written as one or as text. Raises TemplateError without the value."""
+    """Return a whole number, which may be written as text.
+
+    Raises TemplateError, without the value in its message.
+    """
     try:
         return int(value)
     except (TypeError, ValueError) as error:
@@ -76,7 +79,7 @@ def read_number(owner: str, name: str, value: Any) -> int:
 
 
 def destination_of(reference: str | None) -> Destination | None:
-    """Return the destination of an ARN or `kafka://topic`; None for none."""
+    """Return the destination of an ARN or `kafka://topic`, or None for no reference."""
     if not reference:
         return None
     if reference.startswith("kafka://"):

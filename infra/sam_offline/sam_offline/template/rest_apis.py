@@ -1,4 +1,4 @@
-"""The REST APIs of a template: routes and the answers that the gateway itself gives."""
+"""The REST APIs of a template: their routes and gateway responses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DEFAULT_TTL_SECONDS = 300.0
 
 
 def read_apis(resources: Resources) -> Iterator[Api]:
-    """Yield every `AWS::ApiGateway::RestApi`, as SAM makes one of each `AWS::Serverless::Api`."""
+    """Yield every REST API (`AWS::ApiGateway::RestApi`); SAM makes one of each `AWS::Serverless::Api`."""
     for logical_id, resource in resources.of("ApiGateway::RestApi"):
         body = resources.resolve((resource.get("Properties") or {}).get("Body") or {})
         stage, variables = "Prod", None
@@ -41,9 +41,9 @@ def read_apis(resources: Resources) -> Iterator[Api]:
 
 
 def read_routes(logical_id: str, body: Mapping[str, Any], default_ttl_seconds: float) -> Iterator[HttpRoute]:
-    """Yield the routes of an OpenAPI document whose integrations run here: Lambda proxies and mocks.
+    """Yield the routes of an OpenAPI document whose integration is a Lambda proxy or a mock.
 
-    `default_ttl_seconds` is how long an authorizer that does not say is cached.
+    An authorizer without a TTL of its own is cached for `default_ttl_seconds`.
     """
     authorizers = DeclaredAuthorizers(logical_id, body, default_ttl_seconds)
     for path, methods in (body.get("paths") or {}).items():
@@ -67,13 +67,13 @@ def read_routes(logical_id: str, body: Mapping[str, Any], default_ttl_seconds: f
 
 
 def runs_here(integration: Mapping[str, Any]) -> bool:
-    """Tell whether it is a mock or a function's proxy; services and other servers are not called from here."""
+    """Return whether an integration is a mock or a Lambda proxy; the runner calls no other services."""
     kind = str(integration.get("type", "")).lower()
     return kind == "mock" or (kind == "aws_proxy" and "/functions/" in str(integration.get("uri", "")))
 
 
 def _fixed_response(integration: Mapping[str, Any]) -> FixedResponse:
-    """The response that a mock integration's request template selects; templates are taken as they are.
+    """Return the response that a mock's request template selects; templates are taken literally.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/how-to-mock-integration.html
     """

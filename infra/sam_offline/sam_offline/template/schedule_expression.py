@@ -1,4 +1,4 @@
-"""`rate()`, `cron()` and `at()`: when a schedule is next due.
+"""Schedule expressions: `rate()`, `cron()` and `at()`.
 
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
@@ -20,12 +20,12 @@ _RATE = re.compile(r"rate\((\d+) (minute|hour|day)(s?)\)")
 _SECONDS = {"minute": 60, "hour": 3600, "day": 86400}
 _MONTH_DAY, _WEEK_DAY, _FIELDS = 2, 4, 6
 
-# Gives the first moment after the one that it is given, None when there is none any more.
+# Returns the first moment after the given one, or None if there is none.
 Recurrence = Callable[[datetime], datetime | None]
 
 
 def parse_expression(expression: str, zone: ZoneInfo, anchor: datetime) -> Recurrence:
-    """Return when `expression` is due. Raises TemplateError for one that AWS would refuse.
+    """Return the times at which `expression` is due. Raises TemplateError for one that AWS would refuse.
 
     A rate counts from `anchor` and is due at it; `cron()` and `at()` are wall time in `zone`.
     """
@@ -80,7 +80,7 @@ def _cron(expression: str, zone: ZoneInfo) -> Recurrence:
             found: datetime | None = cron.get_next(wall)[0]
             if found is None:
                 return None
-            # An hour that the clocks skip has no run; one that they repeat has its run the first time only:
+            # A skipped hour has no run; a repeated hour has its run the first time only:
             # https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html#daylist-savings-time
             due = found.replace(tzinfo=zone).astimezone(UTC)
             exists = due.astimezone(zone).replace(tzinfo=UTC, fold=0) == found

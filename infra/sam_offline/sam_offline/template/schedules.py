@@ -1,4 +1,4 @@
-"""What invokes functions of a template by the clock: EventBridge's rules, and schedules of EventBridge Scheduler."""
+"""The schedules of a template: EventBridge's rules, and schedules of EventBridge Scheduler."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sam_offline.template.schedule_expression import parse_expression
 
 
 def read_schedules(resources: Resources) -> Iterator[Schedule]:
-    """Yield every schedule whose target is a function. Raises TemplateError for an expression that is none."""
+    """Yield every schedule whose target is a function. Raises TemplateError for an invalid expression."""
     for logical_id, resource in resources.of("Events::Rule"):
         if "ScheduleExpression" in (resource.get("Properties") or {}):
             target = next(filter(_is_function, resources.get(resource, "Targets", [])), None)
@@ -76,7 +76,7 @@ def _checked(schedule: Schedule) -> Schedule:
 def _moment(logical_id: str, declared: Any) -> datetime | None:
     if declared is None:
         return None
-    # YAML reads an unquoted date as one.
+    # YAML parses an unquoted date.
     text = declared.isoformat() if hasattr(declared, "isoformat") else str(declared)
     try:
         moment = datetime.fromisoformat(text)

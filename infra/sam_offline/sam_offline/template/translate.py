@@ -1,4 +1,4 @@
-"""SAM to CloudFormation, by AWS's own translator."""
+"""The translation of SAM to CloudFormation, by AWS's own translator."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from samtranslator.translator.translator import Translator
 
 from sam_offline.errors import TemplateError
 
-# Where code that lies in local folders seems to be once translated: its key is its logical id in SAM.
+# The bucket that local code appears to be in after translation; its key is its logical id in SAM.
 PLACEHOLDER_BUCKET = "local"
 _CODE_PROPERTIES = {
     "AWS::Serverless::Function": "CodeUri",
     "AWS::Serverless::LayerVersion": "ContentUri",
-    # Not run here, but a function may be beside it.
+    # It is not run here, but a function may be beside it.
     "AWS::Serverless::StateMachine": "DefinitionUri",
 }
-# Globals may hold it, or SAM's default is the template's own folder.
+# It may be in Globals; SAM's default is the template's own folder.
 _ALWAYS_THERE = ("CodeUri", "ContentUri")
 
 
 def translate(template: Mapping[str, Any], parameters: Mapping[str, str], region: str) -> dict[str, Any]:
-    """Return the template with SAM's resources as CloudFormation. Raises TemplateError with SAM's reasons."""
-    # The translator accepts S3 locations only: each gets one that names its logical id, which is also how a
-    # layer is known again after the translator has put a hash behind its id.
+    """Return the template as plain CloudFormation. Raises TemplateError with SAM's reasons."""
+    # The translator accepts S3 locations only: each resource gets one that names its logical id, by which a layer is
+    # also recognised after the translator has appended a hash to its id.
     template = copy.deepcopy(dict(template))
     for logical_id, resource in template["Resources"].items():
         name = _CODE_PROPERTIES.get(resource.get("Type", ""))
@@ -53,7 +53,7 @@ def translate(template: Mapping[str, Any], parameters: Mapping[str, str], region
 
 
 def local_code(template: Mapping[str, Any]) -> dict[str, Any]:
-    """CodeUri or ContentUri of each SAM resource, Globals included, by logical id."""
+    """Return the CodeUri or ContentUri of each SAM resource by logical id, Globals included."""
     shared = (template.get("Globals") or {}).get("Function") or {}
     code: dict[str, Any] = {}
     for logical_id, resource in template["Resources"].items():

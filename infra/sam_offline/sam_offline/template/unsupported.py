@@ -1,4 +1,4 @@
-"""What a template asks for and the runner does without, to be said once at the start."""
+"""The parts of a template that the runner does not support, announced once at the start."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CALLERS_RUN_HERE = {f"{name}{_SERVICE}" for name in ("apigateway", "events", "s
 
 
 def find_notices(resources: Resources) -> Iterator[str]:
-    """Yield a line for each layer from elsewhere, authorizer not checked, route not served and caller not run."""
+    """Yield a line for each external layer, unchecked authorizer, unserved route and unsupported event source."""
     yield from _layers(resources)
     for logical_id, service in read_unsupported_sources(resources):
         yield f"{logical_id}: its source is {service}, which is not run here"

@@ -1,1 +1,1 @@
-"""HTTP APIs."""
+"""HTTP APIs (API Gateway V2)."""

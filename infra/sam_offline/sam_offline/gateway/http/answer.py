@@ -1,4 +1,4 @@
-"""An HTTP response out of what a function answered to an HTTP API.
+"""HTTP responses made from a function's answer to an HTTP API.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html#http-api-develop-integrations-lambda.response
 """
@@ -22,7 +22,7 @@ from sam_offline.gateway.answer import (
     without_hops,
 )
 
-# Of an answer that says its status and no type; one that is inferred is JSON.
+# The type of an answer with a status and no type; an inferred answer is JSON.
 _DEFAULT_TYPE = b"text/plain; charset=utf-8"
 
 

@@ -1,4 +1,4 @@
-"""One API Gateway HTTP API: a request in, an event to its function, a response out."""
+"""An HTTP API: it turns a request into an event, and the function's answer into a response."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _TIMEOUT_SECONDS = 30.0
 
 
 class _Refused(Exception):
-    """The gateway answers itself; an HTTP API's answers cannot be changed by the template."""
+    """An answer of the gateway itself, which the template of an HTTP API cannot change."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -45,8 +45,9 @@ _REFUSALS = {
 
 
 class HttpApiGateway:
-    """The ASGI callable of one HttpApi resource; it waits for a function as long as its route says, at most
-    `timeout_seconds` (None: AWS's own limit).
+    """The ASGI application of one HTTP API.
+
+    It waits for a function as long as its route says, at most `timeout_seconds` (None: AWS's own limit).
     """
 
     def __init__(self, api: HttpApi, region: str, invoker: Invoker, timeout_seconds: float | None) -> None:
@@ -123,7 +124,7 @@ class HttpApiGateway:
 
 
 def _gateway_answers_preflight(found: Found | None) -> bool:
-    """Tell whether no route takes OPTIONS itself: one that names the method, or a `$default` with an authorizer.
+    """Return whether the gateway answers OPTIONS: no route names the method, nor is there a guarded `$default`.
 
     "API Gateway automatically sends a response to preflight OPTIONS requests, even if there isn't an OPTIONS route";
     yet "the $default route catches requests for all methods …, including OPTIONS requests", which then need

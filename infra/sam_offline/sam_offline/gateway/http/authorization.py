@@ -1,4 +1,4 @@
-"""Who may call a route of an HTTP API: its Lambda authorizers, with payload 1.0 and 2.0.
+"""The authorization of requests to an HTTP API by Lambda authorizers, with payload 1.0 and 2.0.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-lambda-authorizer.html
 """
@@ -27,10 +27,7 @@ class HttpAuthorization:
         self._authorizers = {item: LambdaAuthorizer(item, invoker) for item in authorizers}
 
     async def authorize(self, authorizer: Authorizer, request: Request, version: str) -> dict[str, Any]:
-        """Return what the function finds as `requestContext.authorizer` in payload `version`.
-
-        Raises NotAuthorized.
-        """
+        """Return `requestContext.authorizer` of the function's event of payload `version`. Raises NotAuthorized."""
         route_arn = f"{self._arn}/{request.method}{request.raw_path}"
         credentials = Credentials(route_arn, request.client_ip, lambda source: self._read(source, request))
 

@@ -1,4 +1,4 @@
-"""What an HTTP API says to other origins: the answer to a preflight, and headers on what functions answer.
+"""CORS of an HTTP API: the answer to a preflight, and the headers on functions' answers.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html
 """
@@ -14,7 +14,7 @@ _PREFIX = b"access-control-"
 
 
 class CorsPolicy:
-    """The headers are made once; a request only asks whether its origin is one of them."""
+    """The CORS headers, made once; a request only checks its origin."""
 
     def __init__(self, cors: Cors) -> None:
         self._origins = cors.allow_origins
@@ -30,12 +30,12 @@ class CorsPolicy:
             self._preflight.append((b"access-control-max-age", str(cors.max_age_seconds).encode()))
 
     def preflight(self, origin: str | None) -> Headers:
-        """Return the headers of the answer to a preflight, none where the origin is not allowed."""
+        """Return the headers of the answer to a preflight, or none if the origin is not allowed."""
         allowed = self._allowed(origin)
         return [*allowed, *self._preflight] if allowed else []
 
     def apply(self, origin: str | None, headers: Headers) -> Headers:
-        """Return an answer's headers with this policy's in place of whatever the function has said."""
+        """Return an answer's headers with the CORS headers of the policy in place of the function's."""
         own = [header for header in headers if not header[0].startswith(_PREFIX)]
         allowed = self._allowed(origin)
         return [*own, *allowed, *self._answer] if allowed else own

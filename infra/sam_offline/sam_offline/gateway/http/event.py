@@ -1,4 +1,4 @@
-"""An HTTP API's events: payload 2.0, and 1.0 as HTTP APIs have it.
+"""The events of an HTTP API: payload 2.0, and HTTP APIs' form of payload 1.0.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
 """
@@ -15,13 +15,13 @@ from sam_offline.gateway.request import Request
 from sam_offline.gateway.rest.event import ProxyEvents, request_time
 from sam_offline.model import HttpApi, HttpRoute
 
-# What a body is passed on as text for; everything else is base64, forms and bodies of no type too. AWS does not
-# write the list down: "If the content type of the request is binary, the body is base64-encoded."
+# The types whose body is passed on as text; every other body is base64, forms and bodies without a type too. AWS does
+# not publish the list: "If the content type of the request is binary, the body is base64-encoded."
 _TEXT_TYPES = {"application/javascript", "application/json", "application/xml"}
 
 
 class HttpEvents:
-    """Makes the events of one API. Whatever a request has not is left out of payload 2.0."""
+    """Makes the events of one API. Payload 2.0 has no key for a part that the request lacks."""
 
     def __init__(self, api: HttpApi) -> None:
         self._api = api
@@ -30,11 +30,11 @@ class HttpEvents:
         self._proxy_events = ProxyEvents(api.logical_id, api.stage, api.stage_variables, (), keeps_case=False)
 
     def event(self, request: Request, version: str) -> dict[str, Any]:
-        """Return the event of `request` in payload `version`, without anything of an authorizer."""
+        """Return the event of `request` in payload `version`, without the authorizer's part."""
         return self._event_1(request) if version == "1.0" else self._event_2(request)
 
     def raw_path(self, request: Request) -> str:
-        """Return the path as an HTTP API tells it: decoded, with the stage."""
+        """Return the path as an HTTP API reports it: decoded, with the stage."""
         return self.path_prefix + unquote(request.raw_path)
 
     def _event_2(self, request: Request) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def route_key(route: HttpRoute) -> str:
 
 
 def _headers(request: Request) -> tuple[dict[str, str], list[str]]:
-    """Names in small letters, duplicates joined by commas, cookies apart."""
+    """Return the headers with names in lower case and duplicates joined by commas, and the cookies apart."""
     headers: dict[str, str] = {}
     cookies: list[str] = []
     for raw_name, raw_value in request.headers:

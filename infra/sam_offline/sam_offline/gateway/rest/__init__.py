@@ -1,1 +1,1 @@
-"""REST APIs."""
+"""REST APIs (API Gateway V1)."""

@@ -1,4 +1,4 @@
-"""One API Gateway REST API: a request in, an event to its function, a response out."""
+"""A REST API: it turns a request into an event, and the function's answer into a response."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _REFUSALS = {
 
 
 class _Refused(Exception):
-    """The gateway answers itself."""
+    """An answer of the gateway itself."""
 
     def __init__(self, error: GatewayError) -> None:
         super().__init__(error.response_type)
@@ -48,8 +48,9 @@ class _Refused(Exception):
 
 
 class RestApi:
-    """The ASGI callable of one Api resource; it waits for a function as long as its route says, at most
-    `timeout_seconds` (None: AWS's own limit).
+    """The ASGI application of one REST API.
+
+    It waits for a function as long as its route says, at most `timeout_seconds` (None: AWS's own limit).
     """
 
     def __init__(self, api: Api, region: str, invoker: Invoker, timeout_seconds: float | None) -> None:

@@ -1,4 +1,4 @@
-"""Who may call a method of a REST API: its Lambda authorizers, of TOKEN and of REQUEST.
+"""The authorization of requests to a REST API by Lambda authorizers, TOKEN and REQUEST.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-input.html
 """
@@ -36,9 +36,9 @@ class RestAuthorization:
     async def authorize(
         self, authorizer: Authorizer, request: Request, event: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """Return what the function finds as `requestContext.authorizer`. Raises NotAuthorized.
+        """Return `requestContext.authorizer` of the function's event. Raises NotAuthorized.
 
-        `event` is the function's own, which a REQUEST authorizer sees without its body.
+        `event` is the function's event, which a REQUEST authorizer gets without the body.
         """
         method_arn = f"{self._arn}/{request.method}{event['path']}"
         credentials = Credentials(
@@ -71,7 +71,7 @@ class RestAuthorization:
 
 
 def _text(value: Any) -> str:
-    """A value of the context as a function sees it. Raises NotAuthorized.
+    """Return a value of the authorizer's context as the function gets it. Raises NotAuthorized.
 
     "The returned values are all stringified. Notice that you cannot set a JSON object or array as a valid value":
     https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-output.html

@@ -1,4 +1,4 @@
-"""API Gateway REST's proxy event (payload 1.0) out of a request.
+"""The proxy event of a REST API (payload 1.0).
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
 """
@@ -48,7 +48,7 @@ _IDENTITY = dict.fromkeys(
 
 
 class ProxyEvents:
-    """Makes the proxy events of one API; an HTTP API with payload 1.0 has them in small letters."""
+    """Makes the proxy events of one API; an HTTP API with payload 1.0 has header names in lower case."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class ProxyEvents:
         self._keeps_case = keeps_case
 
     def event(self, request: Request) -> dict[str, Any]:
-        """Return the event of `request`, without anything of an authorizer."""
+        """Return the event of `request`, without the authorizer's part."""
         headers, multi_headers = self._headers(request)
         query: dict[str, str] | None = None
         multi_query: dict[str, list[str]] | None = None
@@ -79,7 +79,7 @@ class ProxyEvents:
         body, is_base64 = _event_body(request.body, request.header(b"content-type"), self._binary_media_types)
         return {
             "resource": resource,
-            # As it was sent: only parameters are decoded.
+            # The path is as it was sent: only parameters are decoded.
             "path": raw_path,
             "httpMethod": request.method,
             "headers": headers,
@@ -115,7 +115,10 @@ class ProxyEvents:
         }
 
     def _headers(self, request: Request) -> tuple[dict[str, str], dict[str, list[str]]]:
-        """Names as the client wrote them: "Header names … are processed in a case-sensitive way"."""
+        """Return the headers with names as the client wrote them.
+
+        "Header names … are processed in a case-sensitive way".
+        """
         headers: dict[str, str] = {}
         multi_headers: dict[str, list[str]] = {}
         for (key, raw_value), raw_name in zip(request.headers, request.header_names, strict=True):
@@ -133,7 +136,7 @@ class ProxyEvents:
 
 
 def context_variables(scope: Scope, api_id: str, stage: str, request_id: str) -> dict[str, str]:
-    """Return the plain `$context` variables of a request, as templates and identity sources name them.
+    """Return the plain `$context` variables of a request, by the names that templates use.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-mapping-template-reference.html
     """
@@ -155,7 +158,7 @@ def context_variables(scope: Scope, api_id: str, stage: str, request_id: str) ->
 
 
 def is_binary(content_type: str, binary_media_types: Iterable[str]) -> bool:
-    """Tell whether a media type is one of an API's BinaryMediaTypes, wildcards included."""
+    """Return whether a media type is among an API's BinaryMediaTypes, wildcards included."""
     media_type = content_type.split(";", maxsplit=1)[0].strip().lower()
     for candidate in binary_media_types:
         if candidate == "*/*" or candidate.lower() == media_type:

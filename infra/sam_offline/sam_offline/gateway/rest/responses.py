@@ -1,4 +1,4 @@
-"""What API Gateway answers itself, as it is by default or as the template's GatewayResponses have it.
+"""The answers of API Gateway itself: AWS's defaults, or the template's GatewayResponses.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-gatewayResponse-definition.html
 """
@@ -25,7 +25,7 @@ class GatewayError:
     status: int
     message: str | None
     error_type: str
-    # The word for the message in the body, which is not the same for every type.
+    # The key of the message in the body, which differs between types.
     key: str = "message"
 
 
@@ -62,7 +62,7 @@ _AS_IT_IS = GatewayResponse(None, {}, {})
 
 
 class GatewayResponses:
-    """Makes the gateway's own answers of one API."""
+    """Makes the answers of one API's gateway."""
 
     def __init__(self, api: Api) -> None:
         self._declared = api.gateway_responses
@@ -85,7 +85,7 @@ class GatewayResponses:
         ]
         for name, expression in declared.headers.items():
             value = _mapped(expression, variables, request_headers)
-            # `context.path` is decoded: whoever asks chooses its characters, line ends among them.
+            # `context.path` is decoded, so the client chooses its characters, line ends included.
             if value is not None and is_carried(value):
                 headers.append(header_of(name, value))
         return Response(declared.status or fallback.status or error.status, headers, body.encode())
@@ -94,7 +94,7 @@ class GatewayResponses:
 def _template_for(
     declared: GatewayResponse, error: GatewayError, request_headers: Headers
 ) -> tuple[str, str]:
-    """The template of the type that the client accepts, else JSON's, else the first."""
+    """Return the template for the type that the client accepts, else the one for JSON, else the first."""
     templates = declared.templates or {"application/json": f'{{"{error.key}":$context.error.messageString}}'}
     accepted = _header(request_headers, "accept") or ""
     wanted = accepted.split(",")[0].split(";")[0].strip().lower()

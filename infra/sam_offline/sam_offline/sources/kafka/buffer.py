@@ -1,4 +1,4 @@
-"""Records of one partition that were fetched and not yet given to the function, and the batches made of them."""
+"""The fetched records of a partition that wait for the function, and the batches made of them."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ ENVELOPE_BYTES = 4096
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """`end_offset` is where the partition goes on once the batch is done: past what filters left out, too.
+    """Consecutive records of a partition for one invocation.
 
-    `epoch` tells whether the topic has been made anew since.
+    The partition continues at `end_offset` once the batch is done, past records that the filters left out. `epoch`
+    tells whether the topic has been recreated since.
     """
 
     epoch: int
@@ -28,15 +29,15 @@ class Batch:
 
     @property
     def is_too_large(self) -> bool:
-        """Whether no event can hold it: only a record that is alone in its batch may be."""
+        """Whether the batch fits into no event, which can happen only with a single record."""
         return len(self.records) == 1 and len(self.records[0].json) + ENVELOPE_BYTES > MAXIMUM_PAYLOAD_BYTES
 
     def rest_from(self, offset: int) -> Batch:
-        """Return what is left when everything before `offset` is done."""
+        """Return the batch without the records before `offset`."""
         return replace(self, records=tuple(record for record in self.records if record.offset >= offset))
 
     def halves(self) -> tuple[Batch, Batch]:
-        """Return two batches that follow each other; there are two records or more."""
+        """Return two batches that follow each other. The batch must have two records or more."""
         middle = len(self.records) // 2
         first, second = self.records[:middle], self.records[middle:]
         return (
@@ -45,7 +46,7 @@ class Batch:
         )
 
     def without(self, leaves: Callable[[EncodedRecord], bool]) -> tuple[Batch, tuple[EncodedRecord, ...]]:
-        """Return the batch without those records, and them."""
+        """Return the batch without the records for which `leaves` is true, and those records."""
         left_out = tuple(record for record in self.records if leaves(record))
         if not left_out:
             return self, ()
@@ -53,7 +54,7 @@ class Batch:
 
 
 class Buffer:
-    """Gives batches that fit into one event and are of one epoch."""
+    """The records of a partition; it makes batches that fit into one event and have one epoch."""
 
     def __init__(self, batch_size: int) -> None:
         self._batch_size = batch_size
@@ -77,16 +78,16 @@ class Buffer:
         self._arrived.set()
 
     def wake(self) -> None:
-        """End a wait that is under way."""
+        """End a wait."""
         self._arrived.set()
 
     async def wait(self) -> None:
-        """Wait until something has come."""
+        """Wait for a record."""
         self._arrived.clear()
         await self._arrived.wait()
 
     async def fill(self, window_seconds: float, stopping: asyncio.Event) -> None:
-        """Wait until the window is over or a batch is full."""
+        """Wait until a batch is full or the window is over."""
         try:
             async with asyncio.timeout(window_seconds):
                 while (
@@ -99,16 +100,16 @@ class Buffer:
             return
 
     def pass_over_unwanted(self) -> list[tuple[int, EncodedRecord]]:
-        """Take out the records at the front that no filter wants."""
+        """Remove and return the records at the front that no filter wants."""
         passed = []
         while self._records and not self._records[0][1].is_wanted:
             passed.append(self._records.popleft())
         return passed
 
     def take_batch(self) -> Batch:
-        """Take out the next batch; there is a wanted record at the front.
+        """Remove and return the next batch. The record at the front must be a wanted one.
 
-        One record too large for any event is alone in its batch.
+        A record too large for any event is alone in its batch.
         """
         epoch = self._records[0][0]
         records: list[EncodedRecord] = []

@@ -1,4 +1,4 @@
-"""The event of a Kafka source, and what a function's answer says about its batch.
+"""The event of a Kafka source, and the meaning of a function's answer to it.
 
 https://docs.aws.amazon.com/lambda/latest/dg/with-kafka.html#smaa-event-example
 https://docs.aws.amazon.com/lambda/latest/dg/with-msk.html#msk-sample-event
@@ -41,9 +41,9 @@ class KafkaRecord(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EncodedRecord:
-    """A record as its part of an event, encoded once however often its batch is tried.
+    """A record in the form that events contain, encoded once however often its batch is tried.
 
-    One that no filter wants has no JSON: it only moves the offset on.
+    A record that no filter wants has no JSON: it only moves the offset.
     """
 
     offset: int
@@ -61,12 +61,12 @@ class EncodedRecord:
 
 
 def pass_over(record: KafkaRecord) -> EncodedRecord:
-    """Return what stands for a record that the function does not get."""
+    """Return the placeholder for a record that the function does not get."""
     return EncodedRecord(record.offset, b"", record.timestamp, None)
 
 
 def encode_record(record: KafkaRecord) -> EncodedRecord:
-    """Return `record` as an event shows it; a key or value that is null is left out."""
+    """Return `record` in the form that events contain; a null key or value is left out."""
     shown: dict[str, Any] = {
         "topic": record.topic,
         "partition": record.partition,
@@ -84,7 +84,7 @@ def encode_record(record: KafkaRecord) -> EncodedRecord:
 
 
 def encode_event(source: KafkaSource, partition_name: str, records: Iterable[EncodedRecord]) -> bytes:
-    """Return the event of one partition's records; `partition_name` is `topic-0`."""
+    """Return the event of a partition's records; `partition_name` is of the form `topic-0`."""
     head = {"eventSource": source.event_source}
     if source.cluster_arn:
         head["eventSourceArn"] = source.cluster_arn
@@ -95,9 +95,9 @@ def encode_event(source: KafkaSource, partition_name: str, records: Iterable[Enc
 
 
 def first_failed_offset(answer: bytes, partition_name: str, offsets: Sequence[int]) -> int | None:
-    """Return the lowest offset that an answer with ReportBatchItemFailures names; None when all succeeded.
+    """Return the lowest offset that a partial batch response names, or None if all records succeeded.
 
-    An answer that cannot be understood fails the whole batch, as on AWS:
+    A response that cannot be understood fails the whole batch, as on AWS:
     https://docs.aws.amazon.com/lambda/latest/dg/kafka-retry-configurations.html
     """
     try:

@@ -1,4 +1,4 @@
-"""Which records of a Kafka source are wanted, by its filter criteria.
+"""The filter criteria of a Kafka source.
 
 https://docs.aws.amazon.com/lambda/latest/dg/kafka-filtering.html
 """
@@ -15,10 +15,10 @@ _DATA = ("value", "key")
 
 
 class KafkaFilter:
-    """A record is wanted when one of the patterns matches it."""
+    """A filter that wants the records that match at least one of its patterns."""
 
     def __init__(self, patterns: Sequence[str]) -> None:
-        """Raises TemplateError for a pattern that AWS would refuse."""
+        """Compile the patterns. Raises TemplateError for one that AWS would refuse."""
         self._patterns = [_Pattern(fields) for fields in read_filters(patterns)]
 
     def wants(self, record: KafkaRecord) -> bool:
@@ -44,9 +44,10 @@ def _compile(fields: Mapping[str, Any]) -> Matcher | None:
 
 
 def _matches_data(name: str, rule: Any, matcher: Matcher | None, data: bytes | None) -> bool:
-    """Hold data against its part of a pattern where both are JSON, or both plain text.
+    """Return whether a key or value matches its part of a pattern.
 
-    Where they are not, or the data is no UTF-8, Lambda goes by the metadata only: the record passes.
+    They are compared if both are JSON or both are plain text. Otherwise, and for data that is not UTF-8, Lambda looks
+    at the metadata only, so the record passes.
     """
     if matcher is None:
         return True

@@ -1,4 +1,4 @@
-"""One partition's way to the function: batches in order, one at a time, each until it succeeds or is given up."""
+"""The way of one partition to the function: batches in order, each until it succeeds or is given up."""
 
 from __future__ import annotations
 
@@ -20,18 +20,19 @@ _FIRST_DELAY_SECONDS, _LONGEST_DELAY_SECONDS = 0.05, 5.0
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """`failed_offset` is None on success; `answer` is None where the function was not reached."""
+    """The outcome of a try. `failed_offset` is None on success, `answer` is None if the function was not reached."""
 
     failed_offset: int | None
     answer: Answer | None
 
 
 class Lane:
-    """Lives in the event loop; a poller's thread reads `epoch`, `next_offset`, `done_offset` and `is_full` only.
+    """A partition's queue and its progress. A lane lives in the event loop.
 
-    `next_offset` is what to fetch next, None until a poller has begun. `done_offset` is what to commit: everything
-    before it is done. `epoch` grows when the topic is found to have been made anew. A lane is late whose partition
-    appeared when the source ran already.
+    A poller's thread reads only `epoch`, `next_offset`, `done_offset` and `is_full`. `next_offset` is the next offset
+    to fetch, None until a poller has begun. `done_offset` is the offset to commit: every record before it is done.
+    `epoch` grows when the topic turns out to have been recreated. A lane `is_late` if its partition appeared while
+    the source was running.
     """
 
     def __init__(
@@ -73,17 +74,17 @@ class Lane:
 
     @property
     def lag(self) -> int:
-        """Records that were fetched and are not done. A broker's own end offset is not trusted."""
+        """The number of fetched records that are not done. A broker's own end offset is not trusted."""
         return self.received - self.processed - self.filtered - self.given_up
 
     def begin(self, epoch: int, offset: int) -> int:
-        """Have a poller's choice of where to begin, unless another poller was first. Returns where that is."""
+        """Set where to begin, unless another poller was first, and return the offset to fetch."""
         if epoch == self.epoch and self.next_offset is None:
             self.next_offset = self.done_offset = offset
         return offset if self.next_offset is None else self.next_offset
 
     def put(self, epoch: int, records: Iterable[EncodedRecord]) -> None:
-        """Take records that follow those before. What is here already, and what is of an older topic, is dropped."""
+        """Append the records that follow; drop records that are already here or come from an older topic."""
         if epoch != self.epoch:
             return
         for record in records:
@@ -94,18 +95,18 @@ class Lane:
                 self.filtered += not record.is_wanted
 
     def restart(self, topic_id: str) -> None:
-        """Go on with a topic of this name that was made anew, after what is left of the old one.
+        """Continue with a recreated topic of the same name, after the rest of the old one.
 
         An empty id is not known yet.
         """
         self.is_remade = True
-        # In this order, since a poller commits meanwhile: an old offset never goes with the new topic's id.
+        # The order matters since a poller commits meanwhile: an old offset must never go with the new topic's id.
         self.next_offset = self.done_offset = None
         self.epoch += 1
         self.topic_id = topic_id
 
     async def run(self) -> None:
-        """Work until `stop`; a batch that is in flight then ends first."""
+        """Process batches until `stop`; a batch in flight ends first."""
         while not self._stopping.is_set():
             batch = await self._next_batch()
             if batch is not None:
@@ -128,7 +129,7 @@ class Lane:
         return None if self._stopping.is_set() else self._buffer.take_batch()
 
     async def _process(self, batch: Batch) -> None:
-        """Work the batch off, and what it is split into; leaves what is not done when the runner stops."""
+        """Process a batch and the parts it is split into. When the runner stops, the rest is left."""
         pieces = [batch]
         while pieces:
             rest = await self._work(pieces.pop())
@@ -137,7 +138,7 @@ class Lane:
             pieces.extend(reversed(rest))
 
     async def _work(self, batch: Batch) -> tuple[Batch, ...] | None:
-        """Return what the batch is split into, nothing when it is done, None when the runner stops."""
+        """Return the parts that the batch is split into, () when it is done, or None when the runner stops."""
         retries, invoke_count, answer = 0, 0, None
         while True:
             batch, is_settled = await self._give_up_old(batch, invoke_count, answer)
@@ -179,7 +180,7 @@ class Lane:
         try:
             answer = await self._invoker.invoke(self._source.function_name, payload)
         except (FunctionThrottled, FunctionUnreachable):
-            # No attempt: it did not run, and such a batch waits as long as it may.
+            # This does not count as an attempt: the function did not run, and the batch waits as long as it may.
             return _Outcome(first_offset, None)
         if answer.error_type is not None:
             return _Outcome(first_offset, answer)
@@ -191,7 +192,7 @@ class Lane:
     async def _give_up_old(
         self, batch: Batch, invoke_count: int, answer: Answer | None
     ) -> tuple[Batch, bool]:
-        """Return the batch without records past their age; False when the runner stops before they are kept."""
+        """Return the batch without expired records, and False if the runner stops before they are kept."""
         oldest_seconds = self._source.maximum_record_age_seconds
         if oldest_seconds < 0:
             return batch, True
@@ -212,9 +213,10 @@ class Lane:
     async def _discard(
         self, records: tuple[EncodedRecord, ...], condition: str, invoke_count: int, answer: Answer | None
     ) -> bool:
-        """Hand records to the destination; False when the runner stops before it has taken them.
+        """Deliver records to the destination, and return False if the runner stops first.
 
-        A destination that does not take them holds the partition: what nobody has kept is not passed over.
+        A destination that does not take them holds up the partition: a record that nobody has kept is not passed
+        over.
         """
         discarded = DiscardedBatch(self.name, records, condition, invoke_count, answer)
         span = f"{records[0].offset}-{records[-1].offset}"
@@ -241,7 +243,7 @@ class Lane:
             self.done_offset = done_offset
 
     async def _pause(self) -> bool:
-        """Wait before another try; True when the runner stops meanwhile: the batch is not committed then."""
+        """Wait before the next try, and return True if the runner stops meanwhile: nothing is committed then."""
         seconds = self._delay_seconds
         self._delay_seconds = min(2 * seconds, _LONGEST_DELAY_SECONDS)
         try:

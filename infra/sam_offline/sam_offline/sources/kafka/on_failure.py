@@ -1,4 +1,4 @@
-"""Where a Kafka source's records go that were given up.
+"""The on-failure destination of a Kafka source.
 
 https://docs.aws.amazon.com/lambda/latest/dg/kafka-on-failure.html
 """
@@ -13,7 +13,7 @@ from sam_offline.sources.kafka.on_failure_records import DiscardedBatch, bucket_
 
 
 class Discards:
-    """The on-failure destination of one source; without one, records are passed over."""
+    """The destination of the records that a source gives up; without one they are dropped."""
 
     def __init__(self, source: KafkaSource, region: str, buckets: Buckets, clock: Clock) -> None:
         self._source = source
@@ -30,14 +30,14 @@ class Discards:
 
     @property
     def unsupported(self) -> str | None:
-        """The service that the template names and that nothing is delivered to here."""
+        """The service of a destination that the runner does not deliver to."""
         destination = self._source.on_failure
         if destination is None or self._bucket is not None or self._topic is not None:
             return None
         return destination.name
 
     async def deliver(self, batch: DiscardedBatch) -> None:
-        """Have the destination keep the batch. Raises DeliveryFailed; it may have been kept then all the same."""
+        """Deliver a batch. Raises DeliveryFailed, although the batch may have been kept."""
         moment = self._clock.now()
         if self._topic is not None:
             messages = [
@@ -46,7 +46,7 @@ class Discards:
             ]
             await self._topic.put(messages)
         if self._bucket is not None:
-            # The naming is the streams': Kafka's page does not tell it.
+            # The key has the form that streams have: Kafka's page does not give one.
             # https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
             folder = f"aws/lambda/{self._source.mapping_id}/{batch.partition_name}"
             record = bucket_record(self._source, self._function_arn, batch, moment)

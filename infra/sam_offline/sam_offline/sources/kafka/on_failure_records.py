@@ -1,4 +1,4 @@
-"""The records that Lambda sends to an on-failure destination about batches that were given up."""
+"""The records that an on-failure destination gets about given-up batches."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from sam_offline.sources.kafka.event import EncodedRecord, encode_event
 
 @dataclass(frozen=True)
 class DiscardedBatch:
-    """Records of one partition that were given up: why, after how many invokes, and what the last one answered."""
+    """Records of a partition that were given up.
+
+    `condition` is the reason, `answer` the last of `invoke_count` answers.
+    """
 
     partition_name: str
     records: tuple[EncodedRecord, ...]
@@ -25,7 +28,7 @@ class DiscardedBatch:
 
 
 def bucket_record(source: KafkaSource, function_arn: str, batch: DiscardedBatch, moment: datetime) -> bytes:
-    """Return what a bucket gets of a batch: everything that is known of it, and the event as a string.
+    """Return the record of a batch for a bucket: all metadata, and the event as a string.
 
     https://docs.aws.amazon.com/lambda/latest/dg/kafka-on-failure.html
     """
@@ -48,7 +51,7 @@ def bucket_record(source: KafkaSource, function_arn: str, batch: DiscardedBatch,
 def topic_record(
     source: KafkaSource, function_arn: str, batch: DiscardedBatch, record: EncodedRecord, moment: datetime
 ) -> bytes:
-    """Return what a topic gets of one record of a batch.
+    """Return the record of one Kafka record for a topic.
 
     https://docs.aws.amazon.com/lambda/latest/dg/kafka-on-failure-destination.html#kafka-ofd-record-format
     """

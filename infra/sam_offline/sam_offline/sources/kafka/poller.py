@@ -1,7 +1,7 @@
-"""Fetches the partitions that it is given in a thread of its own, and commits what their lanes have done.
+"""The poller: a thread that fetches partitions and commits what their lanes have done.
 
-Partitions are assigned by hand: a group join costs half a session time-out on some brokers, and who reads what is
-decided in one process. Offsets are kept under the consumer group's id all the same.
+Partitions are assigned by hand: a group join takes half a session time-out on some brokers, and one process decides
+anyway which poller reads what. Offsets are still kept under the consumer group's id.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from sam_offline.sources.kafka.filter import KafkaFilter
 from sam_offline.sources.kafka.lane import Lane
 from sam_offline.sources.kafka.starting_position import find_position
 
-# Some brokers answer a fetch only when this is over, however soon a record comes.
+# Some brokers answer a fetch only after this time, even if a record comes sooner.
 _FETCH_WAIT_MS = 20
 _POLL_MS = 50
-# A fetch costs a millisecond. Where nothing has come for a while, half as many and a record some ms later will do.
+# A fetch costs a millisecond. When nothing has come for a while, half as many will do: a record is some ms later then.
 _IDLE_AFTER_SECONDS = 2.0
 _IDLE_POLL_MS, _IDLE_PAUSE_SECONDS = _FETCH_WAIT_MS, 0.03
 _FIRST_DELAY_SECONDS, _LONGEST_DELAY_SECONDS = 0.1, 5.0
-# A poller that gets as much at almost every fetch is what holds its partitions up.
+# A poller whose fetches are almost all this large is the bottleneck of its partitions.
 _LARGE_FETCH_BYTES, _SATURATED_SHARE = 512 * 1024, 0.9
 
 Lanes = Mapping[TopicPartition, Lane]
@@ -38,9 +38,10 @@ T = TypeVar("T")
 
 
 class KafkaPoller:
-    """A broker that is down is asked again with back-off; nothing is committed early.
+    """Fetches the partitions that it is assigned. Nothing is committed early.
 
-    `on_end` is called in the event loop when the thread has ended, asked to or not.
+    A broker that is down is asked again with back-off. `on_end` is called in the event loop when the thread has
+    ended, whether it was asked to or not.
     """
 
     def __init__(
@@ -67,29 +68,29 @@ class KafkaPoller:
 
     @property
     def held(self) -> frozenset[TopicPartition]:
-        """The partitions that it reads, or may still commit."""
+        """The partitions that the thread reads or may still commit."""
         with self._lock:
             return frozenset((*self._lanes, *self._in_use))
 
     def assign(self, lanes: Lanes) -> None:
-        """Read these partitions from now on. Those of before are `held` until the thread has let go of them."""
+        """Read these partitions from now on. Earlier ones stay `held` until the thread has let go of them."""
         with self._lock:
             self._lanes = dict(lanes)
 
     def take_saturation(self) -> bool:
-        """Tell whether fetching was the bottleneck since the last call."""
+        """Return whether fetching was the bottleneck since the last call."""
         fetches, large, self._fetches, self._large_fetches = self._fetches, self._large_fetches, 0, 0
         return fetches > 0 and large / fetches > _SATURATED_SHARE
 
     def ask_to_stop(self) -> None:
-        """End soon; what the lanes have done by then is committed."""
+        """Ask the thread to end soon; it commits what the lanes have done by then."""
         self._stopping.set()
 
     def join(self, timeout_seconds: float) -> None:
         self._thread.join(timeout_seconds)
 
     def _live(self) -> None:
-        # What is not expected ends the thread, by its traceback on the screen, and whoever reads `on_end` starts anew.
+        # An unexpected exception ends the thread with a traceback on the screen; at `on_end` the owner starts anew.
         try:
             self._run()
         finally:
@@ -122,7 +123,7 @@ class KafkaPoller:
             bootstrap_servers=list(self._source.bootstrap_servers),
             group_id=self._source.consumer_group_id,
             enable_auto_commit=False,
-            # Only for an offset that the broker has no more: every position is sought by hand.
+            # Used only for an offset that the broker no longer has: every position is sought by hand.
             auto_offset_reset="earliest",
             fetch_max_wait_ms=_FETCH_WAIT_MS,
             max_poll_records=10_000,
@@ -154,7 +155,7 @@ class KafkaPoller:
             for partition, records in fetched.items():
                 lane = lanes[partition]
                 if records[0].offset < positions[partition]:
-                    # The broker has put us back to its beginning: it has not what it had.
+                    # The broker has put us back to its beginning: it has lost records.
                     self._in_loop(partial(lane.restart, ""))
                     continue
                 positions[partition] = records[-1].offset + 1
@@ -166,7 +167,7 @@ class KafkaPoller:
         self._commit(consumer, self._take_lanes())
 
     def _take_lanes(self) -> Lanes:
-        """Let go of the partitions of before, for those that are assigned now."""
+        """Let go of earlier partitions, and return the lanes that are assigned now."""
         with self._lock:
             self._in_use = self._lanes
             return self._in_use
@@ -174,7 +175,7 @@ class KafkaPoller:
     def _seek(
         self, consumer: KafkaConsumer, lanes: Lanes, epochs: Mapping[TopicPartition, int]
     ) -> dict[TopicPartition, int]:
-        """Assign these partitions, each from where its lane is; a new one from where it is to begin."""
+        """Assign these partitions, each at its lane's position; a new one at its starting position."""
         offsets: dict[TopicPartition, int] = {}
         for partition, lane in lanes.items():
             offset = lane.next_offset
@@ -185,7 +186,7 @@ class KafkaPoller:
                     self._not_before_ms[partition] = position.not_before_ms
             offsets[partition] = offset
         consumer.assign(sorted(lanes))
-        # What lies in a lane already is not fetched again, nor lost: a lane knows what it has.
+        # Records that are in a lane already are neither fetched again nor lost: a lane knows what it has.
         for partition, offset in offsets.items():
             consumer.seek(partition, offset)
         return offsets
@@ -228,7 +229,7 @@ class KafkaPoller:
             self._committed.update(news)
 
     def _in_loop(self, action: Callable[[], T]) -> T:
-        """Have the event loop, where lanes live, do it, and wait."""
+        """Run an action in the event loop, where lanes live, and wait for its result."""
 
         async def act() -> T:
             return action()

@@ -1,4 +1,4 @@
-"""The pollers of one source: as many as fetching needs, and each partition with one of them at a time.
+"""The pollers of a source: their number, and the partitions that each of them reads.
 
 https://docs.aws.amazon.com/lambda/latest/dg/kafka-scaling-modes.html
 """
@@ -12,12 +12,16 @@ from sam_offline.model import KafkaSource
 from sam_offline.sources.kafka.poller import KafkaPoller, Lanes
 
 _HANDOVER_SECONDS = 0.05
-# A poller that fetching does not need any more goes after so many looks.
+# A poller that is no longer needed is stopped after this many looks.
 IDLE_LOOKS = 30
 
 
 class Scaling:
-    """One more where fetching is the bottleneck, one less where it is not any more; never more than partitions."""
+    """The wanted number of pollers.
+
+    It grows while fetching is the bottleneck and shrinks when it no longer is; it is never above the number of
+    partitions.
+    """
 
     def __init__(self, minimum: int, maximum: int) -> None:
         self._minimum = minimum
@@ -26,7 +30,7 @@ class Scaling:
         self._idle_looks = 0
 
     def look(self, *, is_saturated: bool, partitions: int) -> int:
-        """Take a look at the pollers as they are, and return how many are wanted."""
+        """Return the wanted number of pollers after one more look at them."""
         self._idle_looks = 0 if is_saturated else self._idle_looks + 1
         if is_saturated:
             self._wanted += 1
@@ -39,9 +43,9 @@ class Scaling:
 
 
 class KafkaPollers:
-    """Lives in the event loop, from the first look to `stop`.
+    """The pollers of a source, in the event loop, from the first look to `stop`.
 
-    A partition changes hands only when the poller before cannot commit it any more: a late commit would set its offset
+    A partition changes hands only when its last poller can no longer commit it: a late commit would set its offset
     back, and records would come twice.
     """
 
@@ -63,7 +67,7 @@ class KafkaPollers:
         return bool(self._active) and all(poller.connected for poller in self._active)
 
     def look(self, lanes: Lanes) -> None:
-        """Have as many as these partitions want now, and share the partitions out."""
+        """Start or stop pollers as these partitions require, and share the partitions out."""
         saturated = [poller.take_saturation() for poller in self._active]
         wanted = self._scaling.look(is_saturated=any(saturated), partitions=len(lanes))
         while len(self._active) < wanted:
@@ -79,7 +83,7 @@ class KafkaPollers:
 
     async def stop(self, timeout_seconds: float) -> None:
         """Commit what is done by now, and disconnect."""
-        # What one has let go and no other has taken yet is committed, too.
+        # A partition that one poller has let go and no other has taken yet is committed, too.
         self._share_out()
         pollers = [*self._active, *self._leaving]
         self._active.clear()
@@ -108,7 +112,7 @@ class KafkaPollers:
             self._leaving.remove(poller)
             self._share_out()
         elif poller in self._active:
-            # Nobody asked it to: it is replaced at the next look.
+            # It ended without being asked to: it is replaced at the next look.
             self._active.remove(poller)
 
 

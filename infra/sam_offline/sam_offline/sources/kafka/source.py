@@ -1,4 +1,4 @@
-"""One event source mapping of Kafka: which partitions there are, who polls them, and whether it runs at all."""
+"""An event source mapping of Kafka: its partitions, its pollers, and whether it is paused."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ State = Literal["running", "paused"]
 
 @dataclass(frozen=True)
 class Progress:
-    """Records by what became of them, and tries again of batches."""
+    """Counts of records by their outcome, and of retried batches."""
 
     processed: int = 0
     filtered: int = 0
@@ -38,9 +38,10 @@ class Progress:
 
 
 class KafkaEventSource:
-    """Lives in the event loop. Several pollers share the partitions; each partition has one lane, in order.
+    """A Kafka event source, in the event loop. Each partition has one lane, in order; pollers share them.
 
-    Starts paused if the template disables it. A pause ends what is in flight and commits; a resume goes on from there.
+    A source that the template disables starts paused. A pause lets batches in flight end and commits them; a resume
+    continues from there.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class KafkaEventSource:
         self._tasks: set[asyncio.Task[None]] = set()
         self._pollers = self._new_pollers()
         self._watch: asyncio.Task[None] | None = None
-        # A pause takes as long as its batches; who resumes meanwhile waits.
+        # A pause takes as long as its batches; a resume meanwhile waits.
         self._changing = asyncio.Lock()
 
     @property
@@ -83,7 +84,7 @@ class KafkaEventSource:
 
     @property
     def progress(self) -> Progress:
-        """What has become of records since the runner began, pauses included."""
+        """The progress since the runner began, pauses included."""
         lanes, earlier = self.lanes, self._earlier
         return Progress(
             earlier.processed + sum(lane.processed for lane in lanes),
@@ -93,7 +94,7 @@ class KafkaEventSource:
         )
 
     def start(self) -> None:
-        """Begin, if the template does not disable the source."""
+        """Start, unless the template disables the source."""
         if self._discards.unsupported is not None:
             self._announce(
                 f"{self.source.logical_id}: its on-failure destination is {self._discards.unsupported}, which is"
@@ -103,13 +104,13 @@ class KafkaEventSource:
             self._begin()
 
     async def resume(self) -> None:
-        """Read on from what is committed. A source that runs goes on running."""
+        """Continue from the committed offsets. A running source is left alone."""
         async with self._changing:
             if self.state == "paused":
                 self._begin()
 
     async def pause(self, timeout_seconds: float) -> None:
-        """Begin no further batch, let those in flight end, commit, disconnect."""
+        """Begin no further batch, let those in flight end, commit, and disconnect."""
         async with self._changing:
             if self.state == "running":
                 await self._end(timeout_seconds)
@@ -146,7 +147,7 @@ class KafkaEventSource:
         topics = KafkaTopics(self.source.bootstrap_servers, self.source.topics)
         trouble = ""
         loop = asyncio.get_running_loop()
-        # One thread of its own: a look goes on when its task is cancelled, and what it has opened is closed after it.
+        # A thread of its own: a look goes on when its task is cancelled, and its connection is closed after it.
         thread = ThreadPoolExecutor(1, f"look-{self.source.logical_id}")
         try:
             while True:
@@ -180,7 +181,7 @@ class KafkaEventSource:
                 if partition not in self._lanes:
                     self._open_lane(partition, topic.id)
         self._has_looked = True
-        # Of a topic that is away nothing is fetched or committed until it is back.
+        # Nothing is fetched or committed for a missing topic until it is back.
         self._present = sorted(partition for partition in self._lanes if partition.topic in found)
 
     def _open_lane(self, partition: TopicPartition, topic_id: str) -> None:
@@ -206,7 +207,7 @@ class KafkaEventSource:
         self._tasks.discard(task)
         if task.cancelled() or task.exception() is None or self.state == "paused":
             return
-        # A fault of ours: it is shown, and all partitions begin again from what is committed.
+        # A bug of the runner: it is shown, and all partitions begin again from the committed offsets.
         loop = asyncio.get_running_loop()
         loop.call_exception_handler({"message": self.source.logical_id, "exception": task.exception()})
         self._restart = loop.create_task(self._begin_again())
@@ -215,6 +216,6 @@ class KafkaEventSource:
         async with self._changing:
             if self.state == "running":
                 await self._end(_RESTART_TIMEOUT_SECONDS)
-                # It may come again at once.
+                # The bug may strike again at once.
                 await asyncio.sleep(_LOOK_SECONDS)
                 self._begin()

@@ -1,4 +1,4 @@
-"""Where a partition is read from at first.
+"""The position from which a partition is first read.
 
 https://docs.aws.amazon.com/lambda/latest/dg/kafka-starting-positions.html
 """
@@ -19,7 +19,7 @@ _TIMEOUT_MS = 5000
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Read from `offset`, and pass over what is older than `not_before_ms` until something is not."""
+    """An offset to read from; records older than `not_before_ms` are passed over until one is not."""
 
     offset: int
     not_before_ms: int | None = None
@@ -28,7 +28,10 @@ class Position:
 def find_position(
     consumer: KafkaConsumer, source: KafkaSource, partition: TopicPartition, lane: Lane
 ) -> Position:
-    """Return where the group has come to, else the source's starting position. Assigns that partition alone."""
+    """Return the group's committed position, or the source's starting position.
+
+    It assigns only this partition to the consumer.
+    """
     if lane.is_remade:
         return Position(_beginning(consumer, partition))
     committed = consumer.committed(partition, metadata=True, timeout_ms=_TIMEOUT_MS)
@@ -43,7 +46,7 @@ def find_position(
         return Position(_end(consumer, partition))
     if source.starting_timestamp_ms is not None:
         found = consumer.offsets_for_times({partition: source.starting_timestamp_ms})[partition]
-        # Some brokers know no better than 0: what is too old is passed over either way.
+        # Some brokers can only answer 0: records that are too old are passed over either way.
         offset = _end(consumer, partition) if found is None else found.offset
         return Position(offset, source.starting_timestamp_ms)
     return Position(_beginning(consumer, partition))
@@ -54,7 +57,7 @@ def _beginning(consumer: KafkaConsumer, partition: TopicPartition) -> int:
 
 
 def _end(consumer: KafkaConsumer, partition: TopicPartition) -> int:
-    """Return the end by reading on from where the broker says that it is: some say too little."""
+    """Return the end of a partition, found by reading on from the broker's answer: some brokers say too little."""
     offset = int(consumer.end_offsets([partition])[partition])
     consumer.assign([partition])
     consumer.seek(partition, offset)

@@ -1,4 +1,4 @@
-"""Which partitions a source's topics have, and whether a topic is still the one that it was."""
+"""The partitions of a source's topics, and the identity of each topic."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ _TIMEOUT_MS = 3000
 
 @dataclass(frozen=True, slots=True)
 class KafkaTopic:
-    """`id` tells a topic from one of its name that was made later; empty where the broker knows none."""
+    """The partitions and id of a topic.
+
+    The id differs from that of a later topic with the same name; it is empty if the broker does not know one.
+    """
 
     id: str
     partitions: tuple[int, ...]
 
 
 class KafkaTopics:
-    """Asks the brokers over one connection. Blocking, for one thread at a time."""
+    """Asks the brokers over one connection. It blocks, and is for one thread at a time."""
 
     def __init__(self, bootstrap_servers: Sequence[str], names: Sequence[str]) -> None:
         self._bootstrap_servers = list(bootstrap_servers)
@@ -28,7 +31,7 @@ class KafkaTopics:
         self._admin: KafkaAdminClient | None = None
 
     def describe(self) -> Mapping[str, KafkaTopic]:
-        """Return the topics that there are, by name; none is made by asking. Raises KafkaError or OSError."""
+        """Return the existing topics by name, without creating any. Raises KafkaError or OSError."""
         try:
             if self._admin is None:
                 self._admin = KafkaAdminClient(
