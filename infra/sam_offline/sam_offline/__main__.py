@@ -55,36 +55,62 @@ async def _run(config: RunnerConfig) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="sam-offline", description="Run a SAM template without Docker.")
-    parser.add_argument("--template", type=Path, default=Path("template.yaml"))
-    parser.add_argument("--parameter", action="append", default=[], type=_parameter, metavar="NAME=VALUE")
-    parser.add_argument("--state-dir", type=Path, default=Path(".local/runner"))
-    parser.add_argument("--build-dir", type=Path, help="where layers are built, kept by content")
-    parser.add_argument("--api-port", action="append", default=[], type=_api_port, metavar="API=PORT")
-    parser.add_argument("--lambda-port", type=int, default=3001)
-    parser.add_argument("--admin-port", type=int, default=3002)
-    parser.add_argument("--concurrency", type=int, default=8, help="limit of a function that reserves none")
+    parser.add_argument("--template", type=Path, default=Path("template.yaml"), help="default: %(default)s")
     parser.add_argument(
-        "--throttle", action="store_true", help="answer 429 beyond --concurrency, too, do not queue"
+        "--parameter",
+        action="append",
+        default=[],
+        type=_parameter,
+        metavar="NAME=VALUE",
+        help="a parameter of the template",
     )
-    parser.add_argument("--no-prestart", action="store_true", help="start no environment before it is called")
+    parser.add_argument(
+        "--state-dir", type=Path, default=Path(".local/runner"), help="logs and builds; default: %(default)s"
+    )
+    parser.add_argument("--build-dir", type=Path, help="where builds are kept; several runners may share it")
+    parser.add_argument(
+        "--api-port",
+        action="append",
+        default=[],
+        type=_api_port,
+        metavar="API=PORT",
+        help="the port of an API, by logical id; default: 8080 and up",
+    )
+    parser.add_argument("--lambda-port", type=int, default=3001, help="default: %(default)s")
+    parser.add_argument("--admin-port", type=int, default=3002, help="default: %(default)s")
+    parser.add_argument(
+        "--concurrency", type=int, default=8, help="limit of a function without reserved concurrency"
+    )
+    parser.add_argument(
+        "--throttle", action="store_true", help="answer 429 beyond --concurrency too, and do not queue"
+    )
+    parser.add_argument(
+        "--no-prestart", action="store_true", help="start no environment before its function is called"
+    )
     parser.add_argument("--no-sources", action="store_true", help="run neither schedules nor Kafka sources")
+    parser.add_argument("--watch", action="store_true", help="reload code and template when they are saved")
     parser.add_argument(
-        "--watch", action="store_true", help="take code and template anew when they are saved"
+        "--msk-brokers", default="", metavar="HOST:PORT,…", help="the brokers of every MSK cluster"
     )
-    parser.add_argument("--msk-brokers", default="", metavar="HOST:PORT,…", help="stand for MSK clusters")
-    parser.add_argument("--init-timeout", type=float, default=10.0, metavar="SECONDS")
+    parser.add_argument(
+        "--init-timeout",
+        type=float,
+        default=10.0,
+        metavar="SECONDS",
+        help="the time that an environment has to start",
+    )
     parser.add_argument(
         "--integration-timeout",
         type=float,
         metavar="SECONDS",
-        help="what an API waits for a function at most",
+        help="the longest that an API waits for a function",
     )
     parser.add_argument(
         "--asynchronous-retry-delays",
         default="60,120",
         type=_delays,
         metavar="SECONDS,…",
-        help="waits before an asynchronous invoke is tried again",
+        help="delays before the retries of an asynchronous invocation",
     )
     return parser
 

@@ -21,7 +21,7 @@ from sam_offline.execution.functions import Functions
 from sam_offline.execution.invoker import Invoker
 from sam_offline.execution.lambda_api import LambdaApi
 from sam_offline.execution.memory_watch import MemoryWatch
-from sam_offline.execution.orphans import Ledger, end_leftovers
+from sam_offline.execution.orphans import Ledger, end_orphans
 from sam_offline.execution.reload import Reload
 from sam_offline.gateway.http.api import HttpApiGateway
 from sam_offline.gateway.rest.api import RestApi
@@ -65,7 +65,7 @@ class Runner:
         config, began = self._config, time.perf_counter()
         application = await asyncio.to_thread(self._read_template)
         self._journal = Journal(config.state_dir / "logs", sys.stdout if config.screen else None)
-        await self._end_leftovers()
+        await self._end_orphans()
         self._ledger = Ledger(config.state_dir / "started")
         self._functions = Functions(
             config,
@@ -137,8 +137,8 @@ class Runner:
         config = self._config
         return read_template(config.template, config.parameters, config.region)
 
-    async def _end_leftovers(self) -> None:
-        left = await asyncio.to_thread(end_leftovers, self._config.state_dir / "started")
+    async def _end_orphans(self) -> None:
+        left = await asyncio.to_thread(end_orphans, self._config.state_dir / "started")
         if left:
             self._journal.announce(f"Ended {left} process{'es' * (left > 1)} that a killed runner had left.")
 

@@ -60,7 +60,7 @@ class Ledger:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def end_leftovers(parent: Path) -> int:
+def end_orphans(parent: Path) -> int:
     """End what killed runners have left running, and return the number of processes. The call blocks."""
     ended = 0
     for folder in parent.glob("*-*"):
