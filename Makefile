@@ -22,12 +22,13 @@ help:  ## This list
 
 install: $(VENV)/.installed  ## Make .venv with everything pinned (the other targets do it for you)
 
-$(VENV)/.installed: requirements-dev.txt pyproject.toml
+$(VENV)/.installed: requirements-dev.txt pyproject.toml infra/sam_offline/pyproject.toml
 	@echo "Installing into $(VENV), once…"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; try make PYTHON=python3.12")'
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python $(PIP_INSTALL) --requirement requirements-dev.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable . \
+	  --editable infra/sam_offline
 	@touch $@
 
 up: install  ## Start the exchange here, without Docker; Ctrl-C stops it
@@ -50,17 +51,17 @@ demo: install  ## Two hospitals send real records; the books must balance (RECOR
 	@$(BIN)/exchange demo --records $(RECORDS)
 
 test: install  ## The tests but those of SAM and checkov, on services of their own; unit tests on every Python from 3.11 to 3.13
-	@$(PYTEST) tests --ignore=tests/bench --ignore=tests/sam --ignore=tests/security --numprocesses=$(WORKERS) --dist=loadfile
+	@$(PYTEST) tests infra/sam_offline/tests --ignore=tests/bench --ignore=tests/sam --ignore=tests/security --numprocesses=$(WORKERS) --dist=loadfile
 	@$(BIN)/python -m tests.pythons
 
 test-pythons: install  ## Unit tests on the other Pythons only
 	@$(BIN)/python -m tests.pythons
 
 test-unit: install  ## Tests without services or sockets
-	@$(PYTEST) tests/unit
+	@$(PYTEST) tests/unit infra/sam_offline/tests/unit
 
 test-integration: install  ## Tests on real Postgres, Kafka and S3
-	@$(PYTEST) tests/integration
+	@$(PYTEST) tests/integration infra/sam_offline/tests/integration
 
 test-contract: install  ## Contracts, and the running API against them
 	@$(PYTEST) tests/contract
@@ -137,4 +138,4 @@ lock: install  ## Pin every package again, by hash
 	  -o infra/compose/image/requirements.txt
 
 clean:  ## Forget everything local: venvs, data, caches
-	rm -rf $(VENV) .venv-3.* $(SAM) $(CHECKOV) $(LOCALSTACK) .local .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-3.* $(SAM) $(CHECKOV) $(LOCALSTACK) .local infra/sam_offline/.local infra/sam_offline/*.egg-info .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import uuid
@@ -51,9 +50,9 @@ hypothesis.settings.load_profile("exchange")
 def pytest_configure(config: pytest.Config) -> None:
     # kafka-python reads its protocol files by an old way that Python 3.11 warns of.
     config.addinivalue_line("filterwarnings", "ignore:(read|open)_text is deprecated:DeprecationWarning")
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        # A worker ignores Ctrl-C, and so would every program that it starts: this is handed down, a handler is not.
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    # A worker of xdist ignores Ctrl-C, as does a script's background job. A test of Ctrl-C, and every program that a
+    # test starts, would inherit that: an ignored signal is handed down, a handler is not.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

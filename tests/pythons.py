@@ -41,7 +41,11 @@ def main() -> int:
             continue
         python = _prepare(version, interpreter)
         print(f"Unit tests on Python {version} ({interpreter})", flush=True)
-        result = subprocess.run([str(python), "-m", "pytest", "-q", "tests/unit"], cwd=ROOT, check=False)
+        result = subprocess.run(
+            [str(python), "-m", "pytest", "-q", "tests/unit", "infra/sam_offline/tests/unit"],
+            cwd=ROOT,
+            check=False,
+        )
         exit_code = exit_code or result.returncode
     return exit_code
 

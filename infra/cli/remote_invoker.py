@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import aiohttp
 
-from infra.local import Answer, FunctionThrottled, FunctionUnreachable
+from sam_offline import Answer, FunctionThrottled, FunctionUnreachable
 
 # Longer than any function may run: the endpoint ends it, not we.
 TIMEOUT_SECONDS = 900.0

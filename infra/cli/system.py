@@ -17,7 +17,7 @@ from infra.cli.addresses import BUCKET, REGION, ROOT, Addresses, Ports, free_por
 from infra.cli.local_tokens import AUDIENCE, ISSUER, load_or_create_secret
 from infra.cli.services import keep_services_written
 from infra.embedded import BrokerStorage, Endpoints, Stack, StackConfig, run_migrations
-from infra.local import Runner, RunnerConfig
+from sam_offline import Runner, RunnerConfig
 
 __all__ = [
     "BUCKET",

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from infra.cli.addresses import REGION, ROOT
-from infra.local.launch import prepare_launch
-from infra.local.template import read_template
+from sam_offline import prepare_launch, read_template
 
 
 def build_layers(folder: Path) -> None:

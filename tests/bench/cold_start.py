@@ -13,7 +13,7 @@ from urllib.request import Request, urlopen
 import psutil
 
 from infra.cli.addresses import Addresses
-from infra.local.interpreter import find_interpreter
+from sam_offline.execution.interpreter import find_interpreter
 from tests.bench.report import Figure
 from tests.bench.serving import BUILD_DIR
 

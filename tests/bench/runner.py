@@ -82,7 +82,7 @@ def measure_start(addresses: Addresses) -> Figure:
 @contextmanager
 def _serve() -> Iterator[dict[str, str]]:
     with tempfile.TemporaryDirectory(prefix="runner-bench-") as folder:
-        command = [sys.executable, "-m", "infra.local", "--template", str(TEMPLATE), "--state-dir", folder]
+        command = [sys.executable, "-m", "sam_offline", "--template", str(TEMPLATE), "--state-dir", folder]
         command += ["--build-dir", str(BUILD_DIR), "--lambda-port=0", "--admin-port=0", "--api-port=Api=0"]
         output = Path(folder) / "output.txt"
         with output.open("wb") as file:

@@ -41,7 +41,7 @@ def sources(
     """
     import yaml  # these cost half a second, which no other command should pay
 
-    from infra.local import TemplateError
+    from sam_offline import TemplateError
 
     given = yaml.safe_load(parameters.read_text(encoding="utf-8"))
     if not isinstance(given, dict):
@@ -55,7 +55,7 @@ def sources(
 
 async def _run(endpoint: str, parameters: dict[str, Any]) -> None:
     from infra.cli.remote_invoker import RemoteInvoker
-    from infra.local import EventSources
+    from sam_offline import EventSources
 
     asked_to_stop = asyncio.Event()
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -112,7 +112,7 @@ def _run(
 
     from infra.cli.system import System
     from infra.embedded import StackError
-    from infra.local import RunnerError
+    from sam_offline import RunnerError
 
     async def serve() -> bool:
         system = System(

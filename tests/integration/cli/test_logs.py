@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from infra.local.journal import Journal
+from sam_offline.log_files import Journal
 
 
 def test_what_is_followed_goes_on_across_files_that_are_full(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from typing import Any, Self
 
 from samtranslator.yaml_helper import yaml_parse
 
-from infra.local.intrinsics import Resolver
-from infra.local.translation import translate
+from sam_offline.template.intrinsics import Resolver
+from sam_offline.template.translate import translate
 
 ROOT = Path(__file__).parents[3]
 REGION = "eu-west-1"

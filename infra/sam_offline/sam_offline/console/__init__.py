@@ -1,0 +1,1 @@
+"""The runner's own reports: admin port, status page and metrics."""

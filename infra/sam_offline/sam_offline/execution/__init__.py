@@ -1,0 +1,1 @@
+"""The execution of functions: builds, processes, pools and reloads."""

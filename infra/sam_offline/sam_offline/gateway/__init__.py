@@ -1,0 +1,1 @@
+"""API Gateway: REST APIs, HTTP APIs, and the parts that both share."""

@@ -1,0 +1,1 @@
+"""HTTP APIs (API Gateway V2)."""

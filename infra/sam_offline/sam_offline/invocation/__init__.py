@@ -1,0 +1,1 @@
+"""Invocations, asynchronous invocations and their destinations."""

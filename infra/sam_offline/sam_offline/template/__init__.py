@@ -1,0 +1,1 @@
+"""The template: reading, translation, and the resources that it declares."""
