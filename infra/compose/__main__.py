@@ -38,12 +38,12 @@ def main(arguments: list[str]) -> int:
 
             uvloop.run(serve(config))
         case ["sam-parameters"]:
-            from infra.cli.sam_files import describe_parameters
             from infra.compose.functions import sam_parameters
+            from infra.system.sam import describe_parameters
 
             print(describe_parameters(sam_parameters(config)), end="")
         case ["sam-environment"]:
-            from infra.cli.sam_files import describe_environment
+            from infra.system.sam import describe_environment
 
             print(describe_environment(config.endpoints().s3), end="")
         case ["build"]:

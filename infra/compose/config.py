@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from infra.cli.addresses import REGION
 from infra.compose.secret_files import S3_ACCESS_KEY, read_secret_file
 from infra.embedded import Endpoints, PostgresEndpoint, S3Endpoint
+from infra.system.addresses import REGION
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import signal
 
-from infra.cli.addresses import REGION, ROOT
-from infra.cli.system import template_parameters
 from infra.compose.config import ComposeConfig
 from infra.compose.secret_files import read_secret_file
 from infra.local import Runner, RunnerConfig
+from infra.system.addresses import REGION, ROOT
+from infra.system.system import template_parameters
 
 LAMBDA_PORT = 3001
 # Several times as long in the end: docker-compose.yml says when `docker compose down` kills.

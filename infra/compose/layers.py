@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from infra.cli.addresses import REGION, ROOT
 from infra.local.launch import prepare_launch
 from infra.local.template import read_template
+from infra.system.addresses import REGION, ROOT
 
 
 def build_layers(folder: Path) -> None:

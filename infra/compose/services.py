@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from infra.cli.addresses import BUCKET
-from infra.cli.system import TOPICS, prepare_database
 from infra.compose.config import ComposeConfig
 from infra.embedded import create_topics
 from infra.embedded.postgres import ensure_database
+from infra.system.addresses import BUCKET
+from infra.system.system import TOPICS, prepare_database
 
 START_TIMEOUT_SECONDS = 60.0
 

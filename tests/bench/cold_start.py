@@ -12,8 +12,8 @@ from urllib.request import Request, urlopen
 
 import psutil
 
-from infra.cli.addresses import Addresses
 from infra.local.interpreter import find_interpreter
+from infra.system.addresses import Addresses
 from tests.bench.report import Figure
 from tests.bench.serving import BUILD_DIR
 

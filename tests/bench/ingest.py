@@ -15,8 +15,8 @@ from exchange.outbox.model import OutboxEvent
 from exchange.platform.db import database
 from exchange.platform.objects import raw_objects
 from exchange.platform.settings import load_settings
-from infra.cli.addresses import Addresses
-from infra.cli.system import ROOT
+from infra.system.addresses import Addresses
+from infra.system.system import ROOT
 from tests.bench.load import send_all
 from tests.bench.records import requests, submission_of
 from tests.bench.report import Figure

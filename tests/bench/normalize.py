@@ -12,7 +12,7 @@ from obstore.store import S3Store
 from rich.progress import track
 
 from exchange.intake.model import Submission, record_ingested
-from infra.cli.addresses import Addresses
+from infra.system.addresses import Addresses
 from tests.bench.records import submission_of
 from tests.bench.report import Figure
 from tests.bench.serving import function_environment, query

@@ -18,8 +18,8 @@ from typing import Any
 import psycopg2
 import uvloop
 
-from infra.cli.addresses import Addresses
-from infra.cli.system import ROOT, Ports, System
+from infra.system.addresses import Addresses
+from infra.system.system import ROOT, Ports, System
 
 BUILD_DIR = ROOT / ".local" / "build"
 START_TIMEOUT_SECONDS = 180

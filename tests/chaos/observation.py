@@ -11,7 +11,7 @@ import obstore
 import psycopg2
 from obstore.store import S3Store
 
-from infra.cli.addresses import BUCKET, REGION, Addresses
+from infra.system.addresses import BUCKET, REGION, Addresses
 from tests.chaos.verdict import Held
 
 

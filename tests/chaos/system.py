@@ -17,8 +17,8 @@ from pathlib import Path
 
 import psutil
 
-from infra.cli.addresses import ROOT, Addresses, Ports
 from infra.embedded.ports import choose_ports
+from infra.system.addresses import ROOT, Addresses, Ports
 from tests.chaos.serving import Serving
 
 START_TIMEOUT_SECONDS = 240.0

@@ -21,7 +21,7 @@ import uvloop
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
-from infra.cli.system import BUCKET, Addresses, Ports, System
+from infra.system.system import BUCKET, Addresses, Ports, System
 
 DEADLINE_SECONDS = 60.0
 

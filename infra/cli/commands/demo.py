@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from infra.cli.addresses import Addresses
-from infra.cli.background import StartFailed
 from infra.cli.failure import fail
-from infra.cli.target import DEFAULT, BuildDir, DataDir, running_system
+from infra.cli.running import DEFAULT, BuildDir, DataDir, running_system
+from infra.system.addresses import Addresses
+from infra.system.background import StartFailed
 
 if TYPE_CHECKING:
     from infra.cli.demo.screen import Screen

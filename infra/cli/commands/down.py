@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from infra.cli.failure import fail
-from infra.cli.holder import find_holder
-from infra.cli.target import DEFAULT, DataDir
+from infra.cli.running import DEFAULT, DataDir
+from infra.system.lock import find_holder
 
 
 def down(

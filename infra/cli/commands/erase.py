@@ -13,11 +13,11 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from infra.cli.clients.lambda_api import FunctionFailed, FunctionRefused, call, lambda_client
 from infra.cli.failure import fail
-from infra.cli.lambda_client import FunctionFailed, FunctionRefused, call, lambda_client
-from infra.cli.recovery.options import Case
-from infra.cli.recovery.screen import console, moment, table
-from infra.cli.target import DEFAULT, DataDir, running_system
+from infra.cli.options import Case
+from infra.cli.running import DEFAULT, DataDir, running_system
+from infra.cli.screen.tables import console, moment, table
 
 FUNCTION = "EraseFunction"
 PAGE = 50

@@ -9,11 +9,11 @@ from typing import Annotated
 
 import typer
 
-from infra.cli.admin import read_status
+from infra.cli.clients.admin import read_status
+from infra.cli.clients.lambda_api import lambda_client
 from infra.cli.failure import fail
-from infra.cli.lambda_client import lambda_client
 from infra.cli.names import find_function
-from infra.cli.target import DEFAULT, DataDir, running_system
+from infra.cli.running import DEFAULT, DataDir, running_system
 
 
 def invoke(

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
+from infra.cli.clients.lambda_api import FunctionFailed, call, lambda_client
 from infra.cli.failure import fail
-from infra.cli.lambda_client import FunctionFailed, call, lambda_client
-from infra.cli.recovery.screen import console, moment, table
-from infra.cli.target import DEFAULT, DataDir, running_system
+from infra.cli.running import DEFAULT, DataDir, running_system
+from infra.cli.screen.tables import console, moment, table
 
 
 def lineage(

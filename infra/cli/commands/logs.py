@@ -14,9 +14,9 @@ import typer
 from rich.console import Console
 
 from infra.cli.failure import fail
-from infra.cli.log_lines import Line, LogReader, coloured, plain
 from infra.cli.names import find_function, short_name
-from infra.cli.target import DEFAULT, DataDir
+from infra.cli.running import DEFAULT, DataDir
+from infra.cli.screen.log_lines import Line, LogReader, coloured, plain
 
 POLL_SECONDS = 0.2
 # The runner's own lines: reloads, event sources that reconnect.

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from infra.cli.admin import read_status, set_source_state
+from infra.cli.clients.admin import read_status, set_source_state
 from infra.cli.failure import fail
-from infra.cli.target import DEFAULT, DataDir, running_system
+from infra.cli.running import DEFAULT, DataDir, running_system
 
 Source = Annotated[str, typer.Argument(help="As `exchange status` names it.")]
 

@@ -8,15 +8,15 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from infra.cli.clients.lambda_api import FunctionFailed, call, lambda_client
 from infra.cli.failure import fail
-from infra.cli.lambda_client import FunctionFailed, call, lambda_client
-from infra.cli.moments import read_moment
-from infra.cli.recovery import screen
-from infra.cli.recovery.looks import looks
-from infra.cli.recovery.options import AsJson, Job, Prefix, Shards, Source, require_shards
-from infra.cli.recovery.running import how_to_go_on, run_shards
-from infra.cli.recovery.shards import ShardRun, total
-from infra.cli.target import DEFAULT, DataDir, running_system
+from infra.cli.jobs.backoff import looks
+from infra.cli.jobs.progress import how_to_go_on, run_shards
+from infra.cli.jobs.shards import ShardRun, total
+from infra.cli.options import AsJson, Job, Prefix, Shards, Source, require_shards
+from infra.cli.running import DEFAULT, DataDir, running_system
+from infra.cli.screen import tables as screen
+from infra.cli.times import read_moment
 
 FUNCTION = "ReplayFunction"
 EMITTED = (

@@ -10,12 +10,12 @@ from typing import Annotated, Literal
 
 import typer
 
-from infra.cli.addresses import Ports
-from infra.cli.docker_bridge import LOOPBACK, Forwarder, bridge_address
 from infra.cli.failure import fail
-from infra.cli.holder import Held, hold
-from infra.cli.local_tokens import load_or_create_secret
-from infra.cli.target import DEFAULT, DataDir
+from infra.cli.running import DEFAULT, DataDir
+from infra.system.addresses import Ports
+from infra.system.docker_bridge import LOOPBACK, Forwarder, bridge_address
+from infra.system.local_tokens import load_or_create_secret
+from infra.system.lock import Held, hold
 
 USUAL_KAFKA_PORT = 9092
 
@@ -60,9 +60,9 @@ def services(
 
 
 async def _serve(data_dir: Path, ports: Ports, broker_storage: Literal["s3", "memory"], bridge: str) -> bool:
-    from infra.cli.sam_files import describe_environment, describe_parameters, write_whole
-    from infra.cli.system import prepare_database, stack_config, template_parameters
     from infra.embedded import Stack
+    from infra.system.sam import describe_environment, describe_parameters, write_whole
+    from infra.system.system import prepare_database, stack_config, template_parameters
 
     stack = Stack(stack_config(data_dir, ports, broker_storage, kafka_advertised_host=bridge))
 

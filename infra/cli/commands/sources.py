@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from infra.cli.addresses import REGION, ROOT
 from infra.cli.failure import fail
+from infra.system.addresses import REGION, ROOT
 
 STOP_TIMEOUT_SECONDS = 10.0
 
@@ -54,7 +54,7 @@ def sources(
 
 
 async def _run(endpoint: str, parameters: dict[str, Any]) -> None:
-    from infra.cli.remote_invoker import RemoteInvoker
+    from infra.cli.clients.remote_invoker import RemoteInvoker
     from infra.local import EventSources
 
     asked_to_stop = asyncio.Event()

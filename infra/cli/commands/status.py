@@ -14,13 +14,13 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from infra.cli.addresses import Addresses
-from infra.cli.admin import AdminUnreachable, look_at_status
+from infra.cli.clients.admin import AdminUnreachable, look_at_status
 from infra.cli.failure import fail
-from infra.cli.holder import find_holder
-from infra.cli.services import read_services
-from infra.cli.status_view import State, view
-from infra.cli.target import DEFAULT, DataDir, find_addresses, running_system
+from infra.cli.running import DEFAULT, DataDir, find_addresses, running_system
+from infra.cli.screen.status import State, view
+from infra.system.addresses import Addresses
+from infra.system.lock import find_holder
+from infra.system.services import read_services
 
 PERIOD_SECONDS = 1.0
 PLAIN_WIDTH = 160

@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from infra.cli.failure import fail
-from infra.cli.local_tokens import SCOPES, sign_token
-from infra.cli.moments import read_duration
-from infra.cli.target import DEFAULT, DataDir, find_addresses
+from infra.cli.running import DEFAULT, DataDir, find_addresses
+from infra.cli.times import read_duration
+from infra.system.local_tokens import SCOPES, sign_token
 
 
 def token(

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from infra.cli.admin import read_status, trigger_schedule
+from infra.cli.clients.admin import read_status, trigger_schedule
 from infra.cli.names import find_schedule
-from infra.cli.target import DEFAULT, DataDir, running_system
+from infra.cli.running import DEFAULT, DataDir, running_system
 
 
 def trigger(

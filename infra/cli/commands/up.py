@@ -14,11 +14,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from infra.cli.addresses import Addresses, Ports
-from infra.cli.background import BackgroundSystem, StartFailed
 from infra.cli.failure import fail
-from infra.cli.holder import Held, find_holder, hold
-from infra.cli.target import DEFAULT, BuildDir, DataDir
+from infra.cli.running import DEFAULT, BuildDir, DataDir
+from infra.system.addresses import Addresses, Ports
+from infra.system.background import BackgroundSystem, StartFailed
+from infra.system.lock import Held, find_holder, hold
 
 START_TIMEOUT_SECONDS = 300.0
 PORT_FLAGS = {
@@ -110,9 +110,9 @@ def _run(
 ) -> None:
     import uvloop  # these two cost a second, which no other command should pay
 
-    from infra.cli.system import System
     from infra.embedded import StackError
     from infra.local import RunnerError
+    from infra.system.system import System
 
     async def serve() -> bool:
         system = System(

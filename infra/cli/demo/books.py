@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from infra.cli.demo.client import Answer
 from infra.cli.demo.evidence import StageCounts
-from infra.cli.demo.sending import Answer
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import psycopg2
 from obstore.store import S3Store
 from psycopg2.extras import execute_values
 
-from infra.cli.addresses import BUCKET, REGION, Addresses
+from infra.system.addresses import BUCKET, REGION, Addresses
 
 # They say who asked and how often, and what schedules did: every request, or no request at all, may change them.
 TABLES_OF_REQUESTS = ("audit_log", "counters", "job_runs", "job_checkpoints")

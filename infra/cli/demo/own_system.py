@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from infra.cli.addresses import Addresses
-from infra.cli.background import BackgroundSystem
+from infra.system.addresses import Addresses
+from infra.system.background import BackgroundSystem
 
 # The first start builds the functions' layers, which downloads them.
 START_TIMEOUT_SECONDS = 300.0

@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from infra.cli.demo.badrequests import BadRequest
+from infra.cli.demo.bad_requests import BadRequest
 from infra.cli.demo.books import Books, Check
+from infra.cli.demo.client import Answer
 from infra.cli.demo.linkage import Linkage
-from infra.cli.demo.sending import Answer
 
 
 @dataclass(frozen=True)

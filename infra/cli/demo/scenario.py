@@ -9,18 +9,18 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 
-from infra.cli.addresses import Addresses
 from infra.cli.demo import report
-from infra.cli.demo.badrequests import list_bad_requests, post_bad
+from infra.cli.demo.bad_requests import list_bad_requests, post_bad
 from infra.cli.demo.books import Books, Check, close_books
+from infra.cli.demo.client import Answer, Client
 from infra.cli.demo.evidence import Evidence, gather_evidence
 from infra.cli.demo.linkage import measure_linkage
 from infra.cli.demo.postings import HOSPITALS, Posting, prepare_postings
-from infra.cli.demo.repeating import repeat_changed, repeat_unchanged
+from infra.cli.demo.repetition import repeat_changed, repeat_unchanged
 from infra.cli.demo.screen import Bars, Screen
-from infra.cli.demo.sending import Answer, Client
 from infra.cli.demo.waiting import wait_until_finished
-from infra.cli.local_tokens import sign_token
+from infra.system.addresses import Addresses
+from infra.system.local_tokens import sign_token
 
 PROFILE = "v1"
 WATCH_SECONDS = 1.0

@@ -23,7 +23,7 @@ from botocore.exceptions import ClientError
 from kafka import KafkaAdminClient, KafkaProducer
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
-from infra.cli.addresses import free_port
+from infra.system.addresses import free_port
 
 ROOT = Path(__file__).parents[3]
 APPLICATION = Path(__file__).parent / "application"

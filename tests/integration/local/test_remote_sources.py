@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.cli.remote_invoker import RemoteInvoker
+from infra.cli.clients.remote_invoker import RemoteInvoker
 from infra.local import EventSources, FunctionUnreachable
 from tests.integration.local.running import APPLICATION, Broker, running
 

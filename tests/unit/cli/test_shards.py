@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from infra.cli.lambda_client import FunctionRefused
-from infra.cli.recovery.running import run_shards
-from infra.cli.recovery.shards import ATTEMPTS, Fleet, ShardRun, total
+from infra.cli.clients.lambda_api import FunctionRefused
+from infra.cli.jobs.progress import run_shards
+from infra.cli.jobs.shards import ATTEMPTS, Fleet, ShardRun, total
 
 
 class FakeLambda:

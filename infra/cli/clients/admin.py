@@ -7,8 +7,8 @@ from typing import Any
 from urllib.parse import quote
 from urllib.request import Request, urlopen
 
-from infra.cli.addresses import Addresses
 from infra.cli.failure import fail
+from infra.system.addresses import Addresses
 
 TIMEOUT_SECONDS = 10
 # What is in flight ends first.

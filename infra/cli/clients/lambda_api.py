@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from infra.cli.addresses import REGION, Addresses
+from infra.system.addresses import REGION, Addresses
 
 # Longer than the longest time-out that a function may have.
 READ_TIMEOUT_SECONDS = 910

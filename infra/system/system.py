@@ -13,11 +13,11 @@ from urllib.parse import quote
 import psycopg2
 from psycopg2 import sql
 
-from infra.cli.addresses import BUCKET, REGION, ROOT, Addresses, Ports, free_port
-from infra.cli.local_tokens import AUDIENCE, ISSUER, load_or_create_secret
-from infra.cli.services import keep_services_written
 from infra.embedded import BrokerStorage, Endpoints, Stack, StackConfig, run_migrations
 from infra.local import Runner, RunnerConfig
+from infra.system.addresses import BUCKET, REGION, ROOT, Addresses, Ports, free_port
+from infra.system.local_tokens import AUDIENCE, ISSUER, load_or_create_secret
+from infra.system.services import keep_services_written
 
 __all__ = [
     "BUCKET",

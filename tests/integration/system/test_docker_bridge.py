@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing, suppress
 
-from infra.cli.addresses import free_port
-from infra.cli.docker_bridge import LOOPBACK, Forwarder
+from infra.system.addresses import free_port
+from infra.system.docker_bridge import LOOPBACK, Forwarder
 
 BRIDGE = "127.0.0.2"
 

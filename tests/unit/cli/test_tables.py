@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from infra.cli.commands.dead_letters import _shown
-from infra.cli.recovery.screen import console, moment, table
+from infra.cli.screen.tables import console, moment, table
 
 RECORD_ID = "5573a23f-05d6-4b02-9aff-4998ee4f6ac3"
 SENTENCE = "payload.admit_time: must be YYYY-MM-DD hh:mm, from 1900 to 2099"

@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import TypeVar
 
 from infra.cli.demo.books import Check
+from infra.cli.demo.client import Answer, Client
 from infra.cli.demo.postings import Posting, encode
-from infra.cli.demo.sending import Answer, Client
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from infra.cli.recovery.shards import ShardRun
+from infra.cli.jobs.shards import ShardRun
 
 # A row is a line where no terminal is.
 PLAIN_WIDTH = 10_000

@@ -11,8 +11,8 @@ from typing import Any
 
 import aiohttp
 
-from infra.cli.demo.sending import REQUEST_TIMEOUT_SECONDS, Answer
-from infra.cli.local_tokens import sign_token
+from infra.cli.demo.client import REQUEST_TIMEOUT_SECONDS, Answer
+from infra.system.local_tokens import sign_token
 
 GOOD_BODY: Mapping[str, Any] = {
     "source": "hospital-a",

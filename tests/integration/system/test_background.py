@@ -5,7 +5,7 @@ from pathlib import Path
 
 import psutil
 
-from infra.cli.background import BackgroundSystem
+from infra.system.background import BackgroundSystem
 
 
 def test_a_system_that_does_not_stop_in_its_time_is_killed_with_all_that_it_started(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ import json
 import sys
 from typing import Any
 
-from infra.cli.recovery import screen
-from infra.cli.recovery.shards import Fleet, ShardRun
+from infra.cli.jobs.shards import Fleet, ShardRun
+from infra.cli.screen import tables as screen
 
 
 def run_shards(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from threading import Thread
 from typing import Any
 
-from infra.cli.lambda_client import FunctionFailed, FunctionRefused, call
+from infra.cli.clients.lambda_api import FunctionFailed, FunctionRefused, call
 
 ATTEMPTS = 4
 

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from infra.cli.addresses import DEFAULT_DATA_DIR, Addresses, OtherVersion
 from infra.cli.failure import fail
-from infra.cli.holder import find_holder
+from infra.system.addresses import DEFAULT_DATA_DIR, Addresses, OtherVersion
+from infra.system.lock import find_holder
 
 DataDir = Annotated[
     Path,

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from infra.cli.holder import Held, Holder, find_holder, hold
+from infra.system.lock import Held, Holder, find_holder, hold
 
 ROOT = Path(__file__).parents[3]
 HOLD_UNTIL_TOLD = """
 import sys, pathlib
-from infra.cli.holder import hold
+from infra.system.lock import hold
 with hold(pathlib.Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

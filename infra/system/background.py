@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from infra.cli.addresses import ROOT, Addresses, OtherVersion
+from infra.system.addresses import ROOT, Addresses, OtherVersion
 
 POLL_SECONDS = 0.05
 LOG_NAME = "exchange.log"
