@@ -10,13 +10,14 @@ import typer
 
 from infra.cli.clients.lambda_api import FunctionFailed, call, lambda_client
 from infra.cli.failure import fail
-from infra.cli.jobs.backoff import looks
+from infra.cli.jobs.backoff import backoff
 from infra.cli.jobs.progress import how_to_go_on, run_shards
 from infra.cli.jobs.shards import total
-from infra.cli.options import AsJson, Job, Prefix, Shards, Source, require_shards
-from infra.cli.running import DEFAULT, DataDir, running_system
+from infra.cli.options import AsJson, DataDir, Job, Prefix, Shards, Source, require_shards
+from infra.cli.running import running_system
 from infra.cli.screen import tables as screen
 from infra.cli.times import read_moment
+from infra.system.layout import DEFAULT_DATA_DIR
 
 FUNCTION = "ReconcileFunction"
 SHOWN = 20
@@ -49,7 +50,7 @@ def reconcile(
     shards: Shards = 4,
     job: Job = "",
     as_json: AsJson = False,
-    data_dir: DataDir = DEFAULT,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Lay the bucket and the tables side by side and name every difference.
 
@@ -107,7 +108,7 @@ def _reconcile(client: Any, request: dict[str, Any], job_id: str, wait_seconds: 
     for name, number in known.items():
         if name.startswith("repaired"):
             counts[name] = counts.get(name, 0) + number
-    for _ in looks(wait_seconds):
+    for _ in backoff(wait_seconds):
         open_findings = call(client, FUNCTION, again)["open_findings"]
         # Only what was mended can change by waiting.
         if not counts.get("repaired") or not open_findings or set(open_findings) == {"dead_lettered"}:

@@ -10,13 +10,14 @@ import typer
 
 from infra.cli.clients.lambda_api import FunctionFailed, call, lambda_client
 from infra.cli.failure import fail
-from infra.cli.jobs.backoff import looks
-from infra.cli.jobs.progress import how_to_go_on, run_shards
+from infra.cli.jobs.backoff import backoff
+from infra.cli.jobs.progress import how_to_go_on, run_shards, shard_table
 from infra.cli.jobs.shards import ShardRun, total
-from infra.cli.options import AsJson, Job, Prefix, Shards, Source, require_shards
-from infra.cli.running import DEFAULT, DataDir, running_system
+from infra.cli.options import AsJson, DataDir, Job, Prefix, Shards, Source, require_shards
+from infra.cli.running import running_system
 from infra.cli.screen import tables as screen
 from infra.cli.times import read_moment
+from infra.system.layout import DEFAULT_DATA_DIR
 
 FUNCTION = "ReplayFunction"
 EMITTED = (
@@ -55,7 +56,7 @@ def replay(
     shards: Shards = 4,
     job: Job = "",
     as_json: AsJson = False,
-    data_dir: DataDir = DEFAULT,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Emit the events of raw objects once more, as the same bytes.
 
@@ -122,7 +123,7 @@ def _show(title: str, job_id: str, runs: list[ShardRun], names: tuple[str, ...])
     counts = total(runs)
     names = tuple(name for name in names if counts.get(name) or name in ("objects", "emitted"))
     out.print(f"{title}: job {job_id}")
-    out.print(screen.shard_table(runs, names))
+    out.print(shard_table(runs, names))
     out.print(screen.table(names, [[counts.get(name, 0) for name in names]]))
     for run in runs:
         if not run.done:
@@ -131,7 +132,7 @@ def _show(title: str, job_id: str, runs: list[ShardRun], names: tuple[str, ...])
 
 def _verify(client: Any, request: dict[str, Any], wait_seconds: float, *, as_json: bool) -> dict[str, Any]:
     """Looks again while records are missing, up to `wait_seconds`: what was just emitted is still under way."""
-    for _ in looks(wait_seconds):
+    for _ in backoff(wait_seconds):
         report = _run_job(client, {**request, "mode": "verify"}, "", as_json=True)
         if not report["counts"].get("missing") or _has_failed({"verify": report}):
             break

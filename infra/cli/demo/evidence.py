@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
@@ -11,10 +12,14 @@ import psycopg2
 from obstore.store import S3Store
 from psycopg2.extras import execute_values
 
-from infra.system.addresses import BUCKET, REGION, Addresses
+from infra.system.addresses import Addresses
+from infra.system.layout import BUCKET, REGION
 
 # They say who asked and how often, and what schedules did: every request, or no request at all, may change them.
 TABLES_OF_REQUESTS = ("audit_log", "counters", "job_runs", "job_checkpoints")
+POLL_SECONDS = 0.2
+# The exchange tries again for as long as it takes; a demo that sees nothing move for this long gives up.
+STALLED_AFTER_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,18 @@ class Evidence:
             "SELECT count(*) FROM watched JOIN processing_stage_state USING (record_id)"
             " WHERE state IN ('succeeded', 'dlq')"
         )
+
+    def wait_until_finished(self, expected: int, on_count: Callable[[int], None]) -> None:
+        """Wait until `expected` watched records are finished, or until none has finished for a minute."""
+        finished, moved_at = -1, time.monotonic()
+        while True:
+            count = self.count_finished()
+            if count != finished:
+                finished, moved_at = count, time.monotonic()
+                on_count(count)
+            if finished >= expected or time.monotonic() - moved_at > STALLED_AFTER_SECONDS:
+                return
+            time.sleep(POLL_SECONDS)
 
     def count_stages(self) -> StageCounts:
         return StageCounts(

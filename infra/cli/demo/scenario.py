@@ -18,7 +18,6 @@ from infra.cli.demo.linkage import measure_linkage
 from infra.cli.demo.postings import HOSPITALS, Posting, prepare_postings
 from infra.cli.demo.repetition import repeat_changed, repeat_unchanged
 from infra.cli.demo.screen import Bars, Screen
-from infra.cli.demo.waiting import wait_until_finished
 from infra.system.addresses import Addresses
 from infra.system.local_tokens import sign_token
 
@@ -71,7 +70,7 @@ async def _send_and_count(
     ):
         bars.add("finished", len(accepted))
         evidence.watch(accepted)
-        wait_until_finished(evidence, len(accepted), partial(bars.set, "finished"))
+        evidence.wait_until_finished(len(accepted), partial(bars.set, "finished"))
     books = close_books(answers, evidence.count_stages(), _raw_records(evidence))
     report.show_books(screen.console, books)
     report.show_speed(screen.console, _speed(answers, evidence, began_at, sent_at))

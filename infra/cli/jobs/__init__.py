@@ -1,1 +1,1 @@
-"""Jobs over the bucket, as an operator starts and watches them."""
+"""Replay and reconcile jobs, as an operator starts and watches them."""

@@ -1,4 +1,4 @@
-"""Looking again at what is under way."""
+"""Back-off: pauses that grow while something is under way."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 8.0
 
 
-def looks(wait_seconds: float) -> Iterator[None]:
-    """Yield at once, and again after ever longer pauses, as long as a pause ends within `wait_seconds`."""
+def backoff(wait_seconds: float) -> Iterator[None]:
+    """Yield at once, then after pauses that double up to a limit, while a pause ends within `wait_seconds`."""
     deadline = time.monotonic() + wait_seconds
     pause = FIRST_PAUSE_SECONDS
     yield

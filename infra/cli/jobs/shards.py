@@ -1,4 +1,4 @@
-"""A job's shards side by side: each is invoked until it is through, and a failed one is tried again alone."""
+"""The shards of a job, run side by side: each is invoked until it is done, and a failed one is tried again alone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ATTEMPTS = 4
 
 @dataclass
 class ShardRun:
-    """What became of one shard. `error` is None once it is through."""
+    """The result of one shard so far. `error` is None once it is done."""
 
     shard: int
     invokes: int = 0
@@ -29,8 +29,8 @@ class ShardRun:
 
 
 @dataclass(frozen=True)
-class Fleet:
-    """Invokes of one job, side by side; `watch` hears of every one of them."""
+class JobRun:
+    """The run of one job: its shards side by side, and `watch` called after every invocation."""
 
     client: Any
     function: str
@@ -39,7 +39,7 @@ class Fleet:
     sleep: Callable[[float], None] = time.sleep
 
     def run(self, shards: Sequence[int]) -> list[ShardRun]:
-        """Run every shard to its end, or until it has failed ATTEMPTS times in a row. Raises FunctionRefused."""
+        """Run every shard until it is done or has failed ATTEMPTS times in a row. Raises FunctionRefused."""
         runs = [ShardRun(shard) for shard in shards]
         raised: list[Exception] = []
 
@@ -92,11 +92,11 @@ class Fleet:
 
 
 def total(runs: Sequence[ShardRun]) -> dict[str, int]:
-    """The numbers of all shards together."""
+    """Return the numbers of all shards, summed by name."""
     counts: dict[str, int] = {}
     for run in runs:
         for name, number in run.counts.items():
-            # a time, not a number of things
+            # a time, not a count
             if name != "in_flight_since":
                 counts[name] = counts.get(name, 0) + number
     return counts
