@@ -1,40 +1,16 @@
-"""Which running system a command speaks to."""
+"""The running system that a command speaks to."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from infra.cli.failure import fail
-from infra.system.addresses import DEFAULT_DATA_DIR, Addresses, OtherVersion
+from infra.system.addresses import Addresses, OtherVersion
 from infra.system.lock import find_holder
-
-DataDir = Annotated[
-    Path,
-    typer.Option(
-        "--data-dir",
-        envvar="EXCHANGE_DATA_DIR",
-        file_okay=False,
-        resolve_path=True,
-        show_default=".local in the repository",
-        help="Where the system keeps its data, logs and addresses.",
-    ),
-]
-BuildDir = Annotated[
-    Path | None,
-    typer.Option(
-        resolve_path=True,
-        help="Where layers are built, once.",
-        show_default=".local/build in the repository",
-    ),
-]
-DEFAULT = DEFAULT_DATA_DIR
 
 
 def find_addresses(data_dir: Path) -> Addresses | None:
-    """As Addresses.load; those of another version end the command."""
+    """Return what Addresses.load does; end the command if another version wrote the addresses."""
     try:
         return Addresses.load(data_dir)
     except OtherVersion as other:

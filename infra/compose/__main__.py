@@ -1,6 +1,6 @@
 """`python -m infra.compose secrets | migrate | bucket | topics | functions | build`: the containers' commands.
 
-`sam-parameters` and `sam-environment` print what `sam local` is told of these services.
+`sam-parameters` and `sam-environment` print the files that `sam local` needs to use these services.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from infra.compose.config import ComposeConfig
 
 
 def main(arguments: list[str]) -> int:
-    """Do the one thing that is named. Returns the exit code; an error shows its traceback, which holds no secret."""
+    """Run one command and return its exit code; an error shows its traceback, which holds no secret."""
     config = ComposeConfig.from_environment(os.environ)
     match arguments:
         case ["secrets"]:

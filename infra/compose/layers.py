@@ -1,4 +1,4 @@
-"""What the functions import, built into the image: a container needs no package index."""
+"""The layers of the functions, built into the image: a container needs no package index."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from pathlib import Path
 
 from infra.local.launch import prepare_launch
 from infra.local.template import read_template
-from infra.system.addresses import REGION, ROOT
+from infra.system.layout import REGION, TEMPLATE
 
 
 def build_layers(folder: Path) -> None:
-    """Layers and runtime of every function of template.yaml, into `folder`. Raises BuildError."""
-    for function in read_template(ROOT / "template.yaml", {"Env": "local"}, REGION).functions:
+    """Build layers and runtime of every function of template.yaml into `folder`. Raises BuildError."""
+    for function in read_template(TEMPLATE, {"Env": "local"}, REGION).functions:
         prepare_launch(function, folder, REGION, {})

@@ -8,6 +8,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from .errors import PortTaken
+from .files import replace_file
 
 LOOPBACK = "127.0.0.1"
 # SeaweedFS listens for gRPC on every one of its ports plus this.
@@ -65,12 +66,25 @@ def reserve_ports(ports: Iterable[int]) -> ExitStack:
 
 
 def read_ports(path: Path) -> dict[str, int]:
-    """The ports of the last run, none before the first."""
+    """Return the ports of the last run, none before the first."""
     return dict(json.loads(path.read_text())) if path.exists() else {}
 
 
 def keep_ports(path: Path, ports: Mapping[str, int]) -> None:
-    path.write_text(json.dumps(dict(ports), indent=2) + "\n")
+    """Write the ports of this run for the next one."""
+    replace_file(path, json.dumps(dict(ports), indent=2) + "\n")
+
+
+def can_bind(port: int, *, shared: bool = True) -> bool:
+    """Tell whether a server can bind the port; not `shared`, whether nobody holds it in any way."""
+    with socket.socket() as probe:
+        # As the services do, so that connections in TIME_WAIT do not count as somebody.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(shared))
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True
 
 
 def _candidates(preferred: tuple[int | None, ...]) -> Iterator[int]:
@@ -82,19 +96,8 @@ def _candidates(preferred: tuple[int | None, ...]) -> Iterator[int]:
 
 
 def _is_free(port: int) -> bool:
-    return _can_bind(port) and _can_bind(port + GRPC_OFFSET)
+    return can_bind(port) and can_bind(port + GRPC_OFFSET)
 
 
 def _is_reserved(port: int) -> bool:
-    return not _can_bind(port, shared=False)
-
-
-def _can_bind(port: int, *, shared: bool = True) -> bool:
-    with socket.socket() as probe:
-        # As the services do, so that connections in TIME_WAIT do not count as somebody.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(shared))
-        try:
-            probe.bind((LOOPBACK, port))
-        except OSError:
-            return False
-    return True
+    return not can_bind(port, shared=False)

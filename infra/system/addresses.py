@@ -1,28 +1,27 @@
-"""Where a system listens: asked for, and found."""
+"""The ports that a system is asked to listen on, and the addresses where it does."""
 
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
 
-ROOT = Path(__file__).parent.parent.parent
-DEFAULT_DATA_DIR = ROOT / ".local"
-BUCKET = "exchange-raw"
-REGION = "us-east-1"
+from infra.embedded.files import replace_file
+from infra.embedded.ports import can_bind, choose_ports
 
 
 class OtherVersion(Exception):
-    """The data folder's addresses were written by another version of this program; the message is for people."""
+    """Another version of this program wrote the data folder's addresses; the message is for people."""
 
 
 @dataclass(frozen=True)
 class Ports:
-    """Where the system is to listen. 0 is any free port; None the usual one, or a free one where that is taken."""
+    """The ports that a system shall listen on.
+
+    0 is any free port; None is the usual one, or a free one if that is taken.
+    """
 
     ingest: int = 8080
     tokenize: int = 8081
@@ -34,23 +33,23 @@ class Ports:
 
     @classmethod
     def any(cls) -> Self:
-        """All of them free ones: for a system beside another."""
+        """Return free ports for everything: for a system beside another."""
         return cls(0, 0, 0, 0, 0, 0, 0)
 
     def taken(self) -> Mapping[str, int]:
-        """Those of the four HTTP ports that another program holds, by their field."""
+        """Return the HTTP ports that another program holds, by field."""
         wanted = {
             "ingest": self.ingest,
             "tokenize": self.tokenize,
             "lambda_": self.lambda_,
             "admin": self.admin,
         }
-        return {name: port for name, port in wanted.items() if port and not _is_free(port)}
+        return {name: port for name, port in wanted.items() if port and not can_bind(port)}
 
 
 @dataclass(frozen=True)
 class Addresses:
-    """What a client of the running system needs; kept in the data folder for the other commands."""
+    """The addresses and secrets of a running system, kept in its data folder for the other commands."""
 
     pid: int
     ingest: str
@@ -65,18 +64,14 @@ class Addresses:
     jwt_secret: str = field(repr=False)
 
     def save(self, data_dir: Path) -> None:
-        """Readable by its owner alone: it holds local secrets. Whole or not at all, since others wait for it."""
-        path = data_dir / "addresses.json"
-        replacement = path.with_suffix(".new")
-        replacement.touch(mode=0o600)
-        replacement.write_text(json.dumps(asdict(self), indent=2))
-        replacement.replace(path)
+        """Write the file that other commands wait for. It holds local secrets, so its owner alone can read it."""
+        replace_file(data_dir / "addresses.json", json.dumps(asdict(self), indent=2))
 
     @classmethod
     def load(cls, data_dir: Path) -> Self | None:
-        """The addresses of the system whose data is in `data_dir`, None where none was started.
+        """Return the addresses of the system whose data is in `data_dir`, or None if none was ever started.
 
-        Raises OtherVersion where they are not what this version writes.
+        Raises OtherVersion if another version wrote them in another form.
         """
         path = data_dir / "addresses.json"
         if not path.exists():
@@ -91,18 +86,5 @@ class Addresses:
 
 
 def free_port() -> int:
-    """A port that nobody held a moment ago, nor is given to an outgoing connection before it is listened on."""
-    from infra.embedded.ports import choose_ports  # the stack's whole import, which few commands pay for
-
+    """Return a port that nobody holds now, and that no outgoing connection gets before somebody listens on it."""
     return choose_ports({"free": (0, None)}, {}, lambda _name, _port: True)["free"]
-
-
-def _is_free(port: int) -> bool:
-    with closing(socket.socket()) as probe:
-        # As the servers do, so that connections in TIME_WAIT do not count as somebody.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True

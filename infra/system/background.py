@@ -1,9 +1,9 @@
-"""A system in a process of its own: `up --detach` leaves one behind, the demo ends its own."""
+"""A system in a process of its own: `exchange up --detach` leaves it running, the demo stops it."""
 
 from __future__ import annotations
 
 import os
-import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -13,7 +13,9 @@ from pathlib import Path
 
 import psutil
 
-from infra.system.addresses import ROOT, Addresses, OtherVersion
+from infra.embedded.process import dying_with_parent
+from infra.system.addresses import Addresses, OtherVersion
+from infra.system.layout import ROOT
 
 POLL_SECONDS = 0.05
 LOG_NAME = "exchange.log"
@@ -22,11 +24,11 @@ STOP_TIMEOUT_SECONDS = 60.0
 
 
 class StartFailed(Exception):
-    """The background system ended, or was not ready in time; the message is what it said last."""
+    """The background system ended, or was not ready in time; the message is its own last one."""
 
 
 class BackgroundSystem:
-    """`exchange up` with its screen in DATA_DIR/logs/exchange.log; the functions' lines stay in logs of their own."""
+    """`exchange up` with its output in DATA_DIR/logs/exchange.log; the functions' lines stay in logs of their own."""
 
     def __init__(self, data_dir: Path, options: Sequence[str], *, dies_with_us: bool) -> None:
         self.data_dir = data_dir
@@ -37,7 +39,8 @@ class BackgroundSystem:
         with self.log.open("ab") as log:
             self._start_of_log = log.tell()
             self._process = subprocess.Popen(
-                [*(_dying_with_parent() if dies_with_us else ()), *command],
+                # setpriv execs in place, so the pid is the system's own.
+                [*(dying_with_parent(signal.SIGTERM) if dies_with_us else ()), *command],
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -47,10 +50,10 @@ class BackgroundSystem:
             )
 
     def wait_ready(self, timeout_seconds: float) -> Addresses:
-        """Return once it takes requests. Raises StartFailed, after which nothing of it is left."""
+        """Wait until it takes requests. Raises StartFailed, after which nothing of it is left."""
         deadline = time.monotonic() + timeout_seconds
         while True:
-            # What another version has left is written anew by the one that starts.
+            # The system that starts will replace the addresses that another version has left.
             with suppress(OtherVersion):
                 addresses = Addresses.load(self.data_dir)
                 if addresses is not None and addresses.pid == self._process.pid:
@@ -63,9 +66,9 @@ class BackgroundSystem:
             time.sleep(POLL_SECONDS)
 
     def stop(self, timeout_seconds: float = STOP_TIMEOUT_SECONDS) -> int:
-        """Stop it in order and wait for its end; its exit code.
+        """Stop it in order, wait for its end and return its exit code.
 
-        One that takes longer is killed, and so is all that it started.
+        One that takes longer is killed, with everything that it started.
         """
         if self._process.poll() is None:
             self._process.terminate()
@@ -92,9 +95,3 @@ class BackgroundSystem:
         if error and (not before or before.endswith("\n")):
             return reason
         return "\n".join([f"it ended; see {self.log}", *words.splitlines()[-5:]])
-
-
-def _dying_with_parent() -> tuple[str, ...]:
-    # execs in place, so the pid stays the one that Popen knows
-    setpriv = shutil.which("setpriv")
-    return (setpriv, "--pdeathsig", "TERM", "--") if setpriv else ()

@@ -1,4 +1,4 @@
-"""Lets containers reach what listens on this machine's loopback: the same ports on Docker's bridge, passed on."""
+"""A way for containers to this machine's loopback: a forwarder on the same ports of Docker's bridge."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ LOOPBACK = "127.0.0.1"
 
 
 def bridge_address() -> str | None:
-    """This machine's address on Docker's default bridge, None where there is no such bridge."""
+    """Return this machine's address on Docker's default bridge, or None if it has no such bridge."""
     addresses = psutil.net_if_addrs().get(INTERFACE, ())
     return next((found.address for found in addresses if found.family == socket.AF_INET), None)
 
 
 class Forwarder:
-    """TCP from `host`:port to 127.0.0.1:port, for every port that is opened, until its block ends."""
+    """Forwards TCP from `host`:port to 127.0.0.1:port, for every port that is opened, until its block ends."""
 
     def __init__(self, host: str) -> None:
         self._host = host
@@ -39,7 +39,7 @@ class Forwarder:
         await asyncio.gather(*self._joined, return_exceptions=True)
 
     async def open(self, port: int) -> None:
-        """Listen; whether anything does behind it is found out by who connects. Raises OSError."""
+        """Listen on a port, whether or not anything listens behind it yet. Raises OSError."""
         self._servers.append(await asyncio.start_server(partial(self._accept, port), self._host, port))
 
     async def _accept(self, port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

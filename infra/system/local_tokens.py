@@ -1,4 +1,4 @@
-"""JSON Web Tokens as the local issuer signs them."""
+"""JSON Web Tokens of the local issuer."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from secrets import token_urlsafe
 from typing import Any
 
 import jwt
+
+from infra.embedded.files import replace_file
 
 ISSUER = "https://identity.local/"
 AUDIENCE = "exchange"
@@ -23,7 +25,7 @@ def sign_token(
     expires_in: timedelta = timedelta(hours=1),
     claims: Mapping[str, Any] | None = None,
 ) -> str:
-    """A token for one partner; `claims` replace the usual ones, for whoever wants to see it refused."""
+    """Return a token for one partner; `claims` replace the usual ones, to make a token that is refused."""
     now = datetime.now(UTC)
     usual = {
         "iss": ISSUER,
@@ -38,8 +40,7 @@ def sign_token(
 
 
 def load_or_create_secret(path: Path) -> str:
-    """The secret of this data folder, readable by its owner alone."""
+    """Return the secret in this file, or make one, readable by its owner alone."""
     if not path.exists():
-        path.touch(mode=0o600)
-        path.write_text(token_urlsafe(48))
+        replace_file(path, token_urlsafe(48))
     return path.read_text()

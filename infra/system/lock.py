@@ -1,4 +1,4 @@
-"""Which process runs the system of a data folder."""
+"""The lock of a data folder: one process at a time runs its system, and every other one can tell which."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from typing import Self
 
 import psutil
 
+from infra.embedded.process_reference import ProcessReference
+
 POLL_SECONDS = 0.05
-# A look at the lock holds it for an instant; whoever means it tries again for this long.
+# `find_holder` holds the lock for an instant, so `hold` tries again for this long.
 PATIENCE_SECONDS = 0.5
 
 
@@ -29,14 +31,12 @@ class Held(Exception):
 
 
 @dataclass(frozen=True)
-class Holder:
-    """A process by pid and start time, since pids are used again."""
-
-    pid: int
-    started_at: float
+class Holder(ProcessReference):
+    """The process that runs the system of a data folder."""
 
     @classmethod
     def this_process(cls) -> Self:
+        """Return the holder that this process would be."""
         return cls(os.getpid(), psutil.Process().create_time())
 
     def __str__(self) -> str:
@@ -44,18 +44,14 @@ class Holder:
             f"process {self.pid}, since {datetime.fromtimestamp(self.started_at, UTC):%Y-%m-%d %H:%M:%S} UTC"
         )
 
-    @property
-    def is_alive(self) -> bool:
-        return self._process() is not None
-
     def terminate(self) -> None:
         """Ask it to stop in order, as Ctrl-C does."""
-        process = self._process()
+        process = self.find()
         if process is not None:
             process.terminate()
 
     def wait_gone(self, timeout_seconds: float) -> bool:
-        """Whether it was gone within that time."""
+        """Wait for its end. Returns whether it came within that time."""
         deadline = time.monotonic() + timeout_seconds
         while self.is_alive:
             if time.monotonic() > deadline:
@@ -63,18 +59,10 @@ class Holder:
             time.sleep(POLL_SECONDS)
         return True
 
-    def _process(self) -> psutil.Process | None:
-        try:
-            process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.started_at) < 1
-            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
-        except psutil.NoSuchProcess:
-            return None
-
 
 @contextmanager
 def hold(data_dir: Path) -> Iterator[None]:
-    """Be the one process that runs the system of `data_dir`. Raises Held.
+    """Hold the lock of `data_dir`, as the one process that runs its system. Raises Held.
 
     The kernel lets go of the lock when the process dies, however it dies.
     """
@@ -95,7 +83,7 @@ def hold(data_dir: Path) -> Iterator[None]:
 
 
 def find_holder(data_dir: Path) -> Holder | None:
-    """The process that runs the system of `data_dir`, None when there is none."""
+    """Return the process that runs the system of `data_dir`, or None if none does."""
     if not (data_dir / "holder").exists():
         return None
     descriptor = _open(data_dir)
@@ -124,6 +112,6 @@ def _lock(descriptor: int, kind: int) -> bool:
 
 
 def _read(descriptor: int) -> Holder | None:
-    """Who holds the lock, None for an instant: whoever has just taken it writes next."""
+    """Return the holder, or None for the instant between taking the lock and writing into it."""
     written = os.pread(descriptor, 200, 0)
     return Holder(**json.loads(written)) if written else None

@@ -16,7 +16,7 @@ from exchange.platform.db import database
 from exchange.platform.objects import raw_objects
 from exchange.platform.settings import load_settings
 from infra.system.addresses import Addresses
-from infra.system.system import ROOT
+from infra.system.layout import ROOT
 from tests.bench.load import send_all
 from tests.bench.records import requests, submission_of
 from tests.bench.report import Figure

@@ -10,7 +10,7 @@ from itertools import repeat
 import uvloop
 
 from infra.system.addresses import Addresses
-from infra.system.system import ROOT
+from infra.system.layout import ROOT
 from tests.bench.load import get, post, send_all
 from tests.bench.report import Figure
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 
 from exchange.intake.model import Submission
 from infra.system.addresses import Addresses
+from infra.system.layout import ROOT
 from infra.system.local_tokens import sign_token
-from infra.system.system import ROOT
 from tests.bench.load import post
 
 EXAMPLE = json.loads((ROOT / "contracts/api/schemas/ingest.v2.json").read_text())["examples"][0]

@@ -19,7 +19,7 @@ from urllib.request import urlopen
 import uvloop
 
 from infra.system.addresses import Addresses
-from infra.system.system import ROOT
+from infra.system.layout import ROOT
 from tests.bench.load import Load, get, post, send_all
 from tests.bench.report import Figure
 from tests.bench.serving import BUILD_DIR

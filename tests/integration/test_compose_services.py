@@ -18,7 +18,7 @@ from infra.compose.functions import runner_config, sam_parameters
 from infra.compose.secret_files import make_secrets
 from infra.compose.services import make_bucket, make_topics, migrate
 from infra.embedded import BackgroundStack
-from infra.system.addresses import BUCKET, ROOT
+from infra.system.layout import BUCKET, ROOT
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from infra.system.addresses import REGION, Addresses
+from infra.system.addresses import Addresses
+from infra.system.layout import REGION
 
 # Longer than the longest time-out that a function may have.
 READ_TIMEOUT_SECONDS = 910

@@ -15,13 +15,13 @@ from rich.progress import Progress
 
 from infra.cli.clients.lambda_api import FunctionFailed, call, lambda_client
 from infra.cli.failure import fail
-from infra.cli.options import Case
-from infra.cli.running import DEFAULT, DataDir, running_system
+from infra.cli.options import AsJson, Case, DataDir
+from infra.cli.running import running_system
 from infra.cli.screen.tables import console, moment, table
+from infra.system.layout import DEFAULT_DATA_DIR
 
 PAGE = 500
 IDLE_PAGES = 3
-AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
 Reason = Annotated[str, typer.Option(help="The class: its REASON in the list.")]
 
 dead_letters = typer.Typer(
@@ -37,7 +37,7 @@ def list_dead_letters(
     limit: Annotated[int, typer.Option(min=1, max=PAGE, help="How many letters at most.")] = 50,
     after: Annotated[int, typer.Option(min=0, help="Letters past this number.")] = 0,
     as_json: AsJson = False,
-    data_dir: DataDir = DEFAULT,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """List what waits, by reason, the largest class first; with --letters or --reason one by one.
 
@@ -76,7 +76,7 @@ def list_dead_letters(
 def show_dead_letter(
     dead_letter_id: Annotated[int, typer.Argument(help="Its number in the list.")],
     as_json: AsJson = False,
-    data_dir: DataDir = DEFAULT,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Show one letter: what failed, where, how often. Never whose record it is.
 
@@ -105,7 +105,7 @@ def redrive_dead_letters(
         bool, typer.Option("--dry-run", help="Only count, and look which of the first 500 would be refused.")
     ] = False,
     as_json: AsJson = False,
-    data_dir: DataDir = DEFAULT,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Send events again once what made them fail is mended: some, a class or all.
 

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from infra.cli.failure import fail
-from infra.cli.running import DEFAULT, BuildDir, DataDir, running_system
+from infra.cli.options import BuildDir, DataDir
+from infra.cli.running import running_system
 from infra.system.addresses import Addresses
 from infra.system.background import StartFailed
+from infra.system.layout import DEFAULT_DATA_DIR
 
 if TYPE_CHECKING:
     from infra.cli.demo.screen import Screen
@@ -41,7 +43,7 @@ def demo(
     ] = "memory",
     connections: Annotated[int, typer.Option(min=1, help="Connections of each hospital.")] = CONNECTIONS,
     build_dir: BuildDir = None,
-    data_dir: DataDir = DEFAULT,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Two hospitals send real records; afterwards the books must balance.
 

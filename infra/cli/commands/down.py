@@ -7,12 +7,13 @@ from typing import Annotated
 import typer
 
 from infra.cli.failure import fail
-from infra.cli.running import DEFAULT, DataDir
+from infra.cli.options import DataDir
+from infra.system.layout import DEFAULT_DATA_DIR
 from infra.system.lock import find_holder
 
 
 def down(
-    data_dir: DataDir = DEFAULT,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
     timeout: Annotated[float, typer.Option(help="Seconds to wait for its end.")] = 60.0,
 ) -> None:
     """Stop the exchange, in order, and wait until it is gone.

@@ -15,9 +15,10 @@ from rich.progress import Progress
 
 from infra.cli.clients.lambda_api import FunctionFailed, FunctionRefused, call, lambda_client
 from infra.cli.failure import fail
-from infra.cli.options import Case
-from infra.cli.running import DEFAULT, DataDir, running_system
+from infra.cli.options import Case, DataDir
+from infra.cli.running import running_system
 from infra.cli.screen.tables import console, moment, table
+from infra.system.layout import DEFAULT_DATA_DIR
 
 FUNCTION = "EraseFunction"
 PAGE = 50
@@ -48,7 +49,7 @@ def erase(
             help="For programs: the receipt, one after the other beyond 5,000 records; the ids where none is erased.",
         ),
     ] = False,
-    data_dir: DataDir = DEFAULT,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Erase records for good: every version of the raw object, canonical rows, tokens, answers.
 

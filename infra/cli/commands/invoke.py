@@ -13,7 +13,9 @@ from infra.cli.clients.admin import read_status
 from infra.cli.clients.lambda_api import lambda_client
 from infra.cli.failure import fail
 from infra.cli.names import find_function
-from infra.cli.running import DEFAULT, DataDir, running_system
+from infra.cli.options import DataDir
+from infra.cli.running import running_system
+from infra.system.layout import DEFAULT_DATA_DIR
 
 
 def invoke(
@@ -25,7 +27,7 @@ def invoke(
     asynchronous: Annotated[
         bool, typer.Option("--async", help="Put it in the function's queue and return.")
     ] = False,
-    data_dir: DataDir = DEFAULT,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Invoke a function with an event and print its answer.
 

@@ -15,8 +15,9 @@ from rich.console import Console
 
 from infra.cli.failure import fail
 from infra.cli.names import find_function, short_name
-from infra.cli.running import DEFAULT, DataDir
+from infra.cli.options import DataDir
 from infra.cli.screen.log_lines import Line, LogReader, coloured, plain
+from infra.system.layout import DEFAULT_DATA_DIR
 
 POLL_SECONDS = 0.2
 # The runner's own lines: reloads, event sources that reconnect.
@@ -36,7 +37,7 @@ def logs(
     request: Annotated[
         str, typer.Option("--request", "--request-id", "-r", help="Only one request's lines, by its id.")
     ] = "",
-    data_dir: DataDir = DEFAULT,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Show what the functions printed.
 

@@ -8,12 +8,14 @@ import typer
 
 from infra.cli.clients.admin import read_status, set_source_state
 from infra.cli.failure import fail
-from infra.cli.running import DEFAULT, DataDir, running_system
+from infra.cli.options import DataDir
+from infra.cli.running import running_system
+from infra.system.layout import DEFAULT_DATA_DIR
 
 Source = Annotated[str, typer.Argument(help="As `exchange status` names it.")]
 
 
-def pause(source: Source, data_dir: DataDir = DEFAULT) -> None:
+def pause(source: Source, data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
     """Stop reading a Kafka source; what is in flight ends first and is committed.
 
     Example: exchange pause NormalizeFromV2
@@ -22,7 +24,7 @@ def pause(source: Source, data_dir: DataDir = DEFAULT) -> None:
     print(f"Paused {source}.")
 
 
-def resume(source: Source, data_dir: DataDir = DEFAULT) -> None:
+def resume(source: Source, data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
     """Go on with a Kafka source that was paused, from where it was.
 
     Example: exchange resume NormalizeFromV2

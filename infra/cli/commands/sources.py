@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from infra.cli.failure import fail
-from infra.system.addresses import REGION, ROOT
+from infra.cli.stop import stop_event
+from infra.system.layout import DEFAULT_DATA_DIR, REGION, TEMPLATE
 
 STOP_TIMEOUT_SECONDS = 10.0
 
@@ -27,7 +27,7 @@ def sources(
             dir_okay=False,
             help="YAML of template parameters, as exchange services writes it and sam local reads it.",
         ),
-    ] = ROOT / ".local" / "sam" / "parameters.yaml",
+    ] = DEFAULT_DATA_DIR / "sam" / "parameters.yaml",
     brokers: Annotated[
         str | None, typer.Option(help="Where Kafka is seen from here, if not where the functions see it.")
     ] = None,
@@ -57,12 +57,10 @@ async def _run(endpoint: str, parameters: dict[str, Any]) -> None:
     from infra.cli.clients.remote_invoker import RemoteInvoker
     from infra.local import EventSources
 
-    asked_to_stop = asyncio.Event()
-    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(signum, asked_to_stop.set)
+    asked_to_stop = stop_event()
     async with RemoteInvoker(endpoint) as invoker:
         running = EventSources.of_template(
-            ROOT / "template.yaml",
+            TEMPLATE,
             parameters,
             REGION,
             invoker,

@@ -16,9 +16,11 @@ from rich.text import Text
 
 from infra.cli.clients.admin import AdminUnreachable, look_at_status
 from infra.cli.failure import fail
-from infra.cli.running import DEFAULT, DataDir, find_addresses, running_system
+from infra.cli.options import AsJson, DataDir
+from infra.cli.running import find_addresses, running_system
 from infra.cli.screen.status import State, view
 from infra.system.addresses import Addresses
+from infra.system.layout import DEFAULT_DATA_DIR
 from infra.system.lock import find_holder
 from infra.system.services import read_services
 
@@ -28,9 +30,9 @@ PLAIN_WIDTH = 160
 
 def status(
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    as_json: AsJson = False,
     once: Annotated[bool, typer.Option("--once", help="Show it once on a terminal, too.")] = False,
-    data_dir: DataDir = DEFAULT,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Show what runs and how it is doing.
 

@@ -7,8 +7,10 @@ from typing import Annotated
 import typer
 
 from infra.cli.failure import fail
-from infra.cli.running import DEFAULT, DataDir, find_addresses
+from infra.cli.options import DataDir
+from infra.cli.running import find_addresses
 from infra.cli.times import read_duration
+from infra.system.layout import DEFAULT_DATA_DIR
 from infra.system.local_tokens import SCOPES, sign_token
 
 
@@ -20,7 +22,7 @@ def token(
     expires_in: Annotated[
         str, typer.Option(help="Such as 90s, 15m, 1h, 7d; -1h gives an expired one.")
     ] = "1h",
-    data_dir: DataDir = DEFAULT,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Print a token for this machine's exchange, and nothing else.
 

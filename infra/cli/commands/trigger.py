@@ -8,12 +8,14 @@ import typer
 
 from infra.cli.clients.admin import read_status, trigger_schedule
 from infra.cli.names import find_schedule
-from infra.cli.running import DEFAULT, DataDir, running_system
+from infra.cli.options import DataDir
+from infra.cli.running import running_system
+from infra.system.layout import DEFAULT_DATA_DIR
 
 
 def trigger(
     schedule: Annotated[str, typer.Argument(help="Its name, its event's name or its function's.")],
-    data_dir: DataDir = DEFAULT,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Fire a schedule now, without waiting for its time.
 

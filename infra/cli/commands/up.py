@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-import signal
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 from urllib.parse import urlsplit
 
 import typer
@@ -15,9 +14,12 @@ from rich.console import Console
 from rich.table import Table
 
 from infra.cli.failure import fail
-from infra.cli.running import DEFAULT, BuildDir, DataDir
+from infra.cli.options import AnyPorts, BrokerStorage, BuildDir, DataDir
+from infra.cli.stop import stop_event
+from infra.embedded import StackError
 from infra.system.addresses import Addresses, Ports
 from infra.system.background import BackgroundSystem, StartFailed
+from infra.system.layout import DEFAULT_DATA_DIR
 from infra.system.lock import Held, find_holder, hold
 
 START_TIMEOUT_SECONDS = 300.0
@@ -37,23 +39,18 @@ EXAMPLE_BODY = (
 
 def up(
     *,
-    data_dir: DataDir = DEFAULT,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
     detach: Annotated[
         bool, typer.Option("--detach", "-d", help="Return when it is ready and leave it running.")
     ] = False,
-    any_ports: Annotated[bool, typer.Option("--any-ports", help="Take free ports for everything.")] = False,
+    any_ports: AnyPorts = False,
     ingest_port: Annotated[int, typer.Option(help="Ingest API.")] = Ports.ingest,
     tokenize_port: Annotated[int, typer.Option(help="Tokenize API.")] = Ports.tokenize,
     lambda_port: Annotated[int, typer.Option(help="Lambda Invoke API.")] = Ports.lambda_,
     admin_port: Annotated[
         int, typer.Option(help="Status, metrics and schedules of the runner.")
     ] = Ports.admin,
-    broker_storage: Annotated[
-        Literal["s3", "memory"],
-        typer.Option(
-            help='Where the Kafka broker keeps its log: "s3", or "memory", which is faster and lost.'
-        ),
-    ] = "s3",
+    broker_storage: BrokerStorage = "s3",
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Keep the functions' lines off the screen; --detach does.")
     ] = False,
@@ -102,15 +99,14 @@ def _start_detached(data_dir: Path, options: list[str]) -> None:
 def _run(
     data_dir: Path,
     ports: Ports,
-    broker_storage: Literal["s3", "memory"],
+    broker_storage: BrokerStorage,
     *,
     quiet: bool,
     watch: bool,
     build_dir: Path | None,
 ) -> None:
-    import uvloop  # these two cost a second, which no other command should pay
+    import uvloop  # these cost half a second, which no other command should pay
 
-    from infra.embedded import StackError
     from infra.local import RunnerError
     from infra.system.system import System
 
@@ -123,15 +119,8 @@ def _run(
             build_dir=build_dir,
             watch=watch,
         )
-        asked_to_stop = asyncio.Event()
         starting = asyncio.create_task(system.start())
-
-        def stop_soon() -> None:
-            asked_to_stop.set()
-            starting.cancel()
-
-        for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            asyncio.get_running_loop().add_signal_handler(signum, stop_soon)
+        asked_to_stop = stop_event(starting)
         try:
             addresses = await starting
         except asyncio.CancelledError:

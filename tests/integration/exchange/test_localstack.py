@@ -19,7 +19,8 @@ from exchange.platform.listing import raw_listing
 from exchange.platform.objects import raw_objects
 from exchange.platform.settings import load_settings
 from infra.embedded import BackgroundStack
-from infra.system.addresses import ROOT, free_port
+from infra.system.addresses import free_port
+from infra.system.layout import ROOT
 from tests.conftest import fresh_name
 
 LOCALSTACK = ROOT / ".venv-localstack" / "bin" / "python"
