@@ -12,6 +12,7 @@ from infra.cli.clients.lambda_api import FunctionFailed, call, lambda_client
 from infra.cli.failure import fail
 from infra.cli.jobs.backoff import backoff
 from infra.cli.jobs.progress import how_to_go_on, run_shards
+from infra.cli.jobs.selection import selection
 from infra.cli.jobs.shards import total
 from infra.cli.options import AsJson, DataDir, Job, Prefix, Shards, Source, require_shards
 from infra.cli.running import running_system
@@ -69,9 +70,7 @@ def reconcile(
         "check_hashes": check_hashes,
         "shards": shards,
         "old_layout": everything,
-        **({"source": source} if source else {}),
-        **({"prefix": prefix} if prefix else {}),
-        **({"since": read_moment(since, "--since")} if since else {}),
+        **selection(source, prefix, since),
         **({"since": "1970-01-01T00:00:00Z"} if everything else {}),
         **({"until": read_moment(until, "--until")} if until else {}),
     }

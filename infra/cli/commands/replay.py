@@ -12,6 +12,7 @@ from infra.cli.clients.lambda_api import FunctionFailed, call, lambda_client
 from infra.cli.failure import fail
 from infra.cli.jobs.backoff import backoff
 from infra.cli.jobs.progress import how_to_go_on, run_shards, shard_table
+from infra.cli.jobs.selection import selection
 from infra.cli.jobs.shards import ShardRun, total
 from infra.cli.options import AsJson, DataDir, Job, Prefix, Shards, Source, require_shards
 from infra.cli.running import running_system
@@ -73,9 +74,7 @@ def replay(
         # The same for both jobs: what comes in meanwhile is not a gap.
         "until": read_moment(until, "--until") if until else datetime.now(UTC).isoformat(),
         "shards": 1 if limit else shards,
-        **({"source": source} if source else {}),
-        **({"prefix": prefix} if prefix else {}),
-        **({"since": read_moment(since, "--since")} if since else {}),
+        **selection(source, prefix, since),
         **({"limit": limit} if limit else {}),
     }
     client = lambda_client(running_system(data_dir))
