@@ -43,9 +43,7 @@ Source = Annotated[str, typer.Option(help="Only records of this source.")]
 Prefix = Annotated[str, typer.Option(help="Only objects whose key begins with this.")]
 Shards = Annotated[int, typer.Option(help="How many invocations run side by side: 1, 2, 4, 8 or 16.")]
 Job = Annotated[str, typer.Option(help="Continue a job that failed or was interrupted.")]
-Case = Annotated[
-    str, typer.Option(help="The reason, as a ticket number such as TICKET-123, for the audit log.")
-]
+Case = Annotated[str, typer.Option(help="A ticket number, such as TICKET-123, that the audit log records.")]
 
 
 def require_shards(shards: int) -> None:

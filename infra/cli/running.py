@@ -10,7 +10,7 @@ from infra.system.lock import find_holder
 
 
 def find_addresses(data_dir: Path) -> Addresses | None:
-    """Return what Addresses.load does; end the command if another version wrote the addresses."""
+    """Return the addresses as Addresses.load does; end the command if another version wrote them."""
     try:
         return Addresses.load(data_dir)
     except OtherVersion as other:
@@ -18,7 +18,7 @@ def find_addresses(data_dir: Path) -> Addresses | None:
 
 
 def running_system(data_dir: Path) -> Addresses:
-    """The addresses of the system that runs on `data_dir`; ends the command when none does or it still starts."""
+    """Return the addresses of the system that runs on `data_dir`; end the command if none does or it still starts."""
     holder = find_holder(data_dir)
     if holder is None:
         fail(f"nothing runs on {data_dir}; start it with: exchange up --detach")

@@ -4,9 +4,9 @@ from pathlib import Path
 
 
 def replace_file(path: Path, text: str, *, mode: int = 0o600) -> None:
-    """Write `text` beside `path` and move it into place: a reader finds the old file or the new one, never half of it.
+    """Write a file beside `path` and move it into place, so that a reader never finds half of it.
 
-    Only its owner can read the file until it is whole; then it gets `mode`.
+    Only the owner can read the file until it is whole; then it gets `mode`.
     """
     replacement = path.with_name(f"{path.name}.new")
     # The one that a killed process left may be read-only by now.

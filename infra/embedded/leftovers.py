@@ -51,7 +51,7 @@ class ProcessLedger:
         """End the services that an earlier stack left running and return their names. Blocks until all are gone."""
         if not self._path.exists():
             return []
-        # Versions before this one wrote another form: their processes die with their stack, as a rule.
+        # Earlier versions wrote clock ticks. As a rule their services died with the stack (see `dying_with_parent`).
         entries = [entry for entry in json.loads(self._path.read_text()) if "started_at" in entry]
         left = [process for process in (ServiceProcess(**entry) for entry in entries) if process.is_alive]
         for process in left:
@@ -67,7 +67,7 @@ class ProcessLedger:
 
 
 def _signal_group(process: ServiceProcess, signum: signal.Signals) -> None:
-    # Every service leads its own group; looked at again here, as late as can be.
+    # Every service leads its own group; it is looked at once more, as late as possible.
     if process.is_alive:
         # It may end between any two of these calls.
         with suppress(ProcessLookupError):

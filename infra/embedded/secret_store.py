@@ -19,7 +19,7 @@ class StackSecrets:
 
 
 def load_or_create_secrets(path: Path, postgres_password: str | None) -> StackSecrets:
-    """Return the secrets that this data directory was made with, or make them, readable by their owner alone.
+    """Return the secrets of this data directory, or make them if it has none, readable by their owner alone.
 
     Raises `StackError` when `postgres_password` is not the one that the data was made with.
     """

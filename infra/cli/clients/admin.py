@@ -1,4 +1,4 @@
-"""The runner's admin port, from outside."""
+"""A client of the runner's admin port."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from infra.cli.failure import fail
 from infra.system.addresses import Addresses
 
 TIMEOUT_SECONDS = 10
-# What is in flight ends first.
+# Records in flight end first.
 PAUSE_TIMEOUT_SECONDS = 60
 
 
@@ -20,12 +20,12 @@ class AdminUnreachable(Exception):
 
 
 def look_at_status(addresses: Addresses) -> dict[str, Any]:
-    """Functions, event sources and schedules as the runner tells them. Raises AdminUnreachable."""
+    """Return the state of functions, event sources and schedules. Raises AdminUnreachable."""
     return dict(json.loads(_call(addresses, "GET", "/status")))
 
 
 def read_status(addresses: Addresses) -> dict[str, Any]:
-    """The same; a runner that does not answer ends the command."""
+    """Return the same; a runner that does not answer ends the command."""
     try:
         return look_at_status(addresses)
     except AdminUnreachable as error:
@@ -41,7 +41,7 @@ def trigger_schedule(addresses: Addresses, name: str) -> None:
 
 
 def set_source_state(addresses: Addresses, name: str, action: str) -> None:
-    """Have a Kafka source that `read_status` names `pause` or `resume`. A silent runner ends the command."""
+    """Let a Kafka source that `read_status` names `pause` or `resume`. A silent runner ends the command."""
     path = f"/sources/{quote(name)}/{action}"
     try:
         _call(addresses, "POST", path, timeout_seconds=PAUSE_TIMEOUT_SECONDS)

@@ -1,4 +1,4 @@
-"""The Lambda Invoke API of a running system, as commands use it."""
+"""A client of the Lambda Invoke API of a running system."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ READ_TIMEOUT_SECONDS = 910
 
 
 class FunctionFailed(Exception):
-    """A function raised, was killed, or could not be reached; says what the runtime said."""
+    """A function raised, was killed, or could not be reached; the message is the runtime's."""
 
 
 class FunctionRefused(FunctionFailed):
-    """The function does not take the event; it will not take it another time."""
+    """The function refuses the event, and would refuse it again."""
 
 
 def lambda_client(addresses: Addresses) -> Any:
-    """boto3's client, which asks once: an operator decides what is worth another try."""
-    import boto3  # 0.3 s that only commands which invoke pay
+    """Return boto3's client without retries: the operator decides what is worth another try."""
+    import boto3  # it costs 0.3 s, which only commands that invoke should pay
     from botocore.config import Config
 
     return boto3.client(
@@ -38,7 +38,7 @@ def lambda_client(addresses: Addresses) -> Any:
 
 
 def call(client: Any, function: str, request: dict[str, Any]) -> dict[str, Any]:
-    """The function's answer. Raises FunctionFailed."""
+    """Invoke a function and return its answer. Raises FunctionFailed."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
@@ -46,7 +46,7 @@ def call(client: Any, function: str, request: dict[str, Any]) -> dict[str, Any]:
         payload: dict[str, Any] = json.loads(answer["Payload"].read())
     except (BotoCoreError, ClientError, ValueError) as error:
         raise FunctionFailed(f"{function} cannot be invoked: {error}") from error
-    # `sam local start-lambda` says so in the body alone.
+    # `sam local start-lambda` reports an error in the body alone.
     if "FunctionError" in answer or {"errorType", "errorMessage"} <= payload.keys():
         failed = FunctionRefused if payload.get("errorType") == "InvocationRefused" else FunctionFailed
         raise failed(f"{function}: {payload.get('errorMessage', 'failed')}")

@@ -1,4 +1,4 @@
-"""Invokes functions through a Lambda endpoint: `sam local start-lambda`, this exchange, or another."""
+"""An invoker that reaches functions through a Lambda endpoint: `sam local start-lambda`, this exchange, or another."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import aiohttp
 
 from infra.local import Answer, FunctionThrottled, FunctionUnreachable
 
-# Longer than any function may run: the endpoint ends it, not we.
+# Longer than any function may run: the endpoint ends it, not this client.
 TIMEOUT_SECONDS = 900.0
 
 
 class RemoteInvoker:
-    """What event sources invoke with; an async context manager."""
+    """The invoker of event sources whose functions run elsewhere; an async context manager."""
 
     def __init__(self, endpoint: str) -> None:
         self._endpoint = endpoint.rstrip("/")
@@ -30,9 +30,9 @@ class RemoteInvoker:
         await self._session.close()
 
     async def invoke(self, reference: str, payload: bytes, *, request_id: str = "") -> Answer:
-        """Invoke and wait. Raises FunctionThrottled on 429, FunctionUnreachable when the endpoint is away.
+        """Invoke and wait. Raises FunctionThrottled on 429, FunctionUnreachable if the endpoint does not answer.
 
-        The endpoint gives its own request ids.
+        The request id of the answer is the endpoint's.
         """
         url = f"{self._endpoint}/2015-03-31/functions/{quote(reference, safe='')}/invocations"
         try:
@@ -48,7 +48,7 @@ class RemoteInvoker:
 
 
 def _is_error(body: bytes) -> bool:
-    """Whether a runtime reports an exception: `sam local start-lambda` says so in the body alone."""
+    """Tell whether the body reports an exception: `sam local start-lambda` says so nowhere else."""
     try:
         answer = json.loads(body)
     except ValueError:

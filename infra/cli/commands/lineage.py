@@ -16,13 +16,13 @@ from infra.system.layout import DEFAULT_DATA_DIR
 
 
 def lineage(
-    record_id: Annotated[str, typer.Argument(help="The record_id of the 202.")],
+    record_id: Annotated[str, typer.Argument(help="The record_id of the 202 answer.")],
     as_json: AsJson = False,
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Trace a record: raw object, events, attempts, canonical row, derived rows.
 
-    Exit code 1 when nobody knows the record.
+    The exit code is 1 if the record is unknown.
 
     Example: exchange lineage 5573a23f-05d6-4b02-9aff-4998ee4f6ac3
     """

@@ -12,11 +12,11 @@ from infra.cli.options import DataDir
 from infra.cli.running import running_system
 from infra.system.layout import DEFAULT_DATA_DIR
 
-Source = Annotated[str, typer.Argument(help="As `exchange status` names it.")]
+Source = Annotated[str, typer.Argument(help="Its name in `exchange status`.")]
 
 
 def pause(source: Source, data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
-    """Stop reading a Kafka source; what is in flight ends first and is committed.
+    """Stop reading a Kafka source; records in flight are finished and committed first.
 
     Example: exchange pause NormalizeFromV2
     """
@@ -25,7 +25,7 @@ def pause(source: Source, data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
 
 
 def resume(source: Source, data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
-    """Go on with a Kafka source that was paused, from where it was.
+    """Resume a paused Kafka source from where it stopped.
 
     Example: exchange resume NormalizeFromV2
     """

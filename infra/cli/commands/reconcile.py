@@ -30,33 +30,33 @@ def reconcile(
     prefix: Prefix = "",
     since: Annotated[
         str,
-        typer.Option(help="A time, or how long ago, such as 24h; where the last run ended when not given."),
+        typer.Option(help="A time, or how long ago, such as 24h; by default the end of the last run."),
     ] = "",
-    until: Annotated[str, typer.Option(help="The hour to end with; now when not given.")] = "",
+    until: Annotated[str, typer.Option(help="The hour to end with; by default now.")] = "",
     everything: Annotated[
-        bool, typer.Option("--all", help="The whole bucket, objects of the old layout too.")
+        bool, typer.Option("--all", help="Check the whole bucket, objects of the old layout too.")
     ] = False,
     repair: Annotated[
-        bool, typer.Option("--repair", help="Mend what has a safe fix, then look again.")
+        bool, typer.Option("--repair", help="Repair findings that have a safe fix, then check again.")
     ] = False,
     check_hashes: Annotated[
         bool, typer.Option("--check-hashes", help="Read every object and compare its hash.")
     ] = False,
     grace_seconds: Annotated[
-        int, typer.Option("--grace", min=0, help="Seconds below which nothing is taken for stuck.")
+        int, typer.Option("--grace", min=0, help="Seconds before a record counts as stuck.")
     ] = 300,
     wait_seconds: Annotated[
-        float, typer.Option("--wait", min=0, help="Seconds that --repair waits for what it mended.")
+        float, typer.Option("--wait", min=0, help="Seconds that --repair waits for the records it repaired.")
     ] = 120,
     shards: Shards = 4,
     job: Job = "",
     as_json: AsJson = False,
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
-    """Lay the bucket and the tables side by side and name every difference.
+    """Compare the bucket with the tables and report every difference.
 
-    Without --repair nothing is changed but the list of findings. Exit code 1 while findings are open, dead letters
-    included, or when a shard failed.
+    Without --repair only the list of findings is changed. The exit code is 1 while findings are open, dead letters
+    included, or if a shard failed.
 
     Example: exchange reconcile --since 24h --repair
     """
@@ -90,7 +90,7 @@ def reconcile(
 
 def _reconcile(client: Any, request: dict[str, Any], job_id: str, wait_seconds: float) -> dict[str, Any]:
     again = {"action": "look_again", "grace_seconds": request["grace_seconds"]}
-    # What was found before may lie outside of the window by now.
+    # Earlier findings may lie outside of the window by now.
     known = call(client, FUNCTION, {**again, "repair": request["repair"]})["counts"]
     if not job_id:
         job_id = call(client, FUNCTION, {"action": "start", **request})["job_id"]
@@ -109,7 +109,7 @@ def _reconcile(client: Any, request: dict[str, Any], job_id: str, wait_seconds: 
             counts[name] = counts.get(name, 0) + number
     for _ in backoff(wait_seconds):
         open_findings = call(client, FUNCTION, again)["open_findings"]
-        # Only what was mended can change by waiting.
+        # Only repaired records can change by waiting.
         if not counts.get("repaired") or not open_findings or set(open_findings) == {"dead_lettered"}:
             break
     return {

@@ -39,20 +39,29 @@ def replay(
     *,
     source: Source = "",
     prefix: Prefix = "",
-    since: Annotated[str, typer.Option(help="Accepted since: a time, or how long ago, such as 24h.")] = "",
-    until: Annotated[str, typer.Option(help="Accepted before; now when not given.")] = "",
-    limit: Annotated[int, typer.Option(min=0, help="The first so many, in one shard; 0 is all.")] = 0,
+    since: Annotated[
+        str, typer.Option(help="Only records accepted since a time, or how long ago, such as 24h.")
+    ] = "",
+    until: Annotated[str, typer.Option(help="Only records accepted before a time; by default now.")] = "",
+    limit: Annotated[
+        int, typer.Option(min=0, help="Only this number of objects, in one shard; 0 is all.")
+    ] = 0,
     emit_version: Annotated[
-        Literal["auto", "v1", "v2"], typer.Option(help="auto is the version that each record came as.")
+        Literal["auto", "v1", "v2"],
+        typer.Option(help="The version of the events; auto is that of each record."),
     ] = "auto",
-    rate_per_sec: Annotated[float, typer.Option(min=0, help="Events a second at most; 0 is no limit.")] = 0,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what would be emitted.")] = False,
+    rate_per_sec: Annotated[
+        float, typer.Option(min=0, help="The maximum of events a second; 0 is no limit.")
+    ] = 0,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only count the events that would be emitted.")
+    ] = False,
     verify: Annotated[
         bool,
-        typer.Option("--verify", help="Prove that every raw object is canonical; with --dry-run, only that."),
+        typer.Option("--verify", help="Check that every raw object is canonical; with --dry-run, only that."),
     ] = False,
     wait_seconds: Annotated[
-        float, typer.Option("--wait", min=0, help="Seconds that --verify waits for records under way.")
+        float, typer.Option("--wait", min=0, help="Seconds that --verify waits for records in flight.")
     ] = 120,
     shards: Shards = 4,
     job: Job = "",
@@ -61,8 +70,8 @@ def replay(
 ) -> None:
     """Emit the events of raw objects once more, as the same bytes.
 
-    Whatever the tables have lost is rebuilt from the objects. Sources go by name, in each the objects of the old
-    layout, then hours as they passed, in each by key. A record that is canonical stays as it is. Exit code 1 when a
+    Rows that the tables have lost are rebuilt from the objects. The order is by source, then objects of the old layout
+    before the others, then by hour and by key. A record that is canonical stays as it is. The exit code is 1 if a
     shard failed or --verify found a gap.
 
     Example: exchange replay --source hospital-a --since 24h --verify
@@ -71,7 +80,7 @@ def replay(
     if job and dry_run:
         fail("--dry-run does not go with --job, which goes on emitting")
     request: dict[str, Any] = {
-        # The same for both jobs: what comes in meanwhile is not a gap.
+        # The same for both jobs: a record that comes in meanwhile is not a gap.
         "until": read_moment(until, "--until") if until else datetime.now(UTC).isoformat(),
         "shards": 1 if limit else shards,
         **selection(source, prefix, since),
@@ -130,7 +139,7 @@ def _show(title: str, job_id: str, runs: list[ShardRun], names: tuple[str, ...])
 
 
 def _verify(client: Any, request: dict[str, Any], wait_seconds: float, *, as_json: bool) -> dict[str, Any]:
-    """Looks again while records are missing, up to `wait_seconds`: what was just emitted is still under way."""
+    """Verify, again while records are missing, up to `wait_seconds`: events that were just emitted are in flight."""
     for _ in backoff(wait_seconds):
         report = _run_job(client, {**request, "mode": "verify"}, "", as_json=True)
         if not report["counts"].get("missing") or _has_failed({"verify": report}):
@@ -144,12 +153,12 @@ def _verify(client: Any, request: dict[str, Any], wait_seconds: float, *, as_jso
 def _verdict(gaps: int, objects: int) -> str:
     if gaps:
         return f"{gaps:,} raw objects are not canonical; exchange reconcile --all names them"
-    # A source that is misspelt has no gap either.
+    # A misspelt source has no gap either.
     return "Complete: nothing is missing." if objects else "No raw object is in the selection."
 
 
 def _gaps(counts: dict[str, int]) -> int:
-    """Raw objects that are neither canonical nor accounted for: dead letters and erased records are."""
+    """Count raw objects that are neither canonical nor accounted for, as dead letters and erased records are."""
     return counts.get("missing", 0) + counts.get("unfit", 0)
 
 

@@ -32,16 +32,14 @@ def services(
     *,
     data_dir: DataDir = DEFAULT_DATA_DIR,
     any_ports: AnyPorts = False,
-    lambda_port: Annotated[
-        int, typer.Option(help="Where sam local start-lambda will listen.")
-    ] = Ports.lambda_,
+    lambda_port: Annotated[int, typer.Option(help="The port of sam local start-lambda.")] = Ports.lambda_,
     broker_storage: BrokerStorage = "s3",
 ) -> None:
     """Start Postgres, S3 and Kafka alone, for functions that run in SAM's containers.
 
-    They listen on loopback, as under exchange up and on the same data; whatever comes to their ports on Docker's
-    bridge, where containers live, is passed on. Two files say how to get there: sam/parameters.yaml, which
-    samconfig.toml names in its environment "local", and sam/environment with the credentials for your shell.
+    They listen on loopback and use the same data as exchange up; connections to their ports on Docker's bridge, the
+    containers' network, are forwarded. Two files hold what SAM needs: sam/parameters.yaml, which samconfig.toml names
+    in its environment "local", and sam/environment with the credentials for your shell.
 
     Example: exchange services, then elsewhere: . .local/sam/environment && sam local start-api --config-env local
     """
@@ -96,7 +94,7 @@ async def _serve(data_dir: Path, ports: Ports, broker_storage: BrokerStorage, br
 
 
 def _choose_kafka_port(data_dir: Path, asked: int | None) -> int:
-    """The broker tells its clients where to come back to, so its port is chosen before it starts."""
+    """Choose the broker's port before it starts, since the broker gives its own address to clients."""
     kept = read_ports(data_dir / "stack" / "ports.json")
     return choose_ports({"kafka": (asked, USUAL_KAFKA_PORT)}, kept, lambda *_: True)["kafka"]
 

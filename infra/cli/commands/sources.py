@@ -18,24 +18,24 @@ STOP_TIMEOUT_SECONDS = 10.0
 
 def sources(
     endpoint: Annotated[
-        str, typer.Option(help="A Lambda endpoint that runs the functions.")
+        str, typer.Option(help="The Lambda endpoint that runs the functions.")
     ] = "http://127.0.0.1:3001",
     parameters: Annotated[
         Path,
         typer.Option(
             exists=True,
             dir_okay=False,
-            help="YAML of template parameters, as exchange services writes it and sam local reads it.",
+            help="YAML file of template parameters, as exchange services writes it and sam local reads it.",
         ),
     ] = DEFAULT_DATA_DIR / "sam" / "parameters.yaml",
     brokers: Annotated[
-        str | None, typer.Option(help="Where Kafka is seen from here, if not where the functions see it.")
+        str | None, typer.Option(help="Kafka's address from here, if it differs from the functions' view.")
     ] = None,
 ) -> None:
     """Run the template's schedules and Kafka sources against functions that run elsewhere.
 
-    `sam local` serves functions but runs neither: this does, with the code that runs them in `exchange up`. Ctrl-C
-    ends it; what was in flight is committed or comes again.
+    `sam local` serves functions but runs neither. This command does, with the same code as `exchange up`. Ctrl-C ends
+    it; records in flight are committed or delivered again.
 
     Example: sam local start-lambda --config-env local, then elsewhere: exchange sources
     """

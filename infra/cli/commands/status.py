@@ -31,14 +31,13 @@ PLAIN_WIDTH = 160
 def status(
     *,
     as_json: AsJson = False,
-    once: Annotated[bool, typer.Option("--once", help="Show it once on a terminal, too.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Print it once, also on a terminal.")] = False,
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
-    """Show what runs and how it is doing.
+    """Show the state of functions, event sources, schedules and services.
 
-    Functions, event sources, schedules and services, and what needs attention. On a terminal it is looked at every
-    second until Ctrl-C. Durations are of each function's last 1,000 invocations; backlog counts records that were
-    fetched and are not done.
+    What needs attention comes first. On a terminal the view is updated every second until Ctrl-C. Durations are of each
+    function's last 1,000 invocations; backlog counts records that were fetched and are not done.
 
     Example: exchange status --json
     """
@@ -69,7 +68,7 @@ def _look(addresses: Addresses, data_dir: Path) -> State:
 
 
 def _show_live(state: State, data_dir: Path) -> None:
-    """Every second until Ctrl-C, which leaves the last look on the screen."""
+    """Update the view every second until Ctrl-C, which leaves the last one on the screen."""
     console = Console(highlight=False)
     shown = view(state)
     try:

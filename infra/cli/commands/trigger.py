@@ -14,12 +14,14 @@ from infra.system.layout import DEFAULT_DATA_DIR
 
 
 def trigger(
-    schedule: Annotated[str, typer.Argument(help="Its name, its event's name or its function's.")],
+    schedule: Annotated[
+        str, typer.Argument(help="The name of the schedule, of its event or of its function.")
+    ],
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Fire a schedule now, without waiting for its time.
 
-    The function gets the input that the template gives to the schedule, as it would from EventBridge.
+    The function gets the schedule's input from the template, as it would from EventBridge.
 
     Example: exchange trigger publish-outbox
     """

@@ -41,30 +41,33 @@ def up(
     *,
     data_dir: DataDir = DEFAULT_DATA_DIR,
     detach: Annotated[
-        bool, typer.Option("--detach", "-d", help="Return when it is ready and leave it running.")
+        bool,
+        typer.Option(
+            "--detach", "-d", help="Leave it running in the background, and return when it is ready."
+        ),
     ] = False,
     any_ports: AnyPorts = False,
-    ingest_port: Annotated[int, typer.Option(help="Ingest API.")] = Ports.ingest,
-    tokenize_port: Annotated[int, typer.Option(help="Tokenize API.")] = Ports.tokenize,
-    lambda_port: Annotated[int, typer.Option(help="Lambda Invoke API.")] = Ports.lambda_,
+    ingest_port: Annotated[int, typer.Option(help="Port of the ingest API.")] = Ports.ingest,
+    tokenize_port: Annotated[int, typer.Option(help="Port of the tokenize API.")] = Ports.tokenize,
+    lambda_port: Annotated[int, typer.Option(help="Port of the Lambda Invoke API.")] = Ports.lambda_,
     admin_port: Annotated[
-        int, typer.Option(help="Status, metrics and schedules of the runner.")
+        int, typer.Option(help="Port of the runner's status, metrics and schedules.")
     ] = Ports.admin,
     broker_storage: BrokerStorage = "s3",
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Keep the functions' lines off the screen; --detach does.")
+        bool, typer.Option("--quiet", "-q", help="Do not print the functions' lines; --detach implies it.")
     ] = False,
     watch: Annotated[
         bool,
-        typer.Option("--watch", "-w", help="Take functions, layers and template anew when they are saved."),
+        typer.Option("--watch", "-w", help="Reload functions, layers and template when they are saved."),
     ] = False,
     build_dir: BuildDir = None,
 ) -> None:
     """Start the whole exchange on this machine, without Docker.
 
     Postgres, S3 and Kafka start as child processes, the database is migrated, and every function of template.yaml
-    runs with its HTTP routes, schedules and Kafka sources. What the functions print follows on the screen and stays
-    in the data folder. Ctrl-C stops everything in order; the data stays for the next time.
+    runs with its HTTP routes, schedules and Kafka sources. The functions' output is printed here and kept in the data
+    folder. Ctrl-C stops everything in order; the data stays for the next time.
 
     Example: exchange up --detach && exchange status
     """
@@ -161,7 +164,7 @@ def _options(ports: Ports, broker_storage: str, build_dir: Path | None) -> list[
 
 
 def _without_password(dsn: str) -> str:
-    # The screen of a detached system is a log.
+    # The output of a detached system is a log.
     parts = urlsplit(dsn)
     return f"{parts.scheme}://{parts.username}@{parts.hostname}:{parts.port}{parts.path}"
 

@@ -1,4 +1,4 @@
-"""Twenty requests that no exchange should take, each with the status it deserves."""
+"""Twenty requests that an exchange must refuse, each with the status it must get."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class BadRequest:
 
 
 def list_bad_requests(jwt_secret: str) -> list[BadRequest]:
-    """All twenty, for `POST`; every one but those about tokens carries a good token of partnerA."""
+    """Return all twenty, for `POST`; all but those about tokens carry a good token of partnerA."""
     return [*_about_the_caller(jwt_secret), *_about_the_key(), *_about_bytes(), *_about_the_record()]
 
 
@@ -88,7 +88,7 @@ def _about_the_record() -> Iterator[BadRequest]:
 
 
 async def post_bad(base_url: str, bad_requests: list[BadRequest], token: str) -> list[Answer]:
-    """Send each once, by a client that tries nothing again."""
+    """Send each once, by a client without retries."""
     timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_SECONDS)
     answers = []
     async with aiohttp.ClientSession(base_url, timeout=timeout) as session:
@@ -98,7 +98,7 @@ async def post_bad(base_url: str, bad_requests: list[BadRequest], token: str) ->
                 "Content-Type": "application/json",
                 "Idempotency-Key": f"bad-request-{index}",
             }
-            # an empty value means: not sent
+            # A header with an empty value is not sent.
             headers = {name: value for name, value in {**usual, **bad.headers}.items() if value}
             try:
                 async with session.post(bad.route, data=bad.body, headers=headers) as response:

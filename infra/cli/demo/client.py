@@ -1,4 +1,4 @@
-"""A partner's HTTP client: connections kept, a few requests at a time, tried again where a real one would."""
+"""A partner's HTTP client: it keeps connections, sends a few requests at a time, and retries as a real one would."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import aiohttp
 
 from infra.cli.demo.postings import Posting
 
-# Safe to repeat, since the Idempotency-Key goes with each.
+# Safe to repeat, since each carries its Idempotency-Key.
 TRY_AGAIN = frozenset({429, 502, 503, 504})
 ATTEMPTS = 8
 FIRST_PAUSE_SECONDS = 0.2
@@ -24,7 +24,7 @@ REQUEST_TIMEOUT_SECONDS = 40.0
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The last answer to one request; status 0 when there was none. `at` is the client's clock, in epoch seconds."""
+    """The last answer to one request; status 0 if there was none. `at` is the client's clock, in epoch seconds."""
 
     status: int
     body: bytes = field(repr=False)
@@ -33,12 +33,12 @@ class Answer:
 
     @property
     def record_id(self) -> str | None:
-        """The record that was accepted, None for any other answer."""
+        """The record that was accepted; None for any other answer."""
         return json.loads(self.body)["record_id"] if self.status == 202 else None
 
     @property
     def message(self) -> str:
-        """What the answer says to people."""
+        """The message of the answer, for people."""
         if self.status == 0:
             return "no answer"
         try:
@@ -49,7 +49,7 @@ class Answer:
 
 
 class Client:
-    """Speaks for every partner, each by its own token and over its own connections."""
+    """The client of every partner, each with its own token and connections."""
 
     def __init__(self, base_url: str, tokens: Mapping[str, str], *, connections: int) -> None:
         self._base_url = base_url
@@ -77,7 +77,7 @@ class Client:
     async def post_all(
         self, postings: Sequence[Posting], on_answer: Callable[[], None] = lambda: None
     ) -> list[Answer]:
-        """Send all of them over this client's connections; the answers in the order of `postings`."""
+        """Send all of them over this client's connections and return the answers in the order of `postings`."""
         answers: dict[int, Answer] = {}
         waiting = iter(enumerate(postings))
 
@@ -90,7 +90,7 @@ class Client:
         return [answers[index] for index in range(len(postings))]
 
     async def post(self, posting: Posting) -> Answer:
-        """One request, tried again while the answer is that it may be."""
+        """Send one request, again while its answer allows a retry, and return the last answer."""
         session = self._sessions[posting.hospital.partner_id]
         headers = {"Idempotency-Key": posting.idempotency_key}
         answer = Answer(0, b"", time.time())

@@ -1,4 +1,4 @@
-"""Sending again: unchanged requests get their first answers, changed ones are refused, nothing new is stored."""
+"""Repeated requests: unchanged ones get their first answers, changed ones are refused, and nothing new is stored."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def repeat_unchanged(client: Client, postings: Sequence[Posting], first: S
 
 
 async def repeat_changed(client: Client, postings: Sequence[Posting], first: Sequence[Answer]) -> Check:
-    """Use the keys of some accepted records for another body."""
+    """Send other bodies with the keys of some accepted records."""
     accepted = [posting for posting, answer in zip(postings, first, strict=True) if answer.record_id]
     sample = [_change(posting) for posting in spread(accepted, CHANGED)]
     answers = await client.post_all(sample)
@@ -40,7 +40,7 @@ async def repeat_changed(client: Client, postings: Sequence[Posting], first: Seq
 
 
 def spread(items: Sequence[T], count: int) -> list[T]:
-    """`count` of the items from end to end, or all where there are fewer."""
+    """Return `count` items evenly spread over all, or all of them if there are fewer."""
     if len(items) <= count:
         return list(items)
     return [items[index * len(items) // count] for index in range(count)]

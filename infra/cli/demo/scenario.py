@@ -27,14 +27,14 @@ WATCH_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Stored:
-    """Everything that only an accepted record may change, counted."""
+    """The counts that only an accepted record may change."""
 
     rows: Mapping[str, int]
     raw_objects: int
 
 
 async def run_scenario(addresses: Addresses, pairs: int, connections: int, screen: Screen) -> list[Check]:
-    """Send, wait, count, send again, send nonsense; what held and what did not."""
+    """Send, wait, count, send again, send bad requests, and return the checks."""
     tokens = {
         hospital.partner_id: sign_token(addresses.jwt_secret, hospital.partner_id, scopes=("ingest:write",))
         for hospital in HOSPITALS

@@ -1,4 +1,4 @@
-"""Lines of the functions' logs: told apart, and made readable on a terminal."""
+"""Lines of the functions' logs, and their form on a terminal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LAMBDAS_OWN = ("START RequestId", "END RequestId", "REPORT RequestId", "INIT_RE
 _FAILURE = re.compile(r"\[ERROR\]|Traceback|Task timed out|Status: (error|timeout)|not reloaded|not taken")
 _COLOURS = ("cyan", "magenta", "blue", "green", "yellow", "bright_cyan")
 _STYLES = {"ERROR": "red", "CRITICAL": "bold red", "WARNING": "yellow", "DEBUG": "dim"}
-# Said by the line's head already, or the same on every line of a function.
+# Left out: the line's head says them already, or they are the same on every line of a function.
 _SAID = frozenset(
     {
         "level",
@@ -34,7 +34,7 @@ _SAID = frozenset(
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a function's log; one that goes on with another has its time and request id."""
+    """One line of a function's log; a continuation line has the time and request id of the line before."""
 
     function: str
     time: str
@@ -42,12 +42,12 @@ class Line:
     text: str
 
     def is_of(self, request: str) -> bool:
-        """Tell whether it was printed during that request, or names it."""
+        """Tell whether it was printed during the request, or names it."""
         return request in (self.request_id, "") or request in self.text
 
 
 class LogReader:
-    """Reads a log file on from where the last look ended."""
+    """Reads the lines of a log file that are new since the last read."""
 
     def __init__(self, function: str, file: TextIO) -> None:
         self._function = function
@@ -55,11 +55,11 @@ class LogReader:
         self._time, self._request_id, self._unfinished = "", "-", ""
 
     def go_on_with(self, file: TextIO) -> None:
-        """Read this file from now on: what follows the last line of the one before."""
+        """Read this file from now on: its lines follow those of the file before."""
         self._file = file
 
     def read(self) -> Iterator[Line]:
-        """Yield what has been written since."""
+        """Yield the lines that have been written since."""
         while raw := self._file.readline():
             self._unfinished += raw
             if not raw.endswith("\n"):
@@ -72,12 +72,12 @@ class LogReader:
 
 
 def plain(line: Line, with_name: bool) -> str:
-    """As it is, for other programs."""
+    """Return the line as it is, for other programs."""
     return f"{f'[{line.function}] ' if with_name else ''}{line.time}\t{line.request_id}\t{line.text}"
 
 
 def coloured(line: Line, name_width: int, colour: int) -> Text:
-    """For people: time of day, function, and what was said, with structured lines taken apart."""
+    """Return the line for people: time of day, function and message, with structured lines taken apart."""
     text = Text().append(line.time[11:23], "dim")
     if name_width:
         text.append(f" {line.function:{name_width}}", _COLOURS[colour % len(_COLOURS)])
@@ -109,6 +109,6 @@ def _pairs(values: dict[str, Any]) -> str:
 
 
 def _shown(value: object) -> object:
-    """A metric's value is a list: of one as a rule."""
+    """Return a value without needless form: a metric is a list, as a rule of one number."""
     only = value[0] if isinstance(value, list) and len(value) == 1 else value
     return round(only, 3) if isinstance(only, float) else only

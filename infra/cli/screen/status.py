@@ -1,4 +1,4 @@
-"""What `exchange status` shows of a system's state: tables, and what somebody should look at."""
+"""The view of a system's state that `exchange status` shows: tables, and what needs attention."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ State = Mapping[str, Any]
 
 
 def view(state: State, before: State | None = None, *, edges: bool = True) -> RenderableType:
-    """Everything, in at most 80 columns for names as long as ours; rates are counted from the state `before`."""
+    """Return the whole view, 80 columns wide with names as long as ours. Rates are counted from the state `before`."""
     notices = attention(state)
     lines = [Text(line, style="bold red") for line in notices] or [
         Text("Nothing needs attention.", style="green")
@@ -30,7 +30,7 @@ def view(state: State, before: State | None = None, *, edges: bool = True) -> Re
 
 
 def attention(state: State) -> list[str]:
-    """What somebody should look at, worst first, and where to look."""
+    """Return what needs attention, worst first, and where to look."""
     notices = [
         f"{service['name']} is {service['state']} after {service['restarts']} restarts; see its log"
         for service in state["services"]

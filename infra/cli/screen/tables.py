@@ -11,7 +11,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-# A row is a line where no terminal is.
+# Without a terminal, a row is one line.
 PLAIN_WIDTH = 10_000
 SENTENCE_WIDTH = 24
 
