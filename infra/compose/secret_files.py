@@ -30,7 +30,7 @@ def read_secret_file(folder: Path, name: str) -> str:
 def _write_once(path: Path, make: Callable[[], str]) -> None:
     if path.exists():
         return
-    # Each service reads as a user of its own, and whoever may start containers may read volumes anyway.
+    # Each service reads as a user of its own, and anyone who can start containers can read volumes anyway.
     replace_file(path, make(), mode=0o444)
 
 

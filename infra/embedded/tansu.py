@@ -78,7 +78,7 @@ async def _prove(port: int, topics: Mapping[str, int]) -> None:
     from kafka.errors import KafkaError
 
     try:
-        # The client logs every refused connection, so it is asked only once somebody listens.
+        # The client logs every refused connection, so it connects only once the broker listens.
         _, writer = await asyncio.open_connection(LOOPBACK, port)
         writer.close()
         await asyncio.to_thread(create_topics, f"{LOOPBACK}:{port}", topics)

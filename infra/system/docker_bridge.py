@@ -21,7 +21,7 @@ def bridge_address() -> str | None:
 
 
 class Forwarder:
-    """Forwards TCP from `host`:port to 127.0.0.1:port, for every port that is opened, until its block ends."""
+    """A TCP forwarder from `host`:port to 127.0.0.1:port, for every port that is opened, until its block ends."""
 
     def __init__(self, host: str) -> None:
         self._host = host
@@ -55,7 +55,7 @@ class Forwarder:
 
 
 async def _join(port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    # An OSError means that nobody listens, or that one side has gone: the other is told by the same end.
+    # An OSError means that nothing listens, or that one side has gone: the other side's connection ends with it.
     with suppress(OSError):
         there_reader, there_writer = await asyncio.open_connection(LOOPBACK, port)
         try:

@@ -1,4 +1,4 @@
-"""Where a system finds its parts in the repository, and the names of its bucket and topics."""
+"""The paths of a system's parts in the repository, and the names of its bucket and topics."""
 
 from __future__ import annotations
 

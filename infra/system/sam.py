@@ -20,7 +20,7 @@ def describe_environment(s3: S3Endpoint) -> str:
         "AWS_ACCESS_KEY_ID": s3.access_key,
         "AWS_SECRET_ACCESS_KEY": s3.secret_key,
         "AWS_DEFAULT_REGION": s3.region,
-        # sam local asks AWS whose keys these are, waits seconds for it and goes on without: nobody is asked.
+        # sam local asks AWS whose keys these are, waits seconds and continues without an answer: here it asks no one.
         "AWS_ENDPOINT_URL_STS": "http://127.0.0.1:9",
         "AWS_MAX_ATTEMPTS": "1",
     }

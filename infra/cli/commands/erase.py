@@ -24,7 +24,7 @@ FUNCTION = "EraseFunction"
 PAGE = 50
 # The maximum of one erasure: its receipt has to fit into an answer.
 ERASURE_RECORDS = 5_000
-# Calls in a row after which no fewer records are left: one may have been short of time, so many are no accident.
+# Calls in a row that leave no fewer records: one may have been short of time, but not this many.
 IDLE_CALLS = 3
 
 
