@@ -16,8 +16,8 @@ from exchange.platform.objects import raw_objects
 from exchange.platform.settings import load_settings
 from exchange.raw.entry import encode_event, encode_metadata
 from exchange.raw.manifest import record_lock_id
-from infra.cli.addresses import Addresses
-from infra.cli.system import ROOT
+from infra.system.addresses import Addresses
+from infra.system.layout import ROOT
 from tests.bench.load import send_all
 from tests.bench.records import requests, submission_of
 from tests.bench.report import Figure

@@ -26,7 +26,8 @@ from exchange.records.deliveries import read_deliveries, read_event
 from exchange.records.service import Normalizer
 from exchange.records.store import CanonicalEntry, write_canonical
 from exchange.tokens.service import tokenize_batch
-from infra.cli.addresses import BUCKET, Addresses
+from infra.system.addresses import Addresses
+from infra.system.layout import BUCKET
 from tests.bench.normalize import put_all
 from tests.bench.records import submission_of
 from tests.bench.report import Figure

@@ -13,7 +13,7 @@ from rich.progress import track
 
 from exchange.intake.model import Submission
 from exchange.raw.entry import encode_event, encode_metadata
-from infra.cli.addresses import Addresses
+from infra.system.addresses import Addresses
 from tests.bench.records import submission_of
 from tests.bench.report import Figure
 from tests.bench.serving import function_environment, query

@@ -17,7 +17,8 @@ from obstore.store import S3Store
 from exchange.platform.listing import Listing
 from exchange.platform.objects import Objects
 from exchange.raw.entry import BODY_LIMIT_BYTES
-from infra.cli.addresses import BUCKET, REGION, Addresses
+from infra.system.addresses import Addresses
+from infra.system.layout import BUCKET, REGION
 from tests.bench.normalize import put_all
 from tests.bench.records import submission_of
 from tests.bench.report import Figure
