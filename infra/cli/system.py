@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import quote
 
 import psycopg2
 from psycopg2 import sql
@@ -188,7 +187,7 @@ def template_parameters(endpoints: Endpoints, lambda_port: int, jwt_secret: str)
         "PostgresHost": postgres.host,
         "PostgresPort": str(postgres.port),
         "PostgresDatabase": postgres.database,
-        "PostgresPassword": quote(postgres.password, safe=""),
+        "PostgresPassword": postgres.password,
         "KafkaBrokers": endpoints.kafka_brokers,
         "JwtIssuer": ISSUER,
         "JwtAudience": AUDIENCE,
