@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
-
 from infra.embedded import Endpoints, S3Endpoint
 from infra.system.layout import BUCKET, REGION
 from infra.system.local_tokens import AUDIENCE, ISSUER
@@ -21,7 +19,7 @@ def template_parameters(endpoints: Endpoints, lambda_port: int, jwt_secret: str)
         "PostgresHost": postgres.host,
         "PostgresPort": str(postgres.port),
         "PostgresDatabase": postgres.database,
-        "PostgresPassword": quote(postgres.password, safe=""),
+        "PostgresPassword": postgres.password,
         "KafkaBrokers": endpoints.kafka_brokers,
         "JwtIssuer": ISSUER,
         "JwtAudience": AUDIENCE,

@@ -43,7 +43,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]
         for kept in KEPT:
             kept.cache_clear()
 
-    for name in ("POSTGRES_DSN", "KAFKA_BROKERS", "JWT_SECRET", "TOKENIZER_HMAC_SECRET"):
+    for name in ("POSTGRES_DSN", "PGPASSWORD", "KAFKA_BROKERS", "JWT_SECRET", "TOKENIZER_HMAC_SECRET"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("ENV", "local")
     forget()
