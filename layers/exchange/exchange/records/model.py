@@ -48,6 +48,7 @@ class CanonicalRecord:
     record_kind: str
     schema_hint: str
     birth_year: int
+    """All that canonical rows keep of the birth date."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -133,8 +134,3 @@ class MappedRecord:
 
     person: Person
     draft: Draft
-
-    @property
-    def birth_year(self) -> int:
-        """All that canonical rows keep of the birth date."""
-        return self.person.dob.year

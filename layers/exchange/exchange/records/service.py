@@ -16,7 +16,7 @@ from uuid import UUID
 from exchange.errors import DependencyUnavailable, RecordFailed, RecordRejected, RowRefused
 from exchange.ledger import attempts as ledger
 from exchange.ledger.attempts import Settlement
-from exchange.ledger.model import ATTEMPT_LIMIT, Attempt, Delivery, Standing
+from exchange.ledger.model import ATTEMPT_LIMIT, Attempt, Delivery, Standing, Subject
 from exchange.partners.service import PartnerRegistry
 from exchange.platform.db import Database, database
 from exchange.platform.functions import tokenize_function
@@ -25,7 +25,7 @@ from exchange.platform.settings import load_settings
 from exchange.raw.entry import event_contracts_by_topic, topics_by_version
 from exchange.raw.reader import RawReader
 from exchange.records.canonicalizer import Canonicalizer
-from exchange.records.deliveries import RecordIngested, read_deliveries, read_event
+from exchange.records.deliveries import RecordIngested, read_batch
 from exchange.records.store import CanonicalEntry, write_canonical
 
 # Raw objects held in memory at once; a function has a few hundred megabytes.
@@ -61,12 +61,13 @@ class Normalizer:
     def normalize(self, event: Mapping[str, Any]) -> BatchReport:
         """Process an event of the Kafka event source; raises DependencyUnavailable to have all of it again."""
         report = BatchReport()
-        readable = self._bury_unreadable(read_deliveries(event), report)
+        batch = read_batch(event, self._contract_of_topic)
+        self._bury(batch.unreadable, report)
         # Twice in one batch is once: the first stands for both.
         first: dict[UUID, RecordIngested] = {}
-        for ingested in readable:
+        for ingested in batch.readable:
             first.setdefault(ingested.record_id, ingested)
-        report.repeated += len(readable) - len(first)
+        report.repeated += len(batch.readable) - len(first)
         started = self._start(list(first.values()))
         report.repeated += sum(attempt.standing is Standing.FINISHED for _, attempt in started)
         for group in _groups([pair for pair in started if pair[1].standing is Standing.STARTED]):
@@ -81,24 +82,16 @@ class Normalizer:
         if not batch:
             return []
         with self._database.transaction() as transaction:
-            attempts = ledger.start_attempts(transaction, [ingested.subject for ingested in batch])
+            attempts = ledger.start_attempts(transaction, [_subject(ingested) for ingested in batch])
         return [(ingested, attempts[ingested.record_id]) for ingested in batch]
 
-    def _bury_unreadable(self, deliveries: Sequence[Delivery], report: BatchReport) -> list[RecordIngested]:
-        readable: list[RecordIngested] = []
-        unreadable: list[tuple[Delivery, RecordRejected]] = []
-        for delivery in deliveries:
-            try:
-                readable.append(read_event(delivery, self._contract_of_topic))
-            except RecordRejected as rejected:
-                unreadable.append((delivery, rejected))
+    def _bury(self, unreadable: Sequence[tuple[Delivery, RecordRejected]], report: BatchReport) -> None:
         if unreadable:
             with self._database.transaction() as transaction:
                 # In one order, whoever has them too: a letter waits for its twin that is not committed yet.
                 for delivery, failure in sorted(unreadable, key=lambda pair: pair[0].position):
                     ledger.bury(transaction, delivery, None, failure, attempts=0)
         report.dead_letters += len(unreadable)
-        return readable
 
     def _work_alone(self, ingested: RecordIngested, last: Attempt, report: BatchReport) -> None:
         if last.number >= ATTEMPT_LIMIT:
@@ -106,7 +99,7 @@ class Normalizer:
             self._settle([(ingested, last)], [died], report)
             return
         with self._database.transaction() as transaction:
-            attempt = ledger.start_suspect(transaction, ingested.subject)
+            attempt = ledger.start_suspect(transaction, _subject(ingested))
         if attempt.standing is Standing.FINISHED:
             report.repeated += 1
         else:
@@ -152,11 +145,11 @@ class Normalizer:
         settled = [s for s in settlements if s.attempt.record_id not in erased]
         report.erased += len(erased)
         report.canonical += sum(s.failure is None for s in settled)
-        failed = [states[s.attempt.record_id] for s in settled if s.failure is not None and s.is_final]
-        report.dead_letters += failed.count("dlq")
+        ended = [states[s.attempt.record_id] for s in settled if s.state == "dlq"]
+        report.dead_letters += ended.count("dlq")
         # a late twin: whatever it says, the record is canonical
-        report.repeated += failed.count("succeeded")
-        report.retry += [s.delivery for s in settled if not s.is_final]
+        report.repeated += ended.count("succeeded")
+        report.retry += [s.delivery for s in settled if s.state == "failed_retryable"]
 
     def _settle_one_by_one(
         self,
@@ -172,6 +165,10 @@ class Normalizer:
             return
         for pair, outcome in zip(group, outcomes, strict=True):
             self._settle([pair], [outcome], report)
+
+
+def _subject(ingested: RecordIngested) -> Subject:
+    return Subject(ingested.record_id, ingested.event_id, ingested.delivery)
 
 
 def _groups(started: Sequence[Started]) -> Iterator[list[Started]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 
 from exchange.errors import Misconfigured
 from exchange.platform.secrets import read_json_secret
@@ -22,7 +22,7 @@ class TokenKey:
     version: str
     secret: bytes = field(repr=False)
 
-    @property
+    @cached_property
     def identifier_secret(self) -> bytes:
         return hmac.digest(self.secret, b"exchange/identifier", hashlib.sha256)
 

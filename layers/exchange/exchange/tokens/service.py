@@ -39,12 +39,13 @@ def tokenize_batch(event: object, settings: Settings) -> dict[str, Any]:
     assert isinstance(event, dict)  # noqa: S101 - the contract has just said so
     key = current_key(settings)
     keys = every_key(settings) if event.get("every_key_version") else (key,)
+    identifier_secret = key.identifier_secret
 
     def person(item: Any) -> dict[str, Any]:
         return {"tokens": [{"rule": RULE, "token": _person_token(key, item)} for key in keys]}
 
     def identifier(item: Any) -> dict[str, Any]:
-        return {"token": identifier_token(key.identifier_secret, **item)}
+        return {"token": identifier_token(identifier_secret, **item)}
 
     return {
         "profile": PROFILE,
