@@ -9,11 +9,14 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from exchange.errors import ContractViolation
 from exchange.outbox.service import publisher
+from exchange.platform.deadline import Deadline
 from exchange.platform.faults import contain_faults
 from exchange.platform.log import logger
 from exchange.platform.metrics import record_counts, record_gauges
 
 SERVICE = "outbox-publish"
+# A produce that begins at the last moment still ends in a commit.
+RESERVE_SECONDS = 12.0
 
 
 @contain_faults(SERVICE)
@@ -21,7 +24,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     linger_seconds = event.get("linger_seconds", 0)
     if isinstance(linger_seconds, bool) or not isinstance(linger_seconds, int | float) or linger_seconds < 0:
         raise ContractViolation("must be a number of seconds, 0 or more", field="linger_seconds")
-    report = publisher().run(linger_seconds, context.get_remaining_time_in_millis() / 1000)
+    report = publisher().run(linger_seconds, Deadline.of(context, reserve_seconds=RESERVE_SECONDS))
     record_counts(
         SERVICE, {"Published": report.published, "PublishFailures": report.failed, "Pruned": report.pruned}
     )

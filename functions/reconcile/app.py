@@ -6,18 +6,19 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from exchange.platform.deadline import Deadline
 from exchange.platform.faults import contain_faults
 from exchange.platform.log import logger
 from exchange.platform.metrics import record_counts, record_gauges
-from exchange.recovery.operating import operate_reconcile
-from exchange.recovery.reconciling import reconciler
+from exchange.recovery.jobs import RESERVE_SECONDS
+from exchange.recovery.reconcile import reconciler
 
 SERVICE = "reconcile"
 
 
 @contain_faults(SERVICE)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    answer = operate_reconcile(reconciler(), event, lambda: context.get_remaining_time_in_millis() / 1000)
+    answer = reconciler().answer(event, Deadline.of(context, reserve_seconds=RESERVE_SECONDS))
     if answer.progress:
         counts = {"Reconciled": answer.gained("records"), "Repaired": answer.gained("repaired")}
         record_counts(SERVICE, counts)

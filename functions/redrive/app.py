@@ -6,18 +6,17 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from exchange.dead_letters.service import dead_letters
 from exchange.platform.faults import contain_faults
 from exchange.platform.log import logger
 from exchange.platform.metrics import record_counts
-from exchange.recovery.operating import operate_redrive
-from exchange.recovery.redriving import redriver
 
 SERVICE = "redrive"
 
 
 @contain_faults(SERVICE)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    answer = operate_redrive(redriver(), event, context.aws_request_id)
+    answer = dead_letters().answer(event, context.aws_request_id)
     redriven, refused = len(answer.get("redriven", ())), len(answer.get("refused", ()))
     if redriven or (refused and not event.get("dry_run")):
         record_counts(SERVICE, {"Redriven": redriven, "RedrivesRefused": refused})

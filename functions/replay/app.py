@@ -6,18 +6,19 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from exchange.platform.deadline import Deadline
 from exchange.platform.faults import contain_faults
 from exchange.platform.log import logger
 from exchange.platform.metrics import record_counts
-from exchange.recovery.operating import operate_replay
-from exchange.recovery.replaying import replayer
+from exchange.recovery.jobs import RESERVE_SECONDS
+from exchange.recovery.replay import replayer
 
 SERVICE = "replay"
 
 
 @contain_faults(SERVICE)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    answer = operate_replay(replayer(), event, lambda: context.get_remaining_time_in_millis() / 1000)
+    answer = replayer().answer(event, Deadline.of(context, reserve_seconds=RESERVE_SECONDS))
     if answer.progress:
         counts = {"Replayed": answer.gained("emitted"), "Restored": answer.gained("restored")}
         record_counts(SERVICE, counts)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from exchange.platform.deadline import Deadline
 from exchange.platform.faults import contain_faults
 from exchange.platform.log import logger
 from exchange.platform.metrics import record_counts
@@ -20,8 +20,8 @@ RESERVE_SECONDS = 30.0
 
 @contain_faults(SERVICE)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    seconds = max(context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS, 1.0)
-    report = retention().run(deadline=time.monotonic() + seconds, request_id=context.aws_request_id)
+    deadline = Deadline.of(context, reserve_seconds=RESERVE_SECONDS)
+    report = retention().run(deadline=deadline, request_id=context.aws_request_id)
     record_counts(
         SERVICE,
         {

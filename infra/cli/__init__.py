@@ -1,1 +1,1 @@
-"""The `exchange` command: starts the local system, and is a client of its HTTP and Lambda APIs."""
+"""The `exchange` command: it starts the local system and is a client of its HTTP and Lambda APIs."""

@@ -1,4 +1,4 @@
-"""How a command says that it cannot."""
+"""The way a command ends with an error."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ import typer
 
 
 def fail(message: str) -> NoReturn:
-    """Say on stderr what is wrong and end with exit code 1."""
+    """Print an error to stderr and end the command with exit code 1."""
     print(f"error: {message}", file=sys.stderr)
     raise typer.Exit(1)

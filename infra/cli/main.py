@@ -1,4 +1,4 @@
-"""The `exchange` command: one data folder, one system, everything that is done to it day by day."""
+"""The `exchange` command and its subcommands."""
 
 from __future__ import annotations
 

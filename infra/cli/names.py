@@ -1,4 +1,4 @@
-"""Logical ids for people: `OutboxPublishFunction`, `outbox-publish` and `outbox_publish` are one name."""
+"""Short names for logical ids: `OutboxPublishFunction`, `outbox-publish` and `outbox_publish` are the same name."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ SUFFIX = "Function"
 
 
 def short_name(logical_id: str) -> str:
-    """`outbox-publish` for `OutboxPublishFunction`."""
+    """Return `outbox-publish` for `OutboxPublishFunction`."""
     return re.sub(r"(?<!^)(?=[A-Z])", "-", logical_id.removesuffix(SUFFIX)).lower()
 
 
 def find_function(name: str, logical_ids: Iterable[str]) -> str:
-    """The logical id that `name` means; ends the command when there is none."""
+    """Return the logical id that `name` means; end the command if there is none."""
     known = {_fold(logical_id): logical_id for logical_id in logical_ids}
     if _fold(name) not in known:
         fail(f"there is no function {name}; there are: {', '.join(map(short_name, known.values()))}")
@@ -24,7 +24,7 @@ def find_function(name: str, logical_ids: Iterable[str]) -> str:
 
 
 def find_schedule(name: str, function_of: Mapping[str, str]) -> str:
-    """The schedule that `name` means: its own name, its event's name, or its function's."""
+    """Return the schedule with this name; its event's name or its function's will do, too."""
     known: dict[str, str] = {}
     for schedule, function in function_of.items():
         known[_fold(schedule.removeprefix(function))] = schedule

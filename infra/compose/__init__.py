@@ -1,1 +1,1 @@
-"""The functions beside services that somebody else runs: what the containers of docker-compose.yml do."""
+"""The commands of the containers of docker-compose.yml: the functions, beside services that other containers run."""

@@ -1,6 +1,6 @@
 """`python -m infra.compose secrets | migrate | bucket | topics | functions | build`: the containers' commands.
 
-`sam-parameters` and `sam-environment` print what `sam local` is told of these services.
+`sam-parameters` and `sam-environment` print the files that `sam local` needs to use these services.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from infra.compose.config import ComposeConfig
 
 
 def main(arguments: list[str]) -> int:
-    """Do the one thing that is named. Returns the exit code; an error shows its traceback, which holds no secret."""
+    """Run one command and return its exit code; an error shows its traceback, which holds no secret."""
     config = ComposeConfig.from_environment(os.environ)
     match arguments:
         case ["secrets"]:
@@ -38,12 +38,12 @@ def main(arguments: list[str]) -> int:
 
             uvloop.run(serve(config))
         case ["sam-parameters"]:
-            from infra.cli.sam_files import describe_parameters
             from infra.compose.functions import sam_parameters
+            from infra.system.sam import describe_parameters
 
             print(describe_parameters(sam_parameters(config)), end="")
         case ["sam-environment"]:
-            from infra.cli.sam_files import describe_environment
+            from infra.system.sam import describe_environment
 
             print(describe_environment(config.endpoints().s3), end="")
         case ["build"]:

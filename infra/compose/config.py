@@ -1,4 +1,4 @@
-"""Where the containers of docker-compose.yml find each other."""
+"""The addresses at which the containers of docker-compose.yml reach each other."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from infra.cli.addresses import REGION
 from infra.compose.secret_files import S3_ACCESS_KEY, read_secret_file
 from infra.embedded import Endpoints, PostgresEndpoint, S3Endpoint
+from infra.system.layout import REGION
 
 
 @dataclass(frozen=True)
 class ComposeConfig:
-    """A service's name is its host name; the defaults are those of docker-compose.yml."""
+    """Addresses and folders in a container; the defaults are those of docker-compose.yml, host names its services."""
 
     secrets_dir: Path = Path("/run/exchange")
     state_dir: Path = Path("/var/lib/exchange")
@@ -27,12 +27,12 @@ class ComposeConfig:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
-        """The store may be another one (S3_ENDPOINT); the rest is fixed by docker-compose.yml."""
+        """Return the configuration with the object store of S3_ENDPOINT; docker-compose.yml fixes the rest."""
         s3_endpoint = environment.get("S3_ENDPOINT")
         return cls(s3_endpoint=s3_endpoint) if s3_endpoint else cls()
 
     def endpoints(self) -> Endpoints:
-        """The services with the secrets of this project."""
+        """Return the services' addresses with the secrets of this project."""
         return Endpoints(
             postgres=PostgresEndpoint(
                 host=self.postgres_host,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import signal
 
-from infra.cli.addresses import REGION, ROOT
-from infra.cli.system import template_parameters
 from infra.compose.config import ComposeConfig
 from infra.compose.secret_files import read_secret_file
+from infra.system.layout import TEMPLATE
+from infra.system.template_parameters import aws_environment, template_parameters
 from sam_offline import Runner, RunnerConfig
 
 LAMBDA_PORT = 3001
@@ -17,19 +17,14 @@ STOP_TIMEOUT_SECONDS = 5.0
 
 
 def runner_config(config: ComposeConfig) -> RunnerConfig:
-    """On all addresses of the container: which of its ports this machine sees is for docker-compose.yml to say."""
-    endpoints = config.endpoints()
+    """Return the runner's configuration: all addresses, since docker-compose.yml says which ports are published."""
     return RunnerConfig(
-        template=ROOT / "template.yaml",
+        template=TEMPLATE,
         state_dir=config.state_dir,
         build_dir=config.build_dir,
         host="0.0.0.0",  # noqa: S104
         parameters=template_parameters_of(config),
-        aws_environment={
-            "AWS_REGION": REGION,
-            "AWS_ACCESS_KEY_ID": endpoints.s3.access_key,
-            "AWS_SECRET_ACCESS_KEY": endpoints.s3.secret_key,
-        },
+        aws_environment=aws_environment(config.endpoints().s3),
         api_ports={"IngestApi": 8080, "TokenizeApi": 8081},
         lambda_port=LAMBDA_PORT,
         stop_timeout_seconds=STOP_TIMEOUT_SECONDS,
@@ -37,19 +32,19 @@ def runner_config(config: ComposeConfig) -> RunnerConfig:
 
 
 def template_parameters_of(config: ComposeConfig) -> dict[str, str]:
-    """What the template is told in this project, with its own keys."""
+    """Return the template's parameters in this project, with its own keys."""
     jwt_secret = read_secret_file(config.secrets_dir, "jwt_secret")
     keys = {"TokenizerHmacSecret": read_secret_file(config.secrets_dir, "tokenizer_hmac_secret")}
     return template_parameters(config.endpoints(), LAMBDA_PORT, jwt_secret) | keys
 
 
 def sam_parameters(config: ComposeConfig) -> dict[str, str]:
-    """The same for functions in SAM's containers on the project's network, where tokenize is the project's own."""
+    """Return the same for functions in SAM's containers on the project's network: they call the project's tokenize."""
     return template_parameters_of(config) | {"LambdaEndpoint": f"http://functions:{LAMBDA_PORT}"}
 
 
 async def serve(config: ComposeConfig) -> None:
-    """Run until SIGTERM, SIGINT or POST /stop. Raises RunnerError."""
+    """Run the functions until SIGTERM, SIGINT or POST /stop. Raises RunnerError."""
     runner = Runner(runner_config(config))
     stop = asyncio.Event()
     for signum in (signal.SIGINT, signal.SIGTERM):

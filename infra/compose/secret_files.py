@@ -7,12 +7,14 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
+from infra.embedded.files import replace_file
+
 S3_ACCESS_KEY = "exchange"
 NAMES = ("postgres_password", "s3_secret_key", "jwt_secret", "tokenizer_hmac_secret", "grafana_password")
 
 
 def make_secrets(folder: Path) -> None:
-    """Every secret is in `folder`, one a file; those that are there stay as they are."""
+    """Make every secret that `folder` does not have yet, one a file."""
     for name in NAMES:
         _write_once(folder / name, lambda: secrets.token_urlsafe(32))
     _write_once(
@@ -21,17 +23,15 @@ def make_secrets(folder: Path) -> None:
 
 
 def read_secret_file(folder: Path, name: str) -> str:
+    """Return the secret `name` of `folder`."""
     return (folder / name).read_text(encoding="utf-8")
 
 
 def _write_once(path: Path, make: Callable[[], str]) -> None:
     if path.exists():
         return
-    unfinished = path.with_name(path.name + ".unfinished")
-    unfinished.write_text(make(), encoding="utf-8")
-    # Each service reads as a user of its own, and whoever may start containers may read volumes anyway.
-    unfinished.chmod(0o444)
-    unfinished.rename(path)
+    # Each service reads as a user of its own, and anyone who can start containers can read volumes anyway.
+    replace_file(path, make(), mode=0o444)
 
 
 def _s3_identities(secret_key: str) -> dict[str, object]:

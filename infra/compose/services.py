@@ -1,31 +1,30 @@
-"""What the services need before the first record: the schema, the bucket, the topics. Each safe to repeat."""
+"""Preparation of the services for the first record: the schema, the bucket, the topics. Each is safe to repeat."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from infra.cli.addresses import BUCKET
-from infra.cli.system import TOPICS, prepare_database
 from infra.compose.config import ComposeConfig
 from infra.embedded import create_topics
 from infra.embedded.postgres import ensure_database
-
-START_TIMEOUT_SECONDS = 60.0
+from infra.system.database import prepare_database
+from infra.system.layout import BUCKET, TOPICS
 
 
 def migrate(config: ComposeConfig) -> None:
-    """The owner, the database, every migration by dbmate, the roles' passwords, the partners of a laptop."""
-    endpoints = config.endpoints()
-    ensure_database(endpoints.postgres)
-    prepare_database(endpoints)
+    """Make the owner and the database, run every migration, set the roles' passwords, register the local partners."""
+    postgres = config.endpoints().postgres
+    ensure_database(postgres)
+    prepare_database(postgres)
 
 
 def make_topics(config: ComposeConfig) -> None:
+    """Make the topics that do not exist yet."""
     create_topics(config.kafka_brokers, TOPICS)
 
 
 def make_bucket(config: ComposeConfig) -> None:
-    """Raises ClientError, or BotoCoreError when the store is not there within a minute."""
+    """Make the bucket. Raises ClientError, or BotoCoreError when the store does not answer within a minute."""
     s3 = _client(config)
     if BUCKET not in {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}:
         s3.create_bucket(Bucket=BUCKET)

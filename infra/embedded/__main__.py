@@ -13,9 +13,9 @@ from .stack import Stack
 
 
 def main() -> int:
-    """Runs a stack until Ctrl-C or SIGTERM and prints where it is and where its secrets lie.
+    """Run a stack until Ctrl-C or SIGTERM; print its addresses and the path of its secrets.
 
-    Exit code 1 when it cannot start.
+    The exit code is 1 if it cannot start.
     """
     try:
         asyncio.run(_serve(_read_arguments()))
@@ -42,7 +42,7 @@ async def _serve(config: StackConfig) -> None:
     except asyncio.CancelledError:
         return
     try:
-        # No secret among them: what is on a screen ends in logs.
+        # Without secrets: the screen may be a log.
         postgres = endpoints.postgres
         print(f"postgres  postgresql://{postgres.owner}@{postgres.host}:{postgres.port}/{postgres.database}")
         print(f"s3        {endpoints.s3.url}")
@@ -56,12 +56,12 @@ async def _serve(config: StackConfig) -> None:
 def _read_arguments() -> StackConfig:
     parser = argparse.ArgumentParser(prog="python -m infra.embedded", description=main.__doc__)
     parser.add_argument("--data-dir", type=Path, required=True)
-    parser.add_argument("--log-dir", type=Path, help="DATA_DIR/logs by default")
+    parser.add_argument("--log-dir", type=Path, help="default: DATA_DIR/logs")
     parser.add_argument("--broker-storage", choices=("memory", "s3"), default="s3")
     parser.add_argument("--bucket", action="append", default=[], help="may be given several times")
     parser.add_argument("--topic", action="append", default=[], metavar="NAME:PARTITIONS")
     for service in ("postgres", "s3", "kafka"):
-        parser.add_argument(f"--{service}-port", type=int, help="0 for any free one")
+        parser.add_argument(f"--{service}-port", type=int, help="0 for any free port")
     given = parser.parse_args()
     topics = (topic.rpartition(":") for topic in given.topic)
     return StackConfig(

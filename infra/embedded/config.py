@@ -12,14 +12,14 @@ BrokerStorage = Literal["memory", "s3"]
 
 @dataclass(frozen=True)
 class StackConfig:
-    """What one stack is to be. It owns `data_dir`; two stacks never share one.
+    """The configuration of one stack. It owns `data_dir`; two stacks never share one.
 
-    A port is None (the usual one, or a free one when that is taken), 0 (any free one) or a number (that one
-    or `PortTaken`). Ports found once are kept in `data_dir` and asked for again.
+    A port is None (the usual one, or a free one if that is taken), 0 (any free one) or a number (that one
+    or `PortTaken`). The ports of a run are kept in `data_dir` and preferred by the next one.
 
     `broker_storage` "s3" keeps the broker's log in the stack's own S3; "memory" loses it with the broker.
-    `owner` owns `database`, may create roles and databases, and is no superuser. One local password,
-    `postgres_password` or a random one, serves the superuser and the owner.
+    `owner` owns `database`, may create roles and databases, and is not a superuser. The superuser and the owner
+    have the same local password: `postgres_password`, or a random one.
     """
 
     data_dir: Path
@@ -33,8 +33,8 @@ class StackConfig:
     postgres_port: int | None = None
     s3_port: int | None = None
     kafka_port: int | None = None
-    # Where the broker tells its clients to come back to. It listens on loopback all the same: another address is for
-    # whoever forwards from there, such as to clients in containers.
+    # The address that the broker gives its clients for their next connection. It listens on loopback all the same:
+    # another address is for a forwarder, for example to clients in containers.
     kafka_advertised_host: str = LOOPBACK
     region: str = "us-east-1"
     start_timeout_seconds: float = 60.0

@@ -15,9 +15,9 @@ class PostgresEndpoint:
     password: str = field(repr=False)
 
     def dsn(self, *, role: str | None = None, database: str | None = None) -> str:
-        """The URL of `database` (the stack's own by default) for `role` (its owner by default).
+        """Return the URL of `database` (by default the stack's own) for `role` (by default the database's owner).
 
-        It carries the local password, which is right for a role only once somebody has given it that one.
+        It contains the local password, so a role other than those two must have been given that password first.
         """
         user = quote(role or self.owner, safe="")
         name = quote(database or self.database, safe="")
@@ -25,7 +25,7 @@ class PostgresEndpoint:
         return f"postgresql://{user}:{password}@{self.host}:{self.port}/{name}?sslmode=disable"
 
     def superuser_dsn(self, *, database: str | None = None) -> str:
-        """The same URL for the superuser."""
+        """Return the same URL for the superuser."""
         return self.dsn(role=SUPERUSER, database=database)
 
 
@@ -39,7 +39,7 @@ class S3Endpoint:
 
 @dataclass(frozen=True)
 class Endpoints:
-    """Where the services of a started stack are. Its repr shows no secret."""
+    """The addresses and credentials of a started stack's services. The repr shows no secret."""
 
     postgres: PostgresEndpoint
     s3: S3Endpoint

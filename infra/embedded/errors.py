@@ -2,7 +2,7 @@ from __future__ import annotations
 
 
 class StackError(Exception):
-    """The stack cannot do what it was asked. The root of every error here."""
+    """The base class of the errors of a stack."""
 
 
 class AlreadyRunning(StackError):
@@ -10,7 +10,7 @@ class AlreadyRunning(StackError):
 
 
 class PortTaken(StackError):
-    """A port that was asked for by number belongs to somebody else."""
+    """Another program holds a port that was asked for by number."""
 
 
 class ServiceFailed(StackError):

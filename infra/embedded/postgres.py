@@ -47,7 +47,7 @@ SETTINGS = {
 
 
 def postgres_program(endpoint: PostgresEndpoint, data: Path, log: Path) -> Program:
-    """Postgres on `endpoint` over the cluster in `data`, which is made the first time. Blocks for initdb."""
+    """Return the program of Postgres on `endpoint` over the cluster in `data`. Blocks for initdb the first time."""
     postgres = binary_of(DISTRIBUTION, "postgres")
     identity = choose_identity(postgres)
     if not (data / "PG_VERSION").exists():
@@ -70,7 +70,7 @@ def postgres_program(endpoint: PostgresEndpoint, data: Path, log: Path) -> Progr
 
 
 def ensure_database(endpoint: PostgresEndpoint) -> None:
-    """The owner role and its database exist; the owner may make roles and databases, so it can migrate."""
+    """Make the owner role and its database if missing; the owner may make roles and databases, so it can migrate."""
     with closing(psycopg2.connect(endpoint.superuser_dsn(database="postgres"))) as connection:
         connection.autocommit = True
         with connection.cursor() as cursor:

@@ -42,7 +42,7 @@ class ServiceStatus:
 
 @dataclass(frozen=True)
 class Program:
-    """How a service is run, the same way each time: so a restart finds its port and its data again."""
+    """The command and setting of a service: the same at each start, so a restart finds its port and data again."""
 
     name: str
     port: int
@@ -52,10 +52,10 @@ class Program:
     env: Mapping[str, str] = field(repr=False)
     directory: Path
     log: Path
-    # A real operation against the service; raises NotReady until it succeeds, anything else is a defect.
+    # A real operation against the service; raises NotReady until it succeeds. Any other exception is a defect.
     prove: Callable[[], Awaitable[None]]
     stop_signal: signal.Signals = signal.SIGTERM
-    # What the kernel sends when the supervisor dies without a word.
+    # The kernel sends it when the supervisor dies without stopping the service.
     orphan_signal: signal.Signals = signal.SIGKILL
     stop_timeout_seconds: float = 10.0
 
@@ -76,7 +76,7 @@ class SupervisedProcess:
         self._restarts = 0
 
     async def start(self, timeout_seconds: float) -> None:
-        """Returns once the program has done real work. Raises `ServiceFailed`; `stop` it all the same."""
+        """Start the program and return once it has done real work. Raises `ServiceFailed`; `stop` it all the same."""
         self._keeper = asyncio.create_task(self._keep_running(), name=f"keep {self.program.name}")
         ready = asyncio.create_task(self._ready.wait())
         try:
@@ -93,7 +93,7 @@ class SupervisedProcess:
             ) from self._last_refusal
 
     async def stop(self) -> None:
-        """Ends the program, by force when it takes too long. Safe to call at any time and more than once."""
+        """Stop the program, by force if it takes too long. Safe to call at any time and more than once."""
         self._stopping.set()
         if self._keeper is None:
             return
@@ -182,9 +182,9 @@ class SupervisedProcess:
 
 @cache
 def dying_with_parent(signum: signal.Signals) -> tuple[str, ...]:
-    """The prefix of a command that gets `signum` when its parent dies, empty where there is no such thing.
+    """Return the prefix of a command that gets `signum` when its parent dies; empty if this machine has none.
 
-    It stands directly before the program, since a change of user clears it (PR_SET_PDEATHSIG(2const)).
+    It stands directly before the program, since a change of user clears the setting (PR_SET_PDEATHSIG(2const)).
     """
     setpriv = shutil.which("setpriv")
     if setpriv is None:

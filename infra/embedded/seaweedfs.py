@@ -25,7 +25,10 @@ GRPC_SOCKET = "/tmp/seaweedfs-{part}-grpc-{port}.sock"  # noqa: S108
 def seaweedfs_program(
     endpoint: S3Endpoint, ports: Mapping[str, int], buckets: tuple[str, ...], data: Path, log: Path
 ) -> Program:
-    """SeaweedFS's S3 over `data`; `ports` has one for each of `PARTS`. Buckets are made at each start."""
+    """Return the program of SeaweedFS's S3 over `data`; `ports` has one for each of `PARTS`.
+
+    Each start makes the buckets.
+    """
     data.mkdir(mode=0o700, exist_ok=True)
     flags = {
         "dir": ".",
@@ -70,9 +73,9 @@ def seaweedfs_program(
 
 
 def clear_socket(part: str, port: int) -> bool:
-    """Removes the gRPC socket that a killed server left behind for a port. False when it is another user's.
+    """Remove the gRPC socket that a killed server left behind for a port. Returns False if it is another user's.
 
-    Such a port is of no use: the parts of `weed` would talk to the dead socket and not to each other.
+    That port cannot be used: the parts of `weed` would talk to the dead socket instead of each other.
     """
     try:
         Path(GRPC_SOCKET.format(part=part, port=port + GRPC_OFFSET)).unlink(missing_ok=True)

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from .errors import StackError
+from .files import replace_file
 
 SECRETS = "secrets.json"
 
@@ -19,7 +19,7 @@ class StackSecrets:
 
 
 def load_or_create_secrets(path: Path, postgres_password: str | None) -> StackSecrets:
-    """The secrets this data directory was made with; made now, readable by us alone, when there are none.
+    """Return the secrets of this data directory, or make them if it has none, readable by their owner alone.
 
     Raises `StackError` when `postgres_password` is not the one that the data was made with.
     """
@@ -33,7 +33,5 @@ def load_or_create_secrets(path: Path, postgres_password: str | None) -> StackSe
         s3_access_key=secrets.token_hex(10),
         s3_secret_key=secrets.token_urlsafe(30),
     )
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump(asdict(made), file)
+    replace_file(path, json.dumps(asdict(made)))
     return made

@@ -20,7 +20,7 @@ USUAL_PORTS = {"postgres": 5432, "kafka": 9092, "s3": 9000}
 
 
 class Stack:
-    """Postgres, S3 and Kafka as child processes of this one, kept running from `start` to `stop`."""
+    """Postgres, S3 and Kafka as child processes, kept running from `start` to `stop`."""
 
     def __init__(self, config: StackConfig) -> None:
         # Services run in their own directories, where a relative path would mean another place.
@@ -29,14 +29,14 @@ class Stack:
         self._lock = DirectoryLock(config.data_dir)
         self._ledger = ProcessLedger(config.data_dir / "processes.json")
         self._ports: dict[str, int] = {}
-        # Until the last service has ended: another stack that starts meanwhile must not take the port of one that is
-        # not up yet, or that is being restarted.
+        # Until the last service has ended: another stack that starts meanwhile must not take the port of a service that
+        # is not up yet or is being restarted.
         self._reserved = ExitStack()
-        # In the order in which they are stopped: who is used comes after who uses it.
+        # In the order in which they are stopped: a service comes after those that use it.
         self._services: dict[str, SupervisedProcess | None] = {"kafka": None, "s3": None, "postgres": None}
 
     async def start(self) -> Endpoints:
-        """Starts all services and returns when each has done real work.
+        """Start all services and return when each has done real work.
 
         Raises `StackError`, after which nothing is left running.
         """
@@ -59,7 +59,7 @@ class Stack:
         return endpoints
 
     async def stop(self) -> None:
-        """Ends every process of this stack, in bounded time. Does nothing when there is none."""
+        """Stop every process of this stack, in bounded time. Does nothing if there is none."""
         for service in self._services.values():
             if service is not None:
                 await service.stop()
@@ -73,7 +73,7 @@ class Stack:
         self._lock.release()
 
     def status(self) -> tuple[ServiceStatus, ...]:
-        """How each started service is now."""
+        """Return the state of each started service."""
         return tuple(service.status() for service in self._services.values() if service is not None)
 
     def _claim_endpoints(self) -> Endpoints:
@@ -133,7 +133,7 @@ class Stack:
         self._ledger.record(program.name, pid, program.stop_signal)
 
     def _new_log(self, name: str) -> Path:
-        """The log of this run; the one before is kept beside it, older ones are not."""
+        """Make the log of this run; the last run's is kept beside it, older ones are not."""
         log = self._config.log_dir / f"{name}.log"
         if log.exists():
             log.replace(log.with_suffix(".log.1"))

@@ -26,9 +26,9 @@ def tansu_program(
     *,
     advertised_host: str,
 ) -> Program:
-    """The Kafka broker, its log in `LOG_BUCKET` of `storage`, or in memory when there is none.
+    """Return the program of the Kafka broker, with its log in `LOG_BUCKET` of `storage`, or in memory without one.
 
-    Topics are made at each start, since a broker in memory comes back without them.
+    Each start makes the topics, since a broker in memory comes back without them.
     """
     data.mkdir(mode=0o700, exist_ok=True)
     address = f"tcp://{LOOPBACK}:{port}"
@@ -60,7 +60,7 @@ def tansu_program(
 
 
 def create_topics(brokers: str, topics: Mapping[str, int]) -> None:
-    """Makes the topics (name to number of partitions) that do not exist yet."""
+    """Make the topics (name to number of partitions) that do not exist yet."""
     from kafka import KafkaAdminClient
     from kafka.errors import TopicAlreadyExistsError
 
@@ -68,7 +68,7 @@ def create_topics(brokers: str, topics: Mapping[str, int]) -> None:
         missing = topics.keys() - set(admin.list_topics())
         wanted = {name: {"num_partitions": topics[name], "replication_factor": 1} for name in missing}
         if wanted:
-            # somebody else may be first, which is as good
+            # Another process may have been first, which is as good.
             with suppress(TopicAlreadyExistsError):
                 admin.create_topics(wanted)
 
@@ -78,7 +78,7 @@ async def _prove(port: int, topics: Mapping[str, int]) -> None:
     from kafka.errors import KafkaError
 
     try:
-        # The client logs every refused connection, so it is asked only once somebody listens.
+        # The client logs every refused connection, so it connects only once the broker listens.
         _, writer = await asyncio.open_connection(LOOPBACK, port)
         writer.close()
         await asyncio.to_thread(create_topics, f"{LOOPBACK}:{port}", topics)

@@ -14,14 +14,14 @@ DEMOTED_USER = "nobody"
 
 @dataclass(frozen=True)
 class Unprivileged:
-    """How a program that refuses root is run: behind `prefix`, with its files owned by `uid` and `gid`."""
+    """The identity of a program that refuses root: it runs behind `prefix`, and `uid` and `gid` own its files."""
 
     prefix: tuple[str, ...]
     uid: int
     gid: int
 
     def own(self, directory: Path) -> None:
-        """Hands `directory` and all below it to the identity; cheap when it has it already."""
+        """Give `directory` and everything below it to the identity; cheap if it owns it already."""
         if directory.stat().st_uid == self.uid:
             return
         for folder, _, files in os.walk(directory):
@@ -30,10 +30,10 @@ class Unprivileged:
 
 
 def choose_identity(program: Path) -> Unprivileged:
-    """The identity to run `program` as: our own, root's in a user namespace, or another user's.
+    """Choose the identity to run `program` as: our own, root's in a user namespace, or another user's.
 
     Both of root's ways keep its access to files, so a checkout below a 0700 directory works. A container
-    usually refuses the first and allows the second. Raises `CannotDropRoot` where neither works.
+    usually refuses the first and allows the second. Raises `CannotDropRoot` if neither works.
     """
     if os.geteuid() != 0:
         return Unprivileged((), os.geteuid(), os.getegid())

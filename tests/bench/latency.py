@@ -8,7 +8,7 @@ import time
 import uuid
 from urllib.parse import urlsplit
 
-from infra.cli.addresses import Addresses
+from infra.system.addresses import Addresses
 from tests.bench.records import requests
 from tests.bench.report import Figure
 from tests.bench.serving import query

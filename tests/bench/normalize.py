@@ -11,8 +11,9 @@ from kafka import KafkaProducer
 from obstore.store import S3Store
 from rich.progress import track
 
-from exchange.intake.model import Submission, record_ingested
-from infra.cli.addresses import Addresses
+from exchange.intake.model import Submission
+from exchange.raw.entry import encode_event, encode_metadata
+from infra.system.addresses import Addresses
 from tests.bench.records import submission_of
 from tests.bench.report import Figure
 from tests.bench.serving import function_environment, query
@@ -38,7 +39,7 @@ def measure(addresses: Addresses) -> list[Figure]:
     known = query(addresses, "SELECT count(*) FROM processing_stage_state WHERE state = 'succeeded'")[0][0]
     producer = KafkaProducer(bootstrap_servers=addresses.kafka_brokers, acks="all", batch_size=256 * 1024)
     for submission in submissions:
-        event = record_ingested(submission, "exchange-raw")
+        event = encode_event(submission.entry("exchange-raw"), submission.version)
         producer.send(TOPIC, key=str(submission.record_id).encode(), value=event)
     producer.flush()
     _wait(addresses, known + RECORDS)
@@ -86,7 +87,10 @@ async def put_all(addresses: Addresses, submissions: list[Submission]) -> None:
                 store,
                 submission.object_key,
                 submission.body,
-                attributes={"Content-Type": "application/json", **submission.object_metadata},
+                attributes={
+                    "Content-Type": "application/json",
+                    **encode_metadata(submission.entry("exchange-raw"), submission.key_hash),
+                },
                 use_multipart=False,
             )
 

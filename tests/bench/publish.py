@@ -8,7 +8,7 @@ from urllib.request import Request, urlopen
 
 from kafka import KafkaProducer
 
-from infra.cli.addresses import Addresses
+from infra.system.addresses import Addresses
 from tests.bench.report import Figure
 from tests.bench.serving import query
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from exchange.intake.model import Submission
-from infra.cli.addresses import Addresses
-from infra.cli.local_tokens import sign_token
-from infra.cli.system import ROOT
+from infra.system.addresses import Addresses
+from infra.system.layout import ROOT
+from infra.system.local_tokens import sign_token
 from tests.bench.load import post
 
 EXAMPLE = json.loads((ROOT / "contracts/api/schemas/ingest.v2.json").read_text())["examples"][0]
@@ -28,7 +28,6 @@ def submission_of(number: int, run: str) -> Submission:
         partner_id="partnerA",
         source=EXAMPLE["source"],
         route=ROUTE,
-        version="2",
         record_kind=EXAMPLE["record_kind"],
         schema_hint=EXAMPLE["schema_hint"],
         correlation_id=f"bench-{run}-{number:08}",

@@ -14,10 +14,11 @@ from urllib.request import Request, urlopen
 import boto3
 from obstore.store import S3Store
 
-from exchange.intake.model import BODY_LIMIT_BYTES
 from exchange.platform.listing import Listing
 from exchange.platform.objects import Objects
-from infra.cli.addresses import BUCKET, REGION, Addresses
+from exchange.raw.entry import BODY_LIMIT_BYTES
+from infra.system.addresses import Addresses
+from infra.system.layout import BUCKET, REGION
 from tests.bench.normalize import put_all
 from tests.bench.records import submission_of
 from tests.bench.report import Figure

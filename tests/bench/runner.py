@@ -18,8 +18,8 @@ from urllib.request import urlopen
 
 import uvloop
 
-from infra.cli.addresses import Addresses
-from infra.cli.system import ROOT
+from infra.system.addresses import Addresses
+from infra.system.layout import ROOT
 from tests.bench.load import Load, get, post, send_all
 from tests.bench.report import Figure
 from tests.bench.serving import BUILD_DIR

@@ -18,8 +18,9 @@ from typing import Any
 import psycopg2
 import uvloop
 
-from infra.cli.addresses import Addresses
-from infra.cli.system import ROOT, Ports, System
+from infra.system.addresses import Addresses, Ports
+from infra.system.layout import ROOT
+from infra.system.system import System
 
 BUILD_DIR = ROOT / ".local" / "build"
 START_TIMEOUT_SECONDS = 180

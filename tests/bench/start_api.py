@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 
 import uvloop
 
-from infra.cli.addresses import Addresses, free_port
 from infra.cli.commands.up import EXAMPLE_BODY
-from infra.cli.local_tokens import sign_token
+from infra.system.addresses import Addresses, free_port
+from infra.system.local_tokens import sign_token
 from tests.bench.load import Load, get, post, send_all
 from tests.bench.report import Figure, print_figures
 from tests.bench.serving import serve

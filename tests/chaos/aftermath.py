@@ -15,7 +15,7 @@ from typing import Any
 
 import psycopg2
 
-from infra.cli.addresses import ROOT
+from infra.system.layout import ROOT
 from tests.chaos.clients import Answer, Clients
 from tests.chaos.observation import Observation
 from tests.chaos.records import Posting

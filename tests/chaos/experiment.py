@@ -15,7 +15,7 @@ from typing import Self
 
 import aiohttp
 
-from infra.cli.addresses import BUCKET
+from infra.system.layout import BUCKET
 from tests.chaos.aftermath import POLL_SECONDS, post_again, reconcile, recovery_seconds, wait_settled
 from tests.chaos.clients import Answer, Clients
 from tests.chaos.faults import Fault

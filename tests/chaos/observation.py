@@ -11,7 +11,8 @@ import obstore
 import psycopg2
 from obstore.store import S3Store
 
-from infra.cli.addresses import BUCKET, REGION, Addresses
+from infra.system.addresses import Addresses
+from infra.system.layout import BUCKET, REGION
 from tests.chaos.verdict import Held
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from infra.cli.addresses import ROOT
+from infra.system.layout import ROOT
 
 KINDS = ("encounter", "claim", "lab_result")
 # Whoever sends, how, and where each kind keeps the number that is a record's own.

@@ -12,9 +12,9 @@ from typing import Literal, Self
 
 import uvloop
 
-from infra.cli.addresses import Ports
-from infra.cli.holder import hold
-from infra.cli.system import System
+from infra.system.addresses import Ports
+from infra.system.lock import hold
+from infra.system.system import System
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,9 @@ from pathlib import Path
 
 import psutil
 
-from infra.cli.addresses import ROOT, Addresses, Ports
 from infra.embedded.ports import choose_ports
+from infra.system.addresses import Addresses, Ports
+from infra.system.layout import ROOT
 from tests.chaos.serving import Serving
 
 START_TIMEOUT_SECONDS = 240.0

@@ -21,7 +21,9 @@ import uvloop
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
-from infra.cli.system import BUCKET, Addresses, Ports, System
+from infra.system.addresses import Addresses, Ports
+from infra.system.layout import BUCKET
+from infra.system.system import System
 
 DEADLINE_SECONDS = 60.0
 

@@ -14,7 +14,7 @@ import jwt
 import pytest
 
 from exchange.platform.contracts import contract
-from infra.cli.local_tokens import AUDIENCE, ISSUER, sign_token
+from infra.system.local_tokens import AUDIENCE, ISSUER, sign_token
 from tests.e2e.bad_requests import BODIES, CANARY, FIELDS, KEYS, MIB, TYPES, V1, V2, Bad, v1
 from tests.e2e.running_system import Answer, RunningSystem, send, wait_until
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from kafka import KafkaProducer
 
-from infra.cli.system import BUCKET, TOPICS
+from infra.system.layout import BUCKET, TOPICS
 from tests.e2e.bad_requests import BODIES, CANARY, FIELDS, KEYS, TYPES
 from tests.e2e.running_system import RunningSystem, send, wait_until
 

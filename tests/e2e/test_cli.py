@@ -15,7 +15,7 @@ import psutil
 import pytest
 import requests
 
-from infra.cli.addresses import Addresses
+from infra.system.addresses import Addresses
 from tests.e2e.exchange_command import (
     family_of,
     interrupt_start,

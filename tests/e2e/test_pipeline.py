@@ -13,7 +13,7 @@ import pytest
 
 from exchange.platform.contracts import contract
 from exchange.platform.strict_json import parse_json
-from infra.cli.local_tokens import sign_token
+from infra.system.local_tokens import sign_token
 from tests.e2e.running_system import Answer, RunningSystem, send, wait_until
 
 CONTRACTS = Path(__file__).parents[2] / "contracts"

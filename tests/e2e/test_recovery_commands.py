@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import requests
 
-from infra.cli.addresses import Addresses
 from infra.cli.commands.up import EXAMPLE_BODY
+from infra.system.addresses import Addresses
 from tests.e2e.exchange_command import run_exchange
 from tests.e2e.running_system import read_rows
 

@@ -20,7 +20,8 @@ import psycopg2
 import pytest
 from botocore.config import Config
 
-from infra.cli.addresses import REGION, ROOT, Addresses
+from infra.system.addresses import Addresses
+from infra.system.layout import REGION, ROOT
 from tests.e2e.exchange_command import run_exchange
 from tests.e2e.running_system import send, wait_until
 

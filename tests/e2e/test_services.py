@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.cli.docker_bridge import bridge_address
+from infra.system.docker_bridge import bridge_address
 from tests.e2e.exchange_command import interrupt_start
 
 

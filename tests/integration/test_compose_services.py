@@ -13,12 +13,12 @@ import pytest
 from psycopg2 import sql
 from samtranslator.yaml_helper import yaml_parse
 
-from infra.cli.addresses import BUCKET, ROOT
 from infra.compose.config import ComposeConfig
 from infra.compose.functions import runner_config, sam_parameters
 from infra.compose.secret_files import make_secrets
 from infra.compose.services import make_bucket, make_topics, migrate
 from infra.embedded import BackgroundStack
+from infra.system.layout import BUCKET, ROOT
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from infra.cli.addresses import free_port
+from infra.system.addresses import free_port
 from tests.sam import docker_engine, own_services, sam_cli
 from tests.sam.own_services import Services
 from tests.sam.sam_cli import Sam

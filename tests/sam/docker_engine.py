@@ -7,7 +7,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from infra.cli.addresses import ROOT
+from infra.system.layout import ROOT
 
 IMAGE_TOOL = Path(os.environ.get("LAMBDA_IMAGE_TOOL", ROOT.parent / "shared" / "tools" / "lambda-image.sh"))
 # Its path in whichever registry SAM takes it from.

@@ -13,7 +13,7 @@ from typing import Any
 import psycopg2
 import yaml
 
-from infra.cli.addresses import ROOT
+from infra.system.layout import ROOT
 from tests.sam.sam_cli import Sam, stop
 
 START_SECONDS = 120

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infra.cli.addresses import ROOT, free_port
+from infra.system.addresses import free_port
+from infra.system.layout import ROOT
 
 SAM = Path(os.environ.get("SAM_CLI", ROOT / ".venv-sam" / "bin" / "sam"))
 PYTHON = "python3.11"

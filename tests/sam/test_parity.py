@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from infra.cli.local_tokens import sign_token
+from infra.system.local_tokens import sign_token
 from tests.e2e.bad_requests import V1, V2
 from tests.e2e.running_system import Answer, RunningSystem, send
 from tests.sam.own_services import Services

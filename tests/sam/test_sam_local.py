@@ -13,9 +13,9 @@ import boto3
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
-from infra.cli.addresses import ROOT
+from infra.cli.clients.remote_invoker import RemoteInvoker
 from infra.cli.commands.up import EXAMPLE_BODY
-from infra.cli.remote_invoker import RemoteInvoker
+from infra.system.layout import ROOT
 from tests.e2e.running_system import send, wait_until
 from tests.sam.own_services import Services, exchange, settled
 from tests.sam.sam_cli import Sam

@@ -13,33 +13,35 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from infra.cli.clients.lambda_api import FunctionFailed, call, lambda_client
 from infra.cli.failure import fail
-from infra.cli.lambda_client import FunctionFailed, call, lambda_client
-from infra.cli.recovery.options import Case
-from infra.cli.recovery.screen import console, moment, table
-from infra.cli.target import DEFAULT, DataDir, running_system
+from infra.cli.options import AsJson, Case, DataDir
+from infra.cli.running import running_system
+from infra.cli.screen.tables import console, moment, table
+from infra.system.layout import DEFAULT_DATA_DIR
 
 PAGE = 500
 IDLE_PAGES = 3
-AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
-Reason = Annotated[str, typer.Option(help="The class: its REASON in the list.")]
+Reason = Annotated[str, typer.Option(help="Only one class, by its REASON in the list.")]
 
 dead_letters = typer.Typer(
-    no_args_is_help=True, help="Records that could not be made canonical: list, show, send again."
+    no_args_is_help=True, help="List, show and redrive records that could not be made canonical."
 )
 
 
 @dead_letters.command("list")
 def list_dead_letters(
     *,
-    letters: Annotated[bool, typer.Option("--letters", help="One by one instead of by reason.")] = False,
+    letters: Annotated[
+        bool, typer.Option("--letters", help="List single letters instead of reasons.")
+    ] = False,
     reason: Reason = "",
-    limit: Annotated[int, typer.Option(min=1, max=PAGE, help="How many letters at most.")] = 50,
-    after: Annotated[int, typer.Option(min=0, help="Letters past this number.")] = 0,
+    limit: Annotated[int, typer.Option(min=1, max=PAGE, help="The maximum number of letters.")] = 50,
+    after: Annotated[int, typer.Option(min=0, help="Only letters after this number.")] = 0,
     as_json: AsJson = False,
-    data_dir: DataDir = DEFAULT,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
-    """List what waits, by reason, the largest class first; with --letters or --reason one by one.
+    """List waiting dead letters by reason, the largest class first; with --letters or --reason one by one.
 
     Example: exchange dead-letters list --reason 1f3a09bc
     """
@@ -74,11 +76,11 @@ def list_dead_letters(
 
 @dead_letters.command("show")
 def show_dead_letter(
-    dead_letter_id: Annotated[int, typer.Argument(help="Its number in the list.")],
+    dead_letter_id: Annotated[int, typer.Argument(help="The letter's number in the list.")],
     as_json: AsJson = False,
-    data_dir: DataDir = DEFAULT,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
-    """Show one letter: what failed, where, how often. Never whose record it is.
+    """Show one letter: what failed, where and how often, but never whose record it is.
 
     Example: exchange dead-letters show 17
     """
@@ -95,23 +97,26 @@ def show_dead_letter(
 
 @dead_letters.command("redrive")
 def redrive_dead_letters(
-    dead_letter_ids: Annotated[list[int] | None, typer.Argument(help="Numbers in the list.")] = None,
+    dead_letter_ids: Annotated[
+        list[int] | None, typer.Argument(help="Letters by their numbers in the list.")
+    ] = None,
     *,
     reason: Reason = "",
-    everything: Annotated[bool, typer.Option("--all", help="All that wait.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="All waiting letters.")] = False,
     case: Case = "",
-    rate_per_sec: Annotated[float, typer.Option(min=0.1, help="Events a second at most.")] = 100,
+    rate_per_sec: Annotated[float, typer.Option(min=0.1, help="The maximum of events a second.")] = 100,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only count, and look which of the first 500 would be refused.")
+        bool, typer.Option("--dry-run", help="Only count, and check which of the first 500 would be refused.")
     ] = False,
     as_json: AsJson = False,
-    data_dir: DataDir = DEFAULT,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
-    """Send events again once what made them fail is mended: some, a class or all.
+    """Send events again once the cause of their failure is mended: some letters, a class or all.
 
-    The same bytes go out, rebuilt from the raw object where they are gone, each record gets five attempts anew, and an
-    audit row says so. A record that fails again is dead again and stays so until asked for again. A letter that cannot
-    be sent is refused with its reason, in the answer, on the letter and in the audit log; the exit code is 1 then.
+    The same bytes are sent, rebuilt from the raw object if they are gone. Each record gets five new attempts, and the
+    audit log records it. A record that fails again is a dead letter again, until it is redriven once more. A letter
+    that cannot be sent is refused with a reason, in the answer, on the letter and in the audit log; the exit code is 1
+    then.
 
     Example: exchange dead-letters redrive --reason 1f3a09bc --rate-per-sec 20
     """
@@ -123,7 +128,7 @@ def redrive_dead_letters(
     if len(chosen) != 1:
         fail("say which: numbers, --reason or --all")
     asked = {"action": "redrive", **chosen, **({"case": case} if case else {})}
-    # A look sees a page through, raw objects among it; whoever goes on needs the count and the moment alone.
+    # A dry run checks a page, raw objects included; a redrive needs only the count and the time from it.
     report = _ask(data_dir, asked | {"dry_run": True} | ({} if dry_run else {"limit": 1}))
     if not dry_run:
         report = redrive_in_pages(partial(_ask, data_dir), asked, report, rate_per_sec)
@@ -143,12 +148,12 @@ def redrive_dead_letters(
 def _shown(column: str, value: Any) -> Any:
     if column.endswith("_at"):
         return moment(value)
-    # Their numbers are typed again, so without commas.
+    # People type these numbers again, so they have no commas.
     return str(value) if column in ("dead_letter_id", "offset") and value is not None else value
 
 
 def _show_refused(refused: list[dict[str, Any]], verb: str) -> None:
-    """Which, and then each reason once with what to do about it."""
+    """Print the refused letters, then each reason once with what to do about it."""
     print(f"{len(refused):,} {verb}:")
     columns = ("dead_letter_id", "record_id", "refusal")
     heads = ("dead letter", "record", "refusal")
@@ -165,9 +170,10 @@ def redrive_in_pages(
     found: dict[str, Any],
     rate_per_sec: float,
 ) -> dict[str, Any]:
-    """No page before its time; ends when several in a row move nothing. If interrupted, it says how far it got.
+    """Redrive page by page at the rate, until nothing is left or several pages in a row move nothing.
 
-    A page may be in somebody's hands as a whole: at a letter a second a page is a letter.
+    If interrupted, it prints how far it got. At a letter a second a page is a letter, so another redrive may hold a
+    page as a whole.
     """
     limit = max(1, min(PAGE, int(rate_per_sec)))
     redriven: list[int] = []

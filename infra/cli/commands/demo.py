@@ -10,48 +10,53 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from infra.cli.addresses import Addresses
-from infra.cli.background import StartFailed
 from infra.cli.failure import fail
-from infra.cli.target import DEFAULT, BuildDir, DataDir, running_system
+from infra.cli.options import BuildDir, DataDir
+from infra.cli.running import running_system
+from infra.system.addresses import Addresses
+from infra.system.background import StartFailed
+from infra.system.layout import DEFAULT_DATA_DIR
 
 if TYPE_CHECKING:
     from infra.cli.demo.screen import Screen
 
-# Each partner's; the ingest function runs eight requests at a time, and two cores are busy long before that.
+# For each partner: the ingest function runs eight requests at a time, and two cores are busy long before that.
 CONNECTIONS = 4
 
 
 def demo(
     *,
     records: Annotated[
-        int, typer.Option(min=1, max=5_000, help="How many people each hospital sends.")
+        int, typer.Option(min=1, max=5_000, help="The number of people that each hospital sends.")
     ] = 5_000,
     use_running: Annotated[
         bool,
         typer.Option(
-            "--use-running", help="Send to the exchange that runs on --data-dir, not to one of its own."
+            "--use-running", help="Send to the exchange that runs on --data-dir instead of starting one."
         ),
     ] = False,
     keep: Annotated[
-        bool, typer.Option("--keep", help="Keep the demo's own data folder, to look into it.")
+        bool, typer.Option("--keep", help="Keep the demo's own data folder for inspection.")
     ] = False,
     broker_storage: Annotated[
-        Literal["memory", "s3"], typer.Option(help="Where its own Kafka broker keeps its log.")
+        Literal["memory", "s3"], typer.Option(help="Where the demo's own Kafka broker keeps its log.")
     ] = "memory",
-    connections: Annotated[int, typer.Option(min=1, help="Connections of each hospital.")] = CONNECTIONS,
+    connections: Annotated[
+        int, typer.Option(min=1, help="The number of connections of each hospital.")
+    ] = CONNECTIONS,
     build_dir: BuildDir = None,
-    data_dir: DataDir = DEFAULT,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
-    """Two hospitals send real records; afterwards the books must balance.
+    """Let two hospitals send records, then check that the books balance.
 
-    FEBRL 4 is 5,000 people whom hospital A knows well and hospital B with typing errors. Both send at the same time,
-    A by /v1/ingest and B by /v2/ingest. The demo waits until every accepted record is canonical, counts at both ends,
-    links people by token, then repeats requests and sends nonsense. Exit code 0 only if every check held.
+    The records are the 5,000 people of FEBRL 4: hospital A has them right, hospital B with typing errors. Both send at
+    the same time, A to /v1/ingest and B to /v2/ingest. The demo waits until every accepted record is canonical, counts
+    at both ends, links people by token, then repeats requests and sends bad ones. The exit code is 0 only if every
+    check holds.
 
     Example: exchange demo --records 200
     """
-    from infra.cli.demo.own_system import own_system  # what only the demo needs
+    from infra.cli.demo.own_system import own_system  # only the demo needs it
     from infra.cli.demo.screen import Screen
 
     # As Ctrl-C: the demo's own system is stopped and its folder removed.

@@ -7,17 +7,18 @@ from typing import Annotated
 import typer
 
 from infra.cli.failure import fail
-from infra.cli.holder import find_holder
-from infra.cli.target import DEFAULT, DataDir
+from infra.cli.options import DataDir
+from infra.system.layout import DEFAULT_DATA_DIR
+from infra.system.lock import find_holder
 
 
 def down(
-    data_dir: DataDir = DEFAULT,
-    timeout: Annotated[float, typer.Option(help="Seconds to wait for its end.")] = 60.0,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait until it has stopped.")] = 60.0,
 ) -> None:
-    """Stop the exchange, in order, and wait until it is gone.
+    """Stop the exchange in order and wait until it has ended.
 
-    What is in flight gets its time to end; the data stays. That nothing runs is no error.
+    Requests and records in flight get time to finish; the data stays. It is no error if nothing runs.
 
     Example: exchange down --data-dir /tmp/try
     """

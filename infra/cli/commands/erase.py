@@ -13,49 +13,52 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from infra.cli.clients.lambda_api import FunctionFailed, FunctionRefused, call, lambda_client
 from infra.cli.failure import fail
-from infra.cli.lambda_client import FunctionFailed, FunctionRefused, call, lambda_client
-from infra.cli.recovery.options import Case
-from infra.cli.recovery.screen import console, moment, table
-from infra.cli.target import DEFAULT, DataDir, running_system
+from infra.cli.options import Case, DataDir
+from infra.cli.running import running_system
+from infra.cli.screen.tables import console, moment, table
+from infra.system.layout import DEFAULT_DATA_DIR
 
 FUNCTION = "EraseFunction"
 PAGE = 50
-# Of one erasure: its receipt has to fit into an answer.
+# The maximum of one erasure: its receipt has to fit into an answer.
 ERASURE_RECORDS = 5_000
-# Calls in a row after which no fewer records are left: one may have been short of time, so many are no accident.
+# Calls in a row that leave no fewer records: one may have been short of time, but not this many.
 IDLE_CALLS = 3
 
 
 def erase(
-    record_ids: Annotated[list[str] | None, typer.Argument(help="Records by their record_id.")] = None,
+    record_ids: Annotated[list[str] | None, typer.Argument(help="Records, by record_id.")] = None,
     *,
-    partner: Annotated[str, typer.Option(help="Instead: a person's records at this partner.")] = "",
+    partner: Annotated[
+        str, typer.Option(help="Instead of record ids: a person's records at this partner.")
+    ] = "",
     person: Annotated[
         str,
         typer.Option(
-            help="File with {given_name, family_name, dob, ssn} as JSON; - reads standard input. Asked for when absent."
+            help="JSON file with given_name, family_name, dob, ssn; - reads standard input. Without it, a prompt asks."
         ),
     ] = "",
     case: Case = "",
-    receipt: Annotated[str, typer.Option(help="Finish an erasure of before, and print its receipt.")] = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say which records.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    receipt: Annotated[str, typer.Option(help="Finish an earlier erasure and print its receipt.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list the records.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     as_json: Annotated[
         bool,
         typer.Option(
             "--json",
-            help="For programs: the receipt, one after the other beyond 5,000 records; the ids where none is erased.",
+            help="Print JSON, for programs: a receipt for every 5,000 records; the ids if no record is erased.",
         ),
     ] = False,
-    data_dir: DataDir = DEFAULT,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
-    """Erase records for good: every version of the raw object, canonical rows, tokens, answers.
+    """Erase records for good: every version of the raw object, canonical rows, tokens and answers.
 
     It cannot be undone: a tombstone keeps the record away, and its Idempotency-Key is answered with 410. A person is
-    found by token, so as the partner wrote the name and with the same ssn or none; records that never became canonical
-    have no token. Identifiers are no arguments, since those stay in the shell's history. Prints a receipt; exit code 1
-    when a record is unknown or the erasure is not complete.
+    found by token, so the name must be written as the partner wrote it, with the same ssn or none; records that never
+    became canonical have no token. Identifiers are not arguments, because arguments stay in the shell's history. Prints
+    a receipt; the exit code is 1 if a record is unknown or the erasure is not complete.
 
     Example: exchange erase --partner partnerA --person person.json --case TICKET-123
     """
@@ -109,7 +112,7 @@ def _find(client: Any, partner: str, person: dict[str, Any], ground: dict[str, s
 
 
 def _look(client: Any, record_ids: list[str]) -> tuple[list[str], list[str]]:
-    """Those that would be erased, and those that nobody knows."""
+    """Return the records that would be erased, and the unknown ones."""
     found: list[str] = []
     unknown: list[str] = []
     for begin in range(0, len(record_ids), PAGE):
@@ -120,13 +123,13 @@ def _look(client: Any, record_ids: list[str]) -> tuple[list[str], list[str]]:
 
 
 def erase_in_parts(client: Any, record_ids: list[str], ground: dict[str, str]) -> Iterator[dict[str, Any]]:
-    """One erasure after the other, as large as the function takes them, each with its receipt."""
+    """Erase in parts as large as the function accepts, one after the other, each with its receipt."""
     for begin in range(0, len(record_ids), ERASURE_RECORDS):
         yield _erase(client, record_ids[begin : begin + ERASURE_RECORDS], ground)
 
 
 def _erase(client: Any, record_ids: list[str], ground: dict[str, str]) -> dict[str, Any]:
-    """Page by page. Whatever ends it early, Ctrl-C too, says how to have the receipt of what is erased by then."""
+    """Erase page by page. If it ends early, also by Ctrl-C, it prints how to get the receipt of what is erased."""
     event = {"erasure_id": str(uuid4()), **ground}
     pages = [record_ids[begin : begin + PAGE] for begin in range(0, len(record_ids), PAGE)]
     already, unknown = set[str](), set[str]()
@@ -152,7 +155,7 @@ def _erase(client: Any, record_ids: list[str], ground: dict[str, str]) -> dict[s
 
 
 def _erase_page(client: Any, event: dict[str, Any], page: list[str]) -> Iterator[dict[str, Any]]:
-    """The answers of a call a page; what a function did not reach in its time is asked for again."""
+    """Erase a page and yield every answer; records that the function did not reach in its time are sent again."""
     left, idle_calls = len(page), 0
     while left:
         erasure = call(client, FUNCTION, event | {"record_ids": page})
@@ -167,7 +170,7 @@ def _erase_page(client: Any, event: dict[str, Any], page: list[str]) -> Iterator
 
 
 def _read_person(source: str) -> dict[str, Any]:
-    """From a file, standard input or a prompt, and never from an argument."""
+    """Read the person from a file, standard input or a prompt, never from an argument."""
     if not source:
         person = {name: typer.prompt(name, err=True) for name in ("given_name", "family_name", "dob")}
         ssn = typer.prompt("ssn (empty for none)", default="", hide_input=True, show_default=False, err=True)
@@ -177,7 +180,7 @@ def _read_person(source: str) -> dict[str, Any]:
     except OSError as error:
         fail(f"{source} cannot be read: {error.strerror}")
     except ValueError:
-        # the parser's own words quote the text
+        # The parser's own message quotes the text.
         fail("--person is not JSON")
     if not isinstance(read, dict):
         fail("--person is not an object")

@@ -9,28 +9,28 @@ from typing import Annotated
 
 import typer
 
-from infra.cli.admin import read_status
+from infra.cli.clients.admin import read_status
+from infra.cli.clients.lambda_api import lambda_client
 from infra.cli.failure import fail
-from infra.cli.lambda_client import lambda_client
 from infra.cli.names import find_function
-from infra.cli.target import DEFAULT, DataDir, running_system
+from infra.cli.options import DataDir
+from infra.cli.running import running_system
+from infra.system.layout import DEFAULT_DATA_DIR
 
 
 def invoke(
     function: Annotated[
         str,
-        typer.Argument(help="Its logical id or short name, such as ingest or outbox-publish."),
+        typer.Argument(help="The logical id or short name, such as ingest or outbox-publish."),
     ],
     event: Annotated[str, typer.Option("--event", "-e", help="A JSON file; - reads standard input.")] = "",
-    asynchronous: Annotated[
-        bool, typer.Option("--async", help="Put it in the function's queue and return.")
-    ] = False,
-    data_dir: DataDir = DEFAULT,
+    asynchronous: Annotated[bool, typer.Option("--async", help="Queue the event and return.")] = False,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Invoke a function with an event and print its answer.
 
-    Goes through the Lambda Invoke API, as boto3 and the aws command do. The event is {} when none is
-    given. Exit code 1 when the function failed; what it logged is in: exchange logs FUNCTION.
+    It uses the Lambda Invoke API, as boto3 and the aws command do. The event is {} if none is given. The exit code is
+    1 if the function fails; its log is shown by: exchange logs FUNCTION.
 
     Example: echo '{"linger_seconds": 0}' | exchange invoke outbox-publish -e -
     """

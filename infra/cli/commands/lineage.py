@@ -7,20 +7,22 @@ from typing import Annotated, Any
 
 import typer
 
+from infra.cli.clients.lambda_api import FunctionFailed, call, lambda_client
 from infra.cli.failure import fail
-from infra.cli.lambda_client import FunctionFailed, call, lambda_client
-from infra.cli.recovery.screen import console, moment, table
-from infra.cli.target import DEFAULT, DataDir, running_system
+from infra.cli.options import AsJson, DataDir
+from infra.cli.running import running_system
+from infra.cli.screen.tables import console, moment, table
+from infra.system.layout import DEFAULT_DATA_DIR
 
 
 def lineage(
-    record_id: Annotated[str, typer.Argument(help="The record_id of the 202.")],
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
-    data_dir: DataDir = DEFAULT,
+    record_id: Annotated[str, typer.Argument(help="The record_id of the 202 answer.")],
+    as_json: AsJson = False,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Trace a record: raw object, events, attempts, canonical row, derived rows.
 
-    Exit code 1 when nobody knows the record.
+    The exit code is 1 if the record is unknown.
 
     Example: exchange lineage 5573a23f-05d6-4b02-9aff-4998ee4f6ac3
     """

@@ -14,35 +14,37 @@ import typer
 from rich.console import Console
 
 from infra.cli.failure import fail
-from infra.cli.log_lines import Line, LogReader, coloured, plain
 from infra.cli.names import find_function, short_name
-from infra.cli.target import DEFAULT, DataDir
+from infra.cli.options import DataDir
+from infra.cli.screen.log_lines import Line, LogReader, coloured, plain
+from infra.system.layout import DEFAULT_DATA_DIR
 
 POLL_SECONDS = 0.2
-# The runner's own lines: reloads, event sources that reconnect.
+# The runner's own log: reloads, event sources that reconnect.
 RUNNER = "runner"
 
 
 def logs(
     function: Annotated[
-        str | None, typer.Argument(help="One function, or runner; all of them when left out.")
+        str | None,
+        typer.Argument(help="A function, or runner for the runner's own log; all of them if left out."),
     ] = None,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on as lines come, until Ctrl-C.")
+        bool, typer.Option("--follow", "-f", help="Print new lines as they come, until Ctrl-C.")
     ] = False,
     lines: Annotated[
-        int, typer.Option("--lines", "-n", min=0, help="How many of the last lines of each function.")
+        int, typer.Option("--lines", "-n", min=0, help="The number of last lines of each function.")
     ] = 50,
     request: Annotated[
-        str, typer.Option("--request", "--request-id", "-r", help="Only one request's lines, by its id.")
+        str, typer.Option("--request", "--request-id", "-r", help="Only the lines of one request, by its id.")
     ] = "",
-    data_dir: DataDir = DEFAULT,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
-    """Show what the functions printed.
+    """Show the functions' logs.
 
-    Lambda's START, END and REPORT lines are among them. Works while the exchange runs and
-    afterwards. Lines are in the order of their time; with several functions each begins with its function's name. A
-    request's lines are those printed while it ran, and any other that names it.
+    Lambda's START, END and REPORT lines are among them. It works while the exchange runs and afterwards. Lines are in
+    the order of their time; with several functions each line begins with its function's name. The lines of a request
+    are those printed while it ran, and all others that name it.
 
     Example: exchange logs normalize -f
     """
@@ -68,7 +70,7 @@ def logs(
 
 
 class _Source:
-    """One function's log, read on from where the last look ended: a file that was full first, then the one after it."""
+    """One function's log, read in parts: the file that was full first, then the one after it."""
 
     def __init__(self, path: Path, request: str) -> None:
         self._path, self._full = path, path.with_name(f"{path.name}.1")
@@ -85,7 +87,7 @@ class _Source:
     def _read(self) -> Iterator[Line]:
         yield from self._reader.read()
         while (following := self._following()) is not None:
-            # Nothing is written to the one before any more; something may have been since it was read.
+            # Nothing is written to the full file any more, but something may have been since it was read.
             yield from self._reader.read()
             self._file.close()
             self._file = _open(following)
@@ -93,10 +95,10 @@ class _Source:
             yield from self._reader.read()
 
     def _following(self) -> Path | None:
-        """The file after this one, None while this is the one that is written to."""
+        """Return the file after this one, or None while this is the one that is written to."""
         if self._is_at(self._path) or not self._path.exists():
             return None
-        # It is neither when another was full meanwhile.
+        # It is neither if another file was full meanwhile.
         return self._path if self._is_at(self._full) or not self._full.exists() else self._full
 
     def _is_at(self, path: Path) -> bool:
@@ -111,7 +113,7 @@ def _open(path: Path) -> TextIO:
 
 
 class _Screen:
-    """Where the lines go, oldest first: coloured on a terminal, plain elsewhere."""
+    """The output for the lines, oldest first: coloured on a terminal, plain elsewhere."""
 
     def __init__(self, functions: list[str]) -> None:
         self._colours = {function: number for number, function in enumerate(functions)}

@@ -6,15 +6,17 @@ from typing import Annotated
 
 import typer
 
-from infra.cli.admin import read_status, set_source_state
+from infra.cli.clients.admin import read_status, set_source_state
 from infra.cli.failure import fail
-from infra.cli.target import DEFAULT, DataDir, running_system
+from infra.cli.options import DataDir
+from infra.cli.running import running_system
+from infra.system.layout import DEFAULT_DATA_DIR
 
-Source = Annotated[str, typer.Argument(help="As `exchange status` names it.")]
+Source = Annotated[str, typer.Argument(help="Its name in `exchange status`.")]
 
 
-def pause(source: Source, data_dir: DataDir = DEFAULT) -> None:
-    """Stop reading a Kafka source; what is in flight ends first and is committed.
+def pause(source: Source, data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
+    """Stop reading a Kafka source; records in flight are finished and committed first.
 
     Example: exchange pause NormalizeFromV2
     """
@@ -22,8 +24,8 @@ def pause(source: Source, data_dir: DataDir = DEFAULT) -> None:
     print(f"Paused {source}.")
 
 
-def resume(source: Source, data_dir: DataDir = DEFAULT) -> None:
-    """Go on with a Kafka source that was paused, from where it was.
+def resume(source: Source, data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
+    """Resume a paused Kafka source from where it stopped.
 
     Example: exchange resume NormalizeFromV2
     """

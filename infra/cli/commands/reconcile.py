@@ -8,15 +8,17 @@ from typing import Annotated, Any
 
 import typer
 
+from infra.cli.clients.lambda_api import FunctionFailed, call, lambda_client
 from infra.cli.failure import fail
-from infra.cli.lambda_client import FunctionFailed, call, lambda_client
-from infra.cli.moments import read_moment
-from infra.cli.recovery import screen
-from infra.cli.recovery.looks import looks
-from infra.cli.recovery.options import AsJson, Job, Prefix, Shards, Source, require_shards
-from infra.cli.recovery.running import how_to_go_on, run_shards
-from infra.cli.recovery.shards import total
-from infra.cli.target import DEFAULT, DataDir, running_system
+from infra.cli.jobs.backoff import backoff
+from infra.cli.jobs.progress import how_to_go_on, run_shards
+from infra.cli.jobs.selection import selection
+from infra.cli.jobs.shards import total
+from infra.cli.options import AsJson, DataDir, Job, Prefix, Shards, Source, require_shards
+from infra.cli.running import running_system
+from infra.cli.screen import tables as screen
+from infra.cli.times import read_moment
+from infra.system.layout import DEFAULT_DATA_DIR
 
 FUNCTION = "ReconcileFunction"
 SHOWN = 20
@@ -28,33 +30,33 @@ def reconcile(
     prefix: Prefix = "",
     since: Annotated[
         str,
-        typer.Option(help="A time, or how long ago, such as 24h; where the last run ended when not given."),
+        typer.Option(help="A time, or how long ago, such as 24h; by default the end of the last run."),
     ] = "",
-    until: Annotated[str, typer.Option(help="The hour to end with; now when not given.")] = "",
+    until: Annotated[str, typer.Option(help="The hour to end with; by default now.")] = "",
     everything: Annotated[
-        bool, typer.Option("--all", help="The whole bucket, objects of the old layout too.")
+        bool, typer.Option("--all", help="Check the whole bucket, objects of the old layout too.")
     ] = False,
     repair: Annotated[
-        bool, typer.Option("--repair", help="Mend what has a safe fix, then look again.")
+        bool, typer.Option("--repair", help="Repair findings that have a safe fix, then check again.")
     ] = False,
     check_hashes: Annotated[
         bool, typer.Option("--check-hashes", help="Read every object and compare its hash.")
     ] = False,
     grace_seconds: Annotated[
-        int, typer.Option("--grace", min=0, help="Seconds below which nothing is taken for stuck.")
+        int, typer.Option("--grace", min=0, help="Seconds before a record counts as stuck.")
     ] = 300,
     wait_seconds: Annotated[
-        float, typer.Option("--wait", min=0, help="Seconds that --repair waits for what it mended.")
+        float, typer.Option("--wait", min=0, help="Seconds that --repair waits for the records it repaired.")
     ] = 120,
     shards: Shards = 4,
     job: Job = "",
     as_json: AsJson = False,
-    data_dir: DataDir = DEFAULT,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
-    """Lay the bucket and the tables side by side and name every difference.
+    """Compare the bucket with the tables and report every difference.
 
-    Without --repair nothing is changed but the list of findings. Exit code 1 while findings are open, dead letters
-    included, or when a shard failed.
+    Without --repair only the list of findings is changed. The exit code is 1 while findings are open, dead letters
+    included, or if a shard failed.
 
     Example: exchange reconcile --since 24h --repair
     """
@@ -68,9 +70,7 @@ def reconcile(
         "check_hashes": check_hashes,
         "shards": shards,
         "old_layout": everything,
-        **({"source": source} if source else {}),
-        **({"prefix": prefix} if prefix else {}),
-        **({"since": read_moment(since, "--since")} if since else {}),
+        **selection(source, prefix, since),
         **({"since": "1970-01-01T00:00:00Z"} if everything else {}),
         **({"until": read_moment(until, "--until")} if until else {}),
     }
@@ -90,7 +90,7 @@ def reconcile(
 
 def _reconcile(client: Any, request: dict[str, Any], job_id: str, wait_seconds: float) -> dict[str, Any]:
     again = {"action": "look_again", "grace_seconds": request["grace_seconds"]}
-    # What was found before may lie outside of the window by now.
+    # Earlier findings may lie outside of the window by now.
     known = call(client, FUNCTION, {**again, "repair": request["repair"]})["counts"]
     if not job_id:
         job_id = call(client, FUNCTION, {"action": "start", **request})["job_id"]
@@ -107,9 +107,9 @@ def _reconcile(client: Any, request: dict[str, Any], job_id: str, wait_seconds: 
     for name, number in known.items():
         if name.startswith("repaired"):
             counts[name] = counts.get(name, 0) + number
-    for _ in looks(wait_seconds):
+    for _ in backoff(wait_seconds):
         open_findings = call(client, FUNCTION, again)["open_findings"]
-        # Only what was mended can change by waiting.
+        # Only repaired records can change by waiting.
         if not counts.get("repaired") or not open_findings or set(open_findings) == {"dead_lettered"}:
             break
     return {

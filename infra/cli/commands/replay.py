@@ -8,15 +8,17 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from infra.cli.clients.lambda_api import FunctionFailed, call, lambda_client
 from infra.cli.failure import fail
-from infra.cli.lambda_client import FunctionFailed, call, lambda_client
-from infra.cli.moments import read_moment
-from infra.cli.recovery import screen
-from infra.cli.recovery.looks import looks
-from infra.cli.recovery.options import AsJson, Job, Prefix, Shards, Source, require_shards
-from infra.cli.recovery.running import how_to_go_on, run_shards
-from infra.cli.recovery.shards import ShardRun, total
-from infra.cli.target import DEFAULT, DataDir, running_system
+from infra.cli.jobs.backoff import backoff
+from infra.cli.jobs.progress import how_to_go_on, run_shards, shard_table
+from infra.cli.jobs.selection import selection
+from infra.cli.jobs.shards import ShardRun, total
+from infra.cli.options import AsJson, DataDir, Job, Prefix, Shards, Source, require_shards
+from infra.cli.running import running_system
+from infra.cli.screen import tables as screen
+from infra.cli.times import read_moment
+from infra.system.layout import DEFAULT_DATA_DIR
 
 FUNCTION = "ReplayFunction"
 EMITTED = (
@@ -37,30 +39,39 @@ def replay(
     *,
     source: Source = "",
     prefix: Prefix = "",
-    since: Annotated[str, typer.Option(help="Accepted since: a time, or how long ago, such as 24h.")] = "",
-    until: Annotated[str, typer.Option(help="Accepted before; now when not given.")] = "",
-    limit: Annotated[int, typer.Option(min=0, help="The first so many, in one shard; 0 is all.")] = 0,
+    since: Annotated[
+        str, typer.Option(help="Only records accepted since a time, or how long ago, such as 24h.")
+    ] = "",
+    until: Annotated[str, typer.Option(help="Only records accepted before a time; by default now.")] = "",
+    limit: Annotated[
+        int, typer.Option(min=0, help="Only this number of objects, in one shard; 0 is all.")
+    ] = 0,
     emit_version: Annotated[
-        Literal["auto", "v1", "v2"], typer.Option(help="auto is the version that each record came as.")
+        Literal["auto", "v1", "v2"],
+        typer.Option(help="The version of the events; auto is that of each record."),
     ] = "auto",
-    rate_per_sec: Annotated[float, typer.Option(min=0, help="Events a second at most; 0 is no limit.")] = 0,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what would be emitted.")] = False,
+    rate_per_sec: Annotated[
+        float, typer.Option(min=0, help="The maximum of events a second; 0 is no limit.")
+    ] = 0,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only count the events that would be emitted.")
+    ] = False,
     verify: Annotated[
         bool,
-        typer.Option("--verify", help="Prove that every raw object is canonical; with --dry-run, only that."),
+        typer.Option("--verify", help="Check that every raw object is canonical; with --dry-run, only that."),
     ] = False,
     wait_seconds: Annotated[
-        float, typer.Option("--wait", min=0, help="Seconds that --verify waits for records under way.")
+        float, typer.Option("--wait", min=0, help="Seconds that --verify waits for records in flight.")
     ] = 120,
     shards: Shards = 4,
     job: Job = "",
     as_json: AsJson = False,
-    data_dir: DataDir = DEFAULT,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Emit the events of raw objects once more, as the same bytes.
 
-    Whatever the tables have lost is rebuilt from the objects. Sources go by name, in each the objects of the old
-    layout, then hours as they passed, in each by key. A record that is canonical stays as it is. Exit code 1 when a
+    Rows that the tables have lost are rebuilt from the objects. The order is by source, then objects of the old layout
+    before the others, then by hour and by key. A record that is canonical stays as it is. The exit code is 1 if a
     shard failed or --verify found a gap.
 
     Example: exchange replay --source hospital-a --since 24h --verify
@@ -69,12 +80,10 @@ def replay(
     if job and dry_run:
         fail("--dry-run does not go with --job, which goes on emitting")
     request: dict[str, Any] = {
-        # The same for both jobs: what comes in meanwhile is not a gap.
+        # The same for both jobs: a record that comes in meanwhile is not a gap.
         "until": read_moment(until, "--until") if until else datetime.now(UTC).isoformat(),
         "shards": 1 if limit else shards,
-        **({"source": source} if source else {}),
-        **({"prefix": prefix} if prefix else {}),
-        **({"since": read_moment(since, "--since")} if since else {}),
+        **selection(source, prefix, since),
         **({"limit": limit} if limit else {}),
     }
     client = lambda_client(running_system(data_dir))
@@ -122,7 +131,7 @@ def _show(title: str, job_id: str, runs: list[ShardRun], names: tuple[str, ...])
     counts = total(runs)
     names = tuple(name for name in names if counts.get(name) or name in ("objects", "emitted"))
     out.print(f"{title}: job {job_id}")
-    out.print(screen.shard_table(runs, names))
+    out.print(shard_table(runs, names))
     out.print(screen.table(names, [[counts.get(name, 0) for name in names]]))
     for run in runs:
         if not run.done:
@@ -130,8 +139,8 @@ def _show(title: str, job_id: str, runs: list[ShardRun], names: tuple[str, ...])
 
 
 def _verify(client: Any, request: dict[str, Any], wait_seconds: float, *, as_json: bool) -> dict[str, Any]:
-    """Looks again while records are missing, up to `wait_seconds`: what was just emitted is still under way."""
-    for _ in looks(wait_seconds):
+    """Verify, again while records are missing, up to `wait_seconds`: events that were just emitted are in flight."""
+    for _ in backoff(wait_seconds):
         report = _run_job(client, {**request, "mode": "verify"}, "", as_json=True)
         if not report["counts"].get("missing") or _has_failed({"verify": report}):
             break
@@ -144,12 +153,12 @@ def _verify(client: Any, request: dict[str, Any], wait_seconds: float, *, as_jso
 def _verdict(gaps: int, objects: int) -> str:
     if gaps:
         return f"{gaps:,} raw objects are not canonical; exchange reconcile --all names them"
-    # A source that is misspelt has no gap either.
+    # A misspelt source has no gap either.
     return "Complete: nothing is missing." if objects else "No raw object is in the selection."
 
 
 def _gaps(counts: dict[str, int]) -> int:
-    """Raw objects that are neither canonical nor accounted for: dead letters and erased records are."""
+    """Count raw objects that are neither canonical nor accounted for, as dead letters and erased records are."""
     return counts.get("missing", 0) + counts.get("unfit", 0)
 
 

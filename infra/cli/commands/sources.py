@@ -4,38 +4,38 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from infra.cli.addresses import REGION, ROOT
 from infra.cli.failure import fail
+from infra.cli.stop import stop_event
+from infra.system.layout import DEFAULT_DATA_DIR, REGION, TEMPLATE
 
 STOP_TIMEOUT_SECONDS = 10.0
 
 
 def sources(
     endpoint: Annotated[
-        str, typer.Option(help="A Lambda endpoint that runs the functions.")
+        str, typer.Option(help="The Lambda endpoint that runs the functions.")
     ] = "http://127.0.0.1:3001",
     parameters: Annotated[
         Path,
         typer.Option(
             exists=True,
             dir_okay=False,
-            help="YAML of template parameters, as exchange services writes it and sam local reads it.",
+            help="YAML file of template parameters, as exchange services writes it and sam local reads it.",
         ),
-    ] = ROOT / ".local" / "sam" / "parameters.yaml",
+    ] = DEFAULT_DATA_DIR / "sam" / "parameters.yaml",
     brokers: Annotated[
-        str | None, typer.Option(help="Where Kafka is seen from here, if not where the functions see it.")
+        str | None, typer.Option(help="Kafka's address from here, if it differs from the functions' view.")
     ] = None,
 ) -> None:
     """Run the template's schedules and Kafka sources against functions that run elsewhere.
 
-    `sam local` serves functions but runs neither: this does, with the code that runs them in `exchange up`. Ctrl-C
-    ends it; what was in flight is committed or comes again.
+    `sam local` serves functions but runs neither. This command does, with the same code as `exchange up`. Ctrl-C ends
+    it; records in flight are committed or delivered again.
 
     Example: sam local start-lambda --config-env local, then elsewhere: exchange sources
     """
@@ -54,15 +54,13 @@ def sources(
 
 
 async def _run(endpoint: str, parameters: dict[str, Any]) -> None:
-    from infra.cli.remote_invoker import RemoteInvoker
+    from infra.cli.clients.remote_invoker import RemoteInvoker
     from sam_offline import EventSources
 
-    asked_to_stop = asyncio.Event()
-    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(signum, asked_to_stop.set)
+    asked_to_stop = stop_event()
     async with RemoteInvoker(endpoint) as invoker:
         running = EventSources.of_template(
-            ROOT / "template.yaml",
+            TEMPLATE,
             parameters,
             REGION,
             invoker,

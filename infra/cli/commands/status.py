@@ -14,13 +14,15 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from infra.cli.addresses import Addresses
-from infra.cli.admin import AdminUnreachable, look_at_status
+from infra.cli.clients.admin import AdminUnreachable, look_at_status
 from infra.cli.failure import fail
-from infra.cli.holder import find_holder
-from infra.cli.services import read_services
-from infra.cli.status_view import State, view
-from infra.cli.target import DEFAULT, DataDir, find_addresses, running_system
+from infra.cli.options import AsJson, DataDir
+from infra.cli.running import find_addresses, running_system
+from infra.cli.screen.status import State, view
+from infra.system.addresses import Addresses
+from infra.system.layout import DEFAULT_DATA_DIR
+from infra.system.lock import find_holder
+from infra.system.services import read_services
 
 PERIOD_SECONDS = 1.0
 PLAIN_WIDTH = 160
@@ -28,15 +30,14 @@ PLAIN_WIDTH = 160
 
 def status(
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
-    once: Annotated[bool, typer.Option("--once", help="Show it once on a terminal, too.")] = False,
-    data_dir: DataDir = DEFAULT,
+    as_json: AsJson = False,
+    once: Annotated[bool, typer.Option("--once", help="Print it once, also on a terminal.")] = False,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
-    """Show what runs and how it is doing.
+    """Show the state of functions, event sources, schedules and services.
 
-    Functions, event sources, schedules and services, and what needs attention. On a terminal it is looked at every
-    second until Ctrl-C. Durations are of each function's last 1,000 invocations; backlog counts records that were
-    fetched and are not done.
+    What needs attention comes first. On a terminal the view is updated every second until Ctrl-C. Durations are of each
+    function's last 1,000 invocations; backlog counts records that were fetched and are not done.
 
     Example: exchange status --json
     """
@@ -67,7 +68,7 @@ def _look(addresses: Addresses, data_dir: Path) -> State:
 
 
 def _show_live(state: State, data_dir: Path) -> None:
-    """Every second until Ctrl-C, which leaves the last look on the screen."""
+    """Update the view every second until Ctrl-C, which leaves the last one on the screen."""
     console = Console(highlight=False)
     shown = view(state)
     try:

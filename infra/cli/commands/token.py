@@ -7,25 +7,28 @@ from typing import Annotated
 import typer
 
 from infra.cli.failure import fail
-from infra.cli.local_tokens import SCOPES, sign_token
-from infra.cli.moments import read_duration
-from infra.cli.target import DEFAULT, DataDir, find_addresses
+from infra.cli.options import DataDir
+from infra.cli.running import find_addresses
+from infra.cli.times import read_duration
+from infra.system.layout import DEFAULT_DATA_DIR
+from infra.system.local_tokens import SCOPES, sign_token
 
 
 def token(
-    partner: Annotated[str, typer.Option(help="The partner that the token is for.")] = "partnerA",
+    partner: Annotated[str, typer.Option(help="The partner of the token.")] = "partnerA",
     scope: Annotated[
-        list[str] | None, typer.Option(help="May be given several times.", show_default=" ".join(SCOPES))
+        list[str] | None,
+        typer.Option(help="A scope; can be given several times.", show_default=" ".join(SCOPES)),
     ] = None,
     expires_in: Annotated[
-        str, typer.Option(help="Such as 90s, 15m, 1h, 7d; -1h gives an expired one.")
+        str, typer.Option(help="The lifetime, such as 90s, 15m, 1h, 7d; -1h gives an expired token.")
     ] = "1h",
-    data_dir: DataDir = DEFAULT,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Print a token for this machine's exchange, and nothing else.
 
-    It is signed with the secret of the data folder, so no other system takes it. A partner may send only under its own
-    sources: partnerA as partnerA or hospital-a, partnerB as partnerB or hospital-b.
+    It is signed with the secret of the data folder, so no other system accepts it. A partner can send only under its
+    own sources: partnerA as partnerA or hospital-a, partnerB as partnerB or hospital-b.
 
     Example: curl -H "Authorization: Bearer $(exchange token --partner partnerB)" …
     """

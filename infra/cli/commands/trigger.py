@@ -6,18 +6,22 @@ from typing import Annotated
 
 import typer
 
-from infra.cli.admin import read_status, trigger_schedule
+from infra.cli.clients.admin import read_status, trigger_schedule
 from infra.cli.names import find_schedule
-from infra.cli.target import DEFAULT, DataDir, running_system
+from infra.cli.options import DataDir
+from infra.cli.running import running_system
+from infra.system.layout import DEFAULT_DATA_DIR
 
 
 def trigger(
-    schedule: Annotated[str, typer.Argument(help="Its name, its event's name or its function's.")],
-    data_dir: DataDir = DEFAULT,
+    schedule: Annotated[
+        str, typer.Argument(help="The name of the schedule, of its event or of its function.")
+    ],
+    data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Fire a schedule now, without waiting for its time.
 
-    The function gets the input that the template gives to the schedule, as it would from EventBridge.
+    The function gets the schedule's input from the template, as it would from EventBridge.
 
     Example: exchange trigger publish-outbox
     """

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-import signal
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from infra.cli.addresses import Addresses, Ports
-from infra.cli.background import BackgroundSystem, StartFailed
 from infra.cli.failure import fail
-from infra.cli.holder import Held, find_holder, hold
-from infra.cli.target import DEFAULT, BuildDir, DataDir
+from infra.cli.options import AnyPorts, BrokerStorage, BuildDir, DataDir
+from infra.cli.stop import stop_event
+from infra.embedded import StackError
+from infra.system.addresses import Addresses, Ports
+from infra.system.background import BackgroundSystem, StartFailed
+from infra.system.layout import DEFAULT_DATA_DIR
+from infra.system.lock import Held, find_holder, hold
 
 START_TIMEOUT_SECONDS = 300.0
 PORT_FLAGS = {
@@ -37,37 +39,35 @@ EXAMPLE_BODY = (
 
 def up(
     *,
-    data_dir: DataDir = DEFAULT,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
     detach: Annotated[
-        bool, typer.Option("--detach", "-d", help="Return when it is ready and leave it running.")
-    ] = False,
-    any_ports: Annotated[bool, typer.Option("--any-ports", help="Take free ports for everything.")] = False,
-    ingest_port: Annotated[int, typer.Option(help="Ingest API.")] = Ports.ingest,
-    tokenize_port: Annotated[int, typer.Option(help="Tokenize API.")] = Ports.tokenize,
-    lambda_port: Annotated[int, typer.Option(help="Lambda Invoke API.")] = Ports.lambda_,
-    admin_port: Annotated[
-        int, typer.Option(help="Status, metrics and schedules of the runner.")
-    ] = Ports.admin,
-    broker_storage: Annotated[
-        Literal["s3", "memory"],
+        bool,
         typer.Option(
-            help='Where the Kafka broker keeps its log: "s3", or "memory", which is faster and lost.'
+            "--detach", "-d", help="Leave it running in the background, and return when it is ready."
         ),
-    ] = "s3",
+    ] = False,
+    any_ports: AnyPorts = False,
+    ingest_port: Annotated[int, typer.Option(help="Port of the ingest API.")] = Ports.ingest,
+    tokenize_port: Annotated[int, typer.Option(help="Port of the tokenize API.")] = Ports.tokenize,
+    lambda_port: Annotated[int, typer.Option(help="Port of the Lambda Invoke API.")] = Ports.lambda_,
+    admin_port: Annotated[
+        int, typer.Option(help="Port of the runner's status, metrics and schedules.")
+    ] = Ports.admin,
+    broker_storage: BrokerStorage = "s3",
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Keep the functions' lines off the screen; --detach does.")
+        bool, typer.Option("--quiet", "-q", help="Do not print the functions' lines; --detach implies it.")
     ] = False,
     watch: Annotated[
         bool,
-        typer.Option("--watch", "-w", help="Take functions, layers and template anew when they are saved."),
+        typer.Option("--watch", "-w", help="Reload functions, layers and template when they are saved."),
     ] = False,
     build_dir: BuildDir = None,
 ) -> None:
     """Start the whole exchange on this machine, without Docker.
 
     Postgres, S3 and Kafka start as child processes, the database is migrated, and every function of template.yaml
-    runs with its HTTP routes, schedules and Kafka sources. What the functions print follows on the screen and stays
-    in the data folder. Ctrl-C stops everything in order; the data stays for the next time.
+    runs with its HTTP routes, schedules and Kafka sources. The functions' output is printed here and kept in the data
+    folder. Ctrl-C stops everything in order; the data stays for the next time.
 
     Example: exchange up --detach && exchange status
     """
@@ -102,16 +102,15 @@ def _start_detached(data_dir: Path, options: list[str]) -> None:
 def _run(
     data_dir: Path,
     ports: Ports,
-    broker_storage: Literal["s3", "memory"],
+    broker_storage: BrokerStorage,
     *,
     quiet: bool,
     watch: bool,
     build_dir: Path | None,
 ) -> None:
-    import uvloop  # these two cost a second, which no other command should pay
+    import uvloop  # these cost half a second, which no other command should pay
 
-    from infra.cli.system import System
-    from infra.embedded import StackError
+    from infra.system.system import System
     from sam_offline import RunnerError
 
     async def serve() -> bool:
@@ -123,15 +122,8 @@ def _run(
             build_dir=build_dir,
             watch=watch,
         )
-        asked_to_stop = asyncio.Event()
         starting = asyncio.create_task(system.start())
-
-        def stop_soon() -> None:
-            asked_to_stop.set()
-            starting.cancel()
-
-        for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            asyncio.get_running_loop().add_signal_handler(signum, stop_soon)
+        asked_to_stop = stop_event(starting)
         try:
             addresses = await starting
         except asyncio.CancelledError:
@@ -172,7 +164,7 @@ def _options(ports: Ports, broker_storage: str, build_dir: Path | None) -> list[
 
 
 def _without_password(dsn: str) -> str:
-    # The screen of a detached system is a log.
+    # The output of a detached system is a log.
     parts = urlsplit(dsn)
     return f"{parts.scheme}://{parts.username}@{parts.hostname}:{parts.port}{parts.path}"
 

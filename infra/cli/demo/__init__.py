@@ -1,1 +1,1 @@
-"""Two hospitals send real records; afterwards every one of them is accounted for, or the demo fails."""
+"""The demo: two hospitals send real records, and every one of them is accounted for, or the demo fails."""

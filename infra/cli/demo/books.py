@@ -1,4 +1,4 @@
-"""The balance: what was sent is refused, canonical or a dead letter, and nothing else."""
+"""The balance: every record that was sent is refused, canonical or a dead letter."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from infra.cli.demo.client import Answer
 from infra.cli.demo.evidence import StageCounts
-from infra.cli.demo.sending import Answer
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that has to hold."""
+    """A claim that has to hold, and what was found if it does not."""
 
     claim: str
     holds: bool
@@ -21,11 +21,11 @@ class Check:
 
 @dataclass(frozen=True)
 class Books:
-    """Every request of the sending phase, counted at both ends."""
+    """The requests of the sending phase, counted at both ends."""
 
     sent: int
     refused: Mapping[str, int]
-    """By what the answer said."""
+    """By the status and message of the answer."""
     accepted: int
     distinct_records: int
     stages: StageCounts
@@ -40,7 +40,7 @@ class Books:
         return self.sent - self.refused_total - self.stages.canonical - self.stages.dead_letters
 
     def checks(self) -> list[Check]:
-        """What the books have to show."""
+        """Return the claims that the books must fulfil."""
         stages = self.stages
         balance = (
             f"{self.sent:,} sent = {self.refused_total:,} refused + {stages.canonical:,} canonical"
@@ -67,7 +67,7 @@ class Books:
 
 
 def close_books(answers: Sequence[Answer], stages: StageCounts, raw_records: set[str]) -> Books:
-    """The books over all answers of the sending phase. A 4xx is a refusal; no answer and a 5xx are not."""
+    """Close the books over all answers of the sending phase. A 4xx is a refusal; no answer and a 5xx are not."""
     record_ids = [record_id for answer in answers if (record_id := answer.record_id)]
     return Books(
         sent=len(answers),

@@ -1,4 +1,4 @@
-"""What both hospitals' made-up records are made of: seeded by the record, so that every run sends the same bytes."""
+"""Made-up clinical data for both hospitals: seeded by the record, so that every run sends the same bytes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from infra.cli.demo.people import Person
 
 Kind = Literal["encounter", "claim", "lab_result"]
 KINDS: tuple[Kind, ...] = ("encounter", "claim", "lab_result")
-# ICD-10-CM and CPT, as every contract knows them
+# ICD-10-CM and CPT, as in every contract.
 DIAGNOSES = ("E11.9", "I10", "J45.909", "M54.5", "N39.0", "F41.1", "K21.9", "R07.9", "S52.501A", "Z00.00")
 PROCEDURES = ("99213", "99223", "93000", "36415", "71046", "80053", "85025", "J1815")
 _FIRST_DAY = datetime(2024, 1, 1)  # noqa: DTZ001 - the clock on the partner's wall
@@ -49,7 +49,7 @@ class Measurement:
 
 
 class Chart:
-    """One person's chart at one hospital: draws, always the same ones, for the record that is sent."""
+    """One person's chart at one hospital. Its random draws are the same in every run."""
 
     def __init__(self, person: Person) -> None:
         self._random = Random(person.record)  # noqa: S311 - the same data every time is the point
@@ -72,7 +72,7 @@ class Chart:
         return self._random.sample(DIAGNOSES, self._random.randint(1, 3))
 
     def services(self) -> list[tuple[str, int, int]]:
-        """(procedure, units, cents), one to four of them."""
+        """Return one to four services as (procedure, units, cents)."""
         procedures = self._random.sample(PROCEDURES, self._random.randint(1, 4))
         return [
             (code, self._random.randint(1, 3), self._random.randint(1_500, 250_000)) for code in procedures

@@ -1,8 +1,9 @@
-"""What the exchange's own stores say, read past its functions: tables by SQL, the bucket by its listing."""
+"""Evidence from the exchange's own stores, without its functions: tables by SQL, the bucket by its listing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
@@ -11,15 +12,19 @@ import psycopg2
 from obstore.store import S3Store
 from psycopg2.extras import execute_values
 
-from infra.cli.addresses import BUCKET, REGION, Addresses
+from infra.system.addresses import Addresses
+from infra.system.layout import BUCKET, REGION
 
-# They say who asked and how often, and what schedules did: every request, or no request at all, may change them.
+# They count requests and the runs of schedules: any request, or none at all, may change them.
 TABLES_OF_REQUESTS = ("audit_log", "counters", "job_runs", "job_checkpoints")
+POLL_SECONDS = 0.2
+# The exchange tries again for as long as it takes; a demo that sees nothing move for this long gives up.
+STALLED_AFTER_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
 class StageCounts:
-    """How many of the watched records the stores hold, stage by stage."""
+    """The number of watched records in the stores, stage by stage."""
 
     idempotency_rows: int
     manifest_rows: int
@@ -29,7 +34,7 @@ class StageCounts:
 
 
 class Evidence:
-    """Reads as the owner; changes nothing but a temporary table of its own."""
+    """A reader of the stores, as their owner; it writes only a temporary table of its own."""
 
     def __init__(self, addresses: Addresses) -> None:
         self._connection = psycopg2.connect(addresses.postgres_dsn)
@@ -49,7 +54,7 @@ class Evidence:
         self._connection.close()
 
     def watch(self, record_ids: Iterable[str]) -> None:
-        """Ask about these records from now on."""
+        """Add records to those that the counts are about."""
         with self._connection.cursor() as cursor:
             execute_values(
                 cursor,
@@ -60,15 +65,27 @@ class Evidence:
         self._query("ANALYZE watched")
 
     def count_canonical(self) -> int:
-        """All canonical rows there are, watched or not."""
+        """Count all canonical rows, watched or not."""
         return self._number("SELECT count(*) FROM canonical_records")
 
     def count_finished(self) -> int:
-        """Watched records that are canonical or given up."""
+        """Count the watched records that are canonical or dead letters."""
         return self._number(
             "SELECT count(*) FROM watched JOIN processing_stage_state USING (record_id)"
             " WHERE state IN ('succeeded', 'dlq')"
         )
+
+    def wait_until_finished(self, expected: int, on_count: Callable[[int], None]) -> None:
+        """Wait until `expected` watched records are finished, or until none has finished for a minute."""
+        finished, moved_at = -1, time.monotonic()
+        while True:
+            count = self.count_finished()
+            if count != finished:
+                finished, moved_at = count, time.monotonic()
+                on_count(count)
+            if finished >= expected or time.monotonic() - moved_at > STALLED_AFTER_SECONDS:
+                return
+            time.sleep(POLL_SECONDS)
 
     def count_stages(self) -> StageCounts:
         return StageCounts(
@@ -91,7 +108,7 @@ class Evidence:
         )
 
     def read_finish_times(self) -> Mapping[str, float]:
-        """Epoch seconds at which each watched record became canonical; this machine has one clock."""
+        """Return when each watched record became canonical, in epoch seconds; client and database share one clock."""
         rows = self._query(
             "SELECT record_id::text, extract(epoch FROM finished_at)::float8"
             " FROM watched JOIN processing_stage_state USING (record_id) WHERE state = 'succeeded'"
@@ -99,7 +116,7 @@ class Evidence:
         return {str(record_id): float(str(at)) for record_id, at in rows}
 
     def read_tokens(self, profile: str) -> list[tuple[str, str]]:
-        """(record, token) of the watched records."""
+        """Return (record, token) of the watched records."""
         rows = self._query(
             "SELECT record_id::text, token FROM watched JOIN patient_tokens USING (record_id) WHERE profile = %s",
             (profile,),
@@ -107,7 +124,7 @@ class Evidence:
         return [(str(record_id), str(token)) for record_id, token in rows]
 
     def count_rows(self) -> Mapping[str, int]:
-        """The rows of every table that only an accepted record may change."""
+        """Count the rows of every table that only an accepted record may change."""
         tables = self._query(
             "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> ALL (%s) ORDER BY 1",
             (list(TABLES_OF_REQUESTS),),
@@ -115,7 +132,7 @@ class Evidence:
         return {str(table): self._number(f'SELECT count(*) FROM "{table}"') for (table,) in tables}  # noqa: S608
 
     def list_raw_records(self, sources: Iterable[str]) -> set[str]:
-        """The records of the raw objects below these sources."""
+        """Return the record ids of the raw objects of these sources."""
         return {
             item["path"].rpartition("/")[2].removesuffix(".json")
             for source in sources

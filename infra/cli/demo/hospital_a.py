@@ -1,4 +1,4 @@
-"""Hospital A: an HL7 v2 house that sends by /v1/ingest in the words of contracts/partners/partnerA.v1."""
+"""Hospital A: it speaks HL7 v2 and posts to /v1/ingest in the form of contracts/partners/partnerA.v1."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MINUTE = "%Y-%m-%d %H:%M"
 
 
 def compose(person: Person) -> dict[str, Any]:
-    """The body that hospital A posts for a person."""
+    """Return the body that hospital A posts for a person."""
     chart = Chart(person)
     payload = {"encounter": _encounter, "claim": _claim, "lab_result": _lab_result}[chart.kind](chart)
     return {

@@ -1,4 +1,4 @@
-"""Hospital B: sends as a payer's X12 by /v2/ingest in the words of contracts/partners/partnerB.v1."""
+"""Hospital B: it speaks a payer's X12 and posts to /v2/ingest in the form of contracts/partners/partnerB.v1."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _DAY, _HOUR = "%Y%m%d", "%H"
 
 
 def compose(person: Person) -> dict[str, Any]:
-    """The body that hospital B posts for a person."""
+    """Return the body that hospital B posts for a person."""
     chart = Chart(person)
     payload = {"encounter": _encounter, "claim": _claim, "lab_result": _lab_result}[chart.kind](chart)
     return {
@@ -92,5 +92,5 @@ def _without_dots(codes: list[str]) -> list[str]:
 
 
 def _amount(cents: int) -> str:
-    """As X12 writes it: without trailing zeros."""
+    """Return the amount as X12 writes it, without trailing zeros."""
     return f"{cents // 100}.{cents % 100:02}".rstrip("0").rstrip(".")

@@ -1,4 +1,4 @@
-"""Who was recognised across the two hospitals, by token alone."""
+"""The measure of how many people tokens alone link across the two hospitals."""
 
 from __future__ import annotations
 

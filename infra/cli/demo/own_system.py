@@ -1,4 +1,4 @@
-"""The demo's own exchange: beside any other, in memory where that is faster, and gone afterwards."""
+"""The demo's own exchange: it runs beside any other and is gone afterwards."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from infra.cli.addresses import Addresses
-from infra.cli.background import BackgroundSystem
+from infra.system.addresses import Addresses
+from infra.system.background import BackgroundSystem
 
-# The first start builds the functions' layers, which downloads them.
+# The first start downloads and builds the functions' layers.
 START_TIMEOUT_SECONDS = 300.0
 
 
@@ -19,9 +19,9 @@ START_TIMEOUT_SECONDS = 300.0
 def own_system(
     parent: Path, *, broker_storage: str, keep: bool, build_dir: Path | None
 ) -> Iterator[tuple[Addresses, Path]]:
-    """A started exchange in a process of its own and a new folder in `parent`. Raises StartFailed.
+    """Run an exchange in a process of its own on a new folder in `parent`. Raises StartFailed.
 
-    `keep` leaves the folder with its data and logs, not the process.
+    `keep` keeps the folder with its data and logs, not the process.
     """
     parent.mkdir(parents=True, exist_ok=True)
     data_dir = Path(tempfile.mkdtemp(prefix="demo-", dir=parent))

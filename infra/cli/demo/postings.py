@@ -1,4 +1,4 @@
-"""What each hospital is going to post, ready to be sent."""
+"""The requests of each hospital, ready to be sent."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ HOSPITALS = (
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Posting:
-    """One request: whose, about which person, and its bytes."""
+    """One request: its hospital, the number of its person, and its bytes."""
 
     hospital: Hospital
     number: int
@@ -39,7 +39,7 @@ class Posting:
 
 
 def prepare_postings(hospital: Hospital, pairs: int) -> list[Posting]:
-    """Everything that `hospital` sends; the same bytes in every run."""
+    """Return all requests of `hospital`; they are the same bytes in every run."""
     return [
         Posting(hospital, person.number, f"febrl4-{person.record}", encode(hospital.compose(person)))
         for person in read_people(hospital.dataset, pairs)

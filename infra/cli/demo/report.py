@@ -10,15 +10,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from infra.cli.demo.badrequests import BadRequest
+from infra.cli.demo.bad_requests import BadRequest
 from infra.cli.demo.books import Books, Check
+from infra.cli.demo.client import Answer
 from infra.cli.demo.linkage import Linkage
-from infra.cli.demo.sending import Answer
 
 
 @dataclass(frozen=True)
 class Speed:
-    """How fast it went: sending alone, and from the first request to the last canonical row."""
+    """The rates of sending alone and from the first request to the last canonical row."""
 
     answers: int
     sending_seconds: float
@@ -28,7 +28,7 @@ class Speed:
     retries: int
 
     def latency_ms(self, share: float) -> float | None:
-        """That percentile of 202 → canonical."""
+        """Return a percentile of the time from the 202 to the canonical row."""
         ordered = sorted(self.latencies_seconds)
         return 1000 * ordered[min(int(share * len(ordered)), len(ordered) - 1)] if ordered else None
 
@@ -88,7 +88,7 @@ def show_bad_requests(
 
 
 def show_verdict(console: Console, checks: Sequence[Check], seconds: float) -> None:
-    """Every check, then one line that says it all."""
+    """Print every check, then one line with the verdict."""
     console.print()
     for check in checks:
         mark, style = ("ok  ", "green") if check.holds else ("FAIL", "bold red")

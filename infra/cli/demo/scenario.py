@@ -9,18 +9,17 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 
-from infra.cli.addresses import Addresses
 from infra.cli.demo import report
-from infra.cli.demo.badrequests import list_bad_requests, post_bad
+from infra.cli.demo.bad_requests import list_bad_requests, post_bad
 from infra.cli.demo.books import Books, Check, close_books
+from infra.cli.demo.client import Answer, Client
 from infra.cli.demo.evidence import Evidence, gather_evidence
 from infra.cli.demo.linkage import measure_linkage
 from infra.cli.demo.postings import HOSPITALS, Posting, prepare_postings
-from infra.cli.demo.repeating import repeat_changed, repeat_unchanged
+from infra.cli.demo.repetition import repeat_changed, repeat_unchanged
 from infra.cli.demo.screen import Bars, Screen
-from infra.cli.demo.sending import Answer, Client
-from infra.cli.demo.waiting import wait_until_finished
-from infra.cli.local_tokens import sign_token
+from infra.system.addresses import Addresses
+from infra.system.local_tokens import sign_token
 
 PROFILE = "v1"
 WATCH_SECONDS = 1.0
@@ -28,14 +27,14 @@ WATCH_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Stored:
-    """Everything that only an accepted record may change, counted."""
+    """The counts that only an accepted record may change."""
 
     rows: Mapping[str, int]
     raw_objects: int
 
 
 async def run_scenario(addresses: Addresses, pairs: int, connections: int, screen: Screen) -> list[Check]:
-    """Send, wait, count, send again, send nonsense; what held and what did not."""
+    """Send, wait, count, send again, send bad requests, and return the checks."""
     tokens = {
         hospital.partner_id: sign_token(addresses.jwt_secret, hospital.partner_id, scopes=("ingest:write",))
         for hospital in HOSPITALS
@@ -71,7 +70,7 @@ async def _send_and_count(
     ):
         bars.add("finished", len(accepted))
         evidence.watch(accepted)
-        wait_until_finished(evidence, len(accepted), partial(bars.set, "finished"))
+        evidence.wait_until_finished(len(accepted), partial(bars.set, "finished"))
     books = close_books(answers, evidence.count_stages(), _raw_records(evidence))
     report.show_books(screen.console, books)
     report.show_speed(screen.console, _speed(answers, evidence, began_at, sent_at))

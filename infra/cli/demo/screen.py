@@ -1,4 +1,4 @@
-"""What the demo shows while it works: bars on a terminal, a line now and then in a log."""
+"""The demo's output while it works: bars on a terminal, a line now and then in a log."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Bars:
 
 
 class Screen:
-    """Where the demo is, in numbered phases with their times."""
+    """The numbered phases of the demo, with their times."""
 
     def __init__(self, console: Console | None = None) -> None:
         console = console or Console(highlight=False)
@@ -66,7 +66,7 @@ class Screen:
 
     @contextmanager
     def phase(self, title: str) -> Iterator[None]:
-        """Say what begins, and at its end how long it took."""
+        """Print the title of a phase, and at its end how long it took."""
         self._phases += 1
         began = time.monotonic()
         self.console.print(f"\n[bold]{self._phases}  {title}[/bold]")

@@ -13,9 +13,9 @@ from typing import Any
 
 from typer.testing import CliRunner, Result
 
-from infra.cli.addresses import Addresses
-from infra.cli.holder import hold
 from infra.cli.main import app
+from infra.system.addresses import Addresses
+from infra.system.lock import hold
 
 RECORDS = [f"5573a23f-0000-4000-8000-00000000000{number}" for number in range(3)]
 RECEIPT = {

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.cli.remote_invoker import RemoteInvoker
+from infra.cli.clients.remote_invoker import RemoteInvoker
 from integration.running import APPLICATION, Broker, running
 from sam_offline import EventSources, FunctionUnreachable
 

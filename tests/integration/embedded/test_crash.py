@@ -15,7 +15,7 @@ import pytest
 from kafka import KafkaAdminClient
 
 from infra.embedded import BackgroundStack, ServiceState, StackConfig
-from infra.embedded.leftovers import ProcessLedger, started_ticks
+from infra.embedded.leftovers import ProcessLedger
 
 from .conftest import ConfigMaker
 from .stores import BUCKET, STORES, TOPIC, Store
@@ -112,10 +112,9 @@ def test_leftovers_are_ended_by_pid_and_start_time_and_nobody_else(tmp_path: Pat
     stranger = subprocess.Popen(["sleep", "100"], start_new_session=True)
     path = tmp_path / "processes.json"
     ProcessLedger(path).record("leftover", leftover.pid, signal.SIGTERM)
-    ticks = started_ticks(stranger.pid)
-    assert ticks is not None
+    started_at = psutil.Process(stranger.pid).create_time()
     # as if its pid had been a service's before
-    reused = {"name": "s3", "pid": stranger.pid, "started_ticks": ticks - 1, "stop_signal": signal.SIGTERM}
+    reused = {"name": "s3", "pid": stranger.pid, "started_at": started_at - 60, "stop_signal": signal.SIGTERM}
     path.write_text(json.dumps([*json.loads(path.read_text()), reused]))
     try:
         assert ProcessLedger(path).end_leftovers() == ["leftover"]
@@ -125,6 +124,14 @@ def test_leftovers_are_ended_by_pid_and_start_time_and_nobody_else(tmp_path: Pat
     finally:
         stranger.kill()
         stranger.wait()
+
+
+def test_a_ledger_of_another_version_ends_nothing_and_stops_no_start(tmp_path: Path) -> None:
+    path = tmp_path / "processes.json"
+    entry = {"name": "s3", "pid": os.getpid(), "started_ticks": 1, "stop_signal": signal.SIGTERM}
+    path.write_text(json.dumps([entry]))
+    assert ProcessLedger(path).end_leftovers() == []
+    assert not path.exists()
 
 
 def look_at(stack: BackgroundStack, name: str) -> tuple[int, int, int]:

@@ -17,25 +17,27 @@ import obstore
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from kafka import KafkaConsumer, TopicPartition
 
+from exchange.dead_letters.model import LetterSelection
+from exchange.dead_letters.service import DeadLetters
 from exchange.erasure.service import Eraser
 from exchange.errors import DependencyUnavailable, RecordErased
 from exchange.intake.model import Receipt
 from exchange.intake.service import Intake
-from exchange.ledger.model import ATTEMPT_LIMIT, Selection
+from exchange.ledger.model import ATTEMPT_LIMIT
 from exchange.outbox.service import Publisher
 from exchange.partners.service import PartnerRegistry
 from exchange.platform.bus import Bus, Message
 from exchange.platform.db import Database
+from exchange.platform.deadline import Deadline
 from exchange.platform.environment import environment_id
 from exchange.platform.objects import ObjectOverLimit, Objects, StoredObject
 from exchange.platform.settings import Settings
 from exchange.platform.versions import ObjectVersions
-from exchange.records.canonicalizing import Canonicalizer
+from exchange.raw.reader import RawReader
+from exchange.records.canonicalizer import Canonicalizer
 from exchange.records.service import Normalizer
-from exchange.recovery.describing import Describer
-from exchange.recovery.reconciling import Reconciler
-from exchange.recovery.redriving import Redriver
-from exchange.recovery.replaying import Replayer
+from exchange.recovery.reconcile import Reconciler
+from exchange.recovery.replay import Replayer
 from tests.integration.exchange.building import Context, Exchange, InProcessTokenizer, body_of, http_request
 from tests.integration.exchange.recovering import LONG_SECONDS, listing
 
@@ -233,18 +235,18 @@ class AnyOrder:
         return self._intake.submit(message, cast(LambdaContext, Context()))
 
     def publish(self) -> None:
-        self._publisher.run(0, 60)
+        self._publisher.run(0, Deadline.after(60))
 
     def replay(self) -> None:
         """Every event of the bucket once more."""
         job_id = self._replayer.start({"mode": "emit"})
-        progress = self._replayer.run(job_id, 0, LONG_SECONDS)
+        progress = self._replayer.run(job_id, 0, Deadline.after(LONG_SECONDS))
         _expect(progress.done, "a replay did not come to its end")
 
     def reconcile(self, *, repair: bool) -> None:
         """Everything looked at, and nothing taken for too young: whatever is under way is taken for stuck."""
         asked = {"since": "2020-01-01T00:00:00Z", "grace_seconds": 0, "repair": repair}
-        progress = self._reconciler.run(self._reconciler.start(asked), 0, LONG_SECONDS)
+        progress = self._reconciler.run(self._reconciler.start(asked), 0, Deadline.after(LONG_SECONDS))
         _expect(progress.done, "a reconcile did not come to its end")
 
     def erase(self, record_id: str) -> None:
@@ -253,7 +255,7 @@ class AnyOrder:
 
     def redrive(self) -> None:
         """Every dead letter once more."""
-        self._redriver.redrive(Selection(self._redriver.letters.now()), limit=100, request_id="any-order")
+        self._redriver.redrive(LetterSelection(self._redriver.now()), limit=100, request_id="any-order")
 
     def deliver(self, limit: int) -> None:
         """Up to `limit` events to normalize, as the event source does; the offsets are committed when it succeeds."""
@@ -300,7 +302,7 @@ class AnyOrder:
             self.publish()
             self.deliver(50)
             # What dies between the tombstone and the bucket is finished by retain.
-            self._eraser.delete_raw(None, deadline=time.monotonic() + LONG_SECONDS)
+            self._eraser.delete_raw(None, deadline=Deadline.after(LONG_SECONDS))
             ((unpublished, left),) = self.exchange.rows(
                 "SELECT (SELECT count(*) FROM outbox_events WHERE published_at IS NULL),"
                 " (SELECT count(*) FROM raw_object_manifest LEFT JOIN processing_stage_state USING (record_id)"
@@ -399,27 +401,26 @@ class AnyOrder:
         self._intake = Intake(ingest, objects, settings)
         self._bus = InterruptedBus(self._brokers, interrupter)
         self._publisher = self._make_publisher(outbox, self._bus)
-        canonicalizer = Canonicalizer(
-            objects, InterruptedTokenizer(interrupter), PartnerRegistry(normalize), exchange.bucket
-        )
+        reader = RawReader(objects, PartnerRegistry(normalize), exchange.bucket)
+        canonicalizer = Canonicalizer(reader, InterruptedTokenizer(interrupter))
         contracts = {topic: f"events/record.ingested.v{version}" for version, topic in self._topics.items()}
         self._normalizer = Normalizer(normalize, canonicalizer, contracts)
         self._replayer = Replayer(
             replay,
             self._listing,
-            Describer(objects, PartnerRegistry(replay), exchange.bucket),
+            RawReader(objects, PartnerRegistry(replay), exchange.bucket),
             self._topics,
         )
         self._reconciler = Reconciler(
             reconcile,
             self._listing,
-            Describer(objects, PartnerRegistry(reconcile), exchange.bucket),
+            RawReader(objects, PartnerRegistry(reconcile), exchange.bucket),
             exchange.bucket,
             self._topics,
         )
-        self._redriver = Redriver(
+        self._redriver = DeadLetters(
             redrive,
-            Describer(self.exchange.objects(), PartnerRegistry(redrive), self.exchange.bucket),
+            RawReader(self.exchange.objects(), PartnerRegistry(redrive), self.exchange.bucket),
             self._topics,
         )
         self._eraser = Eraser(erase, self._versions, lambda: InterruptedTokenizer(interrupter))

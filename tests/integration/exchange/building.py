@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import boto3
 import psycopg2
@@ -20,19 +20,21 @@ from botocore.config import Config
 from obstore.store import S3Store
 
 from exchange.erasure.service import Eraser
-from exchange.intake.model import Submission, record_ingested
+from exchange.intake.model import Submission
 from exchange.intake.service import Intake
 from exchange.outbox.service import Publisher
 from exchange.partners.service import PartnerRegistry
 from exchange.platform.bus import Bus, Message
 from exchange.platform.db import Database
+from exchange.platform.functions import Function
 from exchange.platform.http import HttpRequest
 from exchange.platform.objects import Objects
 from exchange.platform.settings import Settings
 from exchange.platform.versions import ObjectVersions
-from exchange.records.canonicalizing import Canonicalizer
+from exchange.raw.entry import encode_event, encode_metadata, event_id
+from exchange.raw.reader import RawReader
+from exchange.records.canonicalizer import Canonicalizer
 from exchange.records.service import Normalizer
-from exchange.records.tokenizing import Tokenizer
 from exchange.tokens.service import tokenize_batch
 from infra.embedded import Endpoints
 
@@ -62,7 +64,7 @@ class Context:
         return self.remaining_ms
 
 
-class InProcessTokenizer:
+class InProcessTokenizer(Function):
     """The tokenize function without the invoke between; counts its calls."""
 
     def __init__(self) -> None:
@@ -183,17 +185,13 @@ class Exchange:
     def normalizer(
         self,
         *,
-        tokenizer: Tokenizer | None = None,
+        tokenizer: Function | None = None,
         objects: Objects | None = None,
         database: Database | None = None,
     ) -> Normalizer:
         database = database or self.connect_as("exchange_normalize")
-        canonicalizer = Canonicalizer(
-            objects or self.objects(),
-            tokenizer or InProcessTokenizer(),
-            PartnerRegistry(database),
-            self.bucket,
-        )
+        reader = RawReader(objects or self.objects(), PartnerRegistry(database), self.bucket)
+        canonicalizer = Canonicalizer(reader, tokenizer or InProcessTokenizer())
         return Normalizer(database, canonicalizer, CONTRACT_OF_TOPIC)
 
     def versions(self, endpoint: str | None = None) -> ObjectVersions:
@@ -214,7 +212,7 @@ class Exchange:
 
     def put(self, submission: Submission, *, body: bytes | None = None) -> None:
         self.objects().put(
-            submission.object_key, submission.body if body is None else body, submission.object_metadata
+            submission.object_key, submission.body if body is None else body, object_metadata(submission)
         )
 
     def event(self, submission: Submission, **changes: Any) -> bytes:
@@ -259,7 +257,6 @@ def submission(
         partner_id="partnerB" if hint == "partnerB.v1" else "partnerA",
         source=SOURCE_OF[hint],
         route=f"/v{version}/ingest",
-        version=version,
         record_kind=kind,
         schema_hint=hint,
         correlation_id="correlation-of-the-tests",
@@ -270,7 +267,18 @@ def submission(
 
 
 def event_id_of(record: Submission) -> UUID:
-    return uuid5(record.record_id, record.version)
+    return event_id(record.record_id, record.version)
+
+
+def record_ingested(record: Submission, bucket: str) -> bytes:
+    """The event of a submission, by the version of its route."""
+    entry = record.entry(bucket)
+    return encode_event(entry, entry.version)
+
+
+def object_metadata(record: Submission) -> dict[str, str]:
+    """The metadata that ingest stores with a submission's object."""
+    return encode_metadata(record.entry(""), record.key_hash)
 
 
 def http_request(

@@ -7,13 +7,14 @@ from typing import Any
 
 import boto3
 
+from exchange.dead_letters.service import DeadLetters
 from exchange.partners.service import PartnerRegistry
+from exchange.platform.deadline import Deadline
 from exchange.platform.listing import Listing
-from exchange.recovery.describing import Describer
+from exchange.raw.reader import RawReader
 from exchange.recovery.jobs import Progress
-from exchange.recovery.reconciling import Reconciler
-from exchange.recovery.redriving import Redriver
-from exchange.recovery.replaying import Replayer
+from exchange.recovery.reconcile import Reconciler
+from exchange.recovery.replay import Replayer
 from tests.integration.exchange.building import TOPICS, Exchange, kafka_event
 
 LONG_SECONDS = 600.0
@@ -38,20 +39,20 @@ def listing(exchange: Exchange) -> Listing:
 
 def replayer(exchange: Exchange) -> Replayer:
     database = exchange.connect_as("exchange_replay")
-    describer = Describer(exchange.objects(), PartnerRegistry(database), exchange.bucket)
-    return Replayer(database, listing(exchange), describer, TOPICS)
+    reader = RawReader(exchange.objects(), PartnerRegistry(database), exchange.bucket)
+    return Replayer(database, listing(exchange), reader, TOPICS)
 
 
 def reconciler(exchange: Exchange) -> Reconciler:
     database = exchange.connect_as("exchange_reconcile")
-    describer = Describer(exchange.objects(), PartnerRegistry(database), exchange.bucket)
-    return Reconciler(database, listing(exchange), describer, exchange.bucket, TOPICS)
+    reader = RawReader(exchange.objects(), PartnerRegistry(database), exchange.bucket)
+    return Reconciler(database, listing(exchange), reader, exchange.bucket, TOPICS)
 
 
-def redriver(exchange: Exchange) -> Redriver:
+def redriver(exchange: Exchange) -> DeadLetters:
     database = exchange.connect_as("exchange_redrive")
-    describer = Describer(exchange.objects(), PartnerRegistry(database), exchange.bucket)
-    return Redriver(database, describer, TOPICS)
+    reader = RawReader(exchange.objects(), PartnerRegistry(database), exchange.bucket)
+    return DeadLetters(database, reader, TOPICS)
 
 
 def replay(exchange: Exchange, mode: str = "emit", **request: Any) -> dict[str, int]:
@@ -60,7 +61,7 @@ def replay(exchange: Exchange, mode: str = "emit", **request: Any) -> dict[str, 
     job_id = worker.start({"mode": mode, **request})
     total: dict[str, int] = {}
     for shard in range(request.get("shards", 1)):
-        progress = worker.run(job_id, shard, LONG_SECONDS)
+        progress = worker.run(job_id, shard, Deadline.after(LONG_SECONDS))
         assert progress.done, progress
         add(total, progress)
     return total
@@ -75,7 +76,7 @@ def reconcile(exchange: Exchange, **request: Any) -> dict[str, int]:
     """One look over everything, nothing taken for too young unless asked."""
     worker = reconciler(exchange)
     asked = {"since": "2020-01-01T00:00:00Z", "old_layout": True, "grace_seconds": 0, **request}
-    progress = worker.run(worker.start(asked), 0, LONG_SECONDS)
+    progress = worker.run(worker.start(asked), 0, Deadline.after(LONG_SECONDS))
     assert progress.done, progress
     return progress.counts
 

@@ -11,9 +11,15 @@ import obstore
 import pytest
 
 from exchange.errors import ContractViolation
-from exchange.intake.model import Submission, record_ingested
-from exchange.recovery.operating import operate_redrive
-from tests.integration.exchange.building import SAM, TOPICS, Exchange, kafka_event, submission
+from exchange.intake.model import Submission
+from tests.integration.exchange.building import (
+    SAM,
+    TOPICS,
+    Exchange,
+    kafka_event,
+    record_ingested,
+    submission,
+)
 from tests.integration.exchange.recovering import reconcile, redriver
 
 LATE = [submission(f"key-of-a-late-one-{number}", person=SAM | {"family_name": "Zq"}) for number in range(3)]
@@ -21,7 +27,7 @@ MISFIT = submission("key-of-a-misfit", payload={"Zqpayload": 1})
 
 
 def asked(exchange: Exchange, **event: Any) -> dict[str, Any]:
-    return operate_redrive(redriver(exchange), event, "the-request-id")
+    return redriver(exchange).answer(event, "the-request-id")
 
 
 def bury(exchange: Exchange, *records: Submission, first_offset: int = 0) -> None:

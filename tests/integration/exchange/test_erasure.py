@@ -14,17 +14,19 @@ from uuid import UUID, uuid4
 import pytest
 from psycopg2 import errors
 
+from exchange.dead_letters.model import LetterSelection
 from exchange.erasure.model import ERASURE_RECORDS
-from exchange.erasure.operating import operate
 from exchange.erasure.service import Eraser
 from exchange.errors import ContractViolation, DependencyUnavailable, RecordErased
 from exchange.intake.model import Submission
-from exchange.ledger import service as ledger
-from exchange.ledger.model import Delivery, Selection, Subject
-from exchange.ledger.service import Settlement
+from exchange.ledger import attempts as ledger
+from exchange.ledger.attempts import Settlement
+from exchange.ledger.model import Delivery, Subject
 from exchange.partners.service import PartnerRegistry
+from exchange.platform.deadline import Deadline
 from exchange.platform.versions import ObjectVersion, ObjectVersions
-from exchange.records.canonicalizing import Canonicalizer
+from exchange.raw.reader import RawReader
+from exchange.records.canonicalizer import Canonicalizer
 from exchange.records.deliveries import read_event
 from exchange.records.store import CanonicalEntry, write_canonical
 from tests.integration.exchange.building import (
@@ -85,8 +87,8 @@ def erase(
     exchange: Exchange, *record_ids: UUID, eraser: Eraser | None = None, **event: Any
 ) -> dict[str, Any]:
     asked = {"record_ids": [str(record_id) for record_id in record_ids], **event}
-    return operate(
-        eraser or exchange.eraser(), asked, request_id="the-request-id", deadline=time.monotonic() + 120
+    return (eraser or exchange.eraser()).answer(
+        asked, request_id="the-request-id", deadline=Deadline.after(120)
     )
 
 
@@ -198,9 +200,7 @@ def test_rows_of_an_erased_record_that_a_backup_brought_back_are_erased_again_an
 
 def test_an_erasure_that_nobody_began_has_no_receipt(exchange: Exchange) -> None:
     with pytest.raises(ContractViolation, match="erasure_id: there is no such erasure"):
-        operate(
-            exchange.eraser(), {"erasure_id": str(uuid4())}, request_id="r", deadline=time.monotonic() + 60
-        )
+        exchange.eraser().answer({"erasure_id": str(uuid4())}, request_id="r", deadline=Deadline.after(60))
 
 
 def test_a_dry_run_says_which_records_nobody_knows(exchange: Exchange) -> None:
@@ -328,7 +328,8 @@ def test_an_attempt_whose_environment_died_ends_with_the_erasure_of_its_record(e
     (value,) = events_of(exchange, record_id)
     delivery = Delivery(TOPICS["2"], 0, 0, value)
     event_id = read_event(delivery, CONTRACT_OF_TOPIC).event_id
-    ledger.start_attempts(exchange.connect_as("exchange_normalize"), [Subject(record_id, event_id, delivery)])
+    with exchange.connect_as("exchange_normalize").transaction() as transaction:
+        ledger.start_attempts(transaction, [Subject(record_id, event_id, delivery)])
     erase(exchange, record_id)
     assert exchange.normalizer().normalize(kafka_event(value)).repeated == 1
     assert exchange.rows("SELECT state, finished_at IS NOT NULL FROM processing_attempts") == [
@@ -342,10 +343,10 @@ def test_an_erasure_waits_for_the_outcome_that_is_being_written_and_takes_it(exc
     database = exchange.connect_as("exchange_normalize")
     delivery = Delivery(TOPICS["2"], 0, 0, value)
     ingested = read_event(delivery, CONTRACT_OF_TOPIC)
-    canonicalizer = Canonicalizer(
-        exchange.objects(), InProcessTokenizer(), PartnerRegistry(database), exchange.bucket
-    )
-    attempts = ledger.start_attempts(database, [Subject(record_id, ingested.event_id, delivery)])
+    reader = RawReader(exchange.objects(), PartnerRegistry(database), exchange.bucket)
+    canonicalizer = Canonicalizer(reader, InProcessTokenizer())
+    with database.transaction() as transaction:
+        attempts = ledger.start_attempts(transaction, [Subject(record_id, ingested.event_id, delivery)])
     (entry,) = canonicalizer.canonicalize([ingested])
     assert isinstance(entry, CanonicalEntry)
     with ThreadPoolExecutor(1) as thread:
@@ -427,9 +428,7 @@ def test_a_bucket_that_is_away_leaves_an_erasure_that_is_finished_later(exchange
     # the rows are gone already, and nothing brings them back
     assert rows_about(exchange, record_id) == MAY_REMAIN
     assert not exchange.eraser().read_receipt(UUID(erasure_id))["complete"]
-    rest = operate(
-        exchange.eraser(), {"erasure_id": erasure_id}, request_id="r", deadline=time.monotonic() + 120
-    )
+    rest = exchange.eraser().answer({"erasure_id": erasure_id}, request_id="r", deadline=Deadline.after(120))
     assert rest["receipt"]["complete"]
     assert objects(exchange) == []
 
@@ -450,7 +449,7 @@ def test_versions_that_retain_deletes_beside_an_erasure_are_counted_once(exchang
     record_id = submitted_and_canonical(exchange)
     retain = exchange.eraser()
     beside = VersionsThatFirst(
-        exchange.versions(), lambda: retain.delete_raw(None, deadline=time.monotonic() + 60)
+        exchange.versions(), lambda: retain.delete_raw(None, deadline=Deadline.after(60))
     )
     receipt = erase(exchange, record_id, eraser=exchange.eraser(versions=beside))["receipt"]
     assert (receipt["complete"], receipt["totals"]["object_versions"]) == (True, 1)
@@ -478,11 +477,11 @@ def test_a_dead_letter_of_an_erased_record_is_closed_empty_and_cannot_be_redrive
     for _ in range(5):
         exchange.normalizer().normalize(kafka_event(value))
     worker = redriver(exchange)
-    assert worker.letters.count_waiting(Selection(worker.letters.now())) == 1
+    assert worker.preview(LetterSelection(worker.now()), limit=10).remaining == 1
     receipt = erase(exchange, record_id)["receipt"]
     assert receipt["totals"]["rows"]["dead_letters"] == 1
     assert exchange.rows("SELECT state, event FROM dead_letters") == [("erased", None)]
-    assert worker.redrive(Selection(worker.letters.now()), limit=10, request_id="r").redriven == ()
+    assert worker.redrive(LetterSelection(worker.now()), limit=10, request_id="r").redriven == ()
     assert rows_about(exchange, record_id) == MAY_REMAIN | {"dead_letters"}
 
 
@@ -492,7 +491,7 @@ def test_a_redrive_that_began_before_the_erasure_brings_nothing_back(exchange: E
         exchange.normalizer().normalize(kafka_event(exchange.event(record)))
     in_manifest(exchange, record)
     worker = redriver(exchange)
-    assert len(worker.redrive(Selection(worker.letters.now()), limit=10, request_id="r").redriven) == 1
+    assert len(worker.redrive(LetterSelection(worker.now()), limit=10, request_id="r").redriven) == 1
     (value,) = events_of(exchange, record.record_id)
     exchange.put(record)
     erase(exchange, record.record_id)
@@ -519,8 +518,7 @@ def test_a_person_s_records_at_one_partner_are_found_by_token_and_erased(exchang
     asked = {"partner_id": "partnerA", "person": dict(PERSON)}
 
     def ask(**more: Any) -> dict[str, Any]:
-        deadline = time.monotonic() + 120
-        return operate(exchange.eraser(), asked | more, request_id="r", deadline=deadline)
+        return exchange.eraser().answer(asked | more, request_id="r", deadline=Deadline.after(120))
 
     assert {UUID(found) for found in ask(dry_run=True)["record_ids"]} == mine
     assert exchange.count("canonical_records") == 4
@@ -568,7 +566,7 @@ def test_a_request_that_cannot_be_followed_is_refused_by_field_and_without_a_val
     exchange: Exchange, event: dict[str, Any], field: str
 ) -> None:
     with pytest.raises(ContractViolation) as refused:
-        operate(exchange.eraser(), event, request_id="r", deadline=time.monotonic() + 120)
+        exchange.eraser().answer(event, request_id="r", deadline=Deadline.after(120))
     assert refused.value.field == field
     assert "Zq" not in str(refused.value)
 

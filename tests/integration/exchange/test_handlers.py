@@ -17,7 +17,7 @@ from exchange.outbox.model import OutboxEvent
 from exchange.platform import bus, db, functions, listing, objects, settings
 from exchange.platform.faults import InvocationFailed, InvocationRefused
 from exchange.records import service as records
-from exchange.recovery import reconciling, replaying
+from exchange.recovery import reconcile, replay
 from tests.integration.exchange.building import (
     TOPICS,
     Context,
@@ -31,7 +31,7 @@ CANARY = "Quetzalcoatl"
 KEPT = (
     *(settings.load_settings, db.database, objects.raw_objects, functions.tokenize_function),
     *(bus.bus, outbox.publisher, records.normalizer),
-    *(listing.raw_listing, replaying.replayer, reconciling.reconciler),
+    *(listing.raw_listing, replay.replayer, reconcile.reconciler),
 )
 
 
@@ -43,7 +43,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]
         for kept in KEPT:
             kept.cache_clear()
 
-    for name in ("POSTGRES_DSN", "KAFKA_BROKERS", "JWT_SECRET", "TOKENIZER_HMAC_SECRET"):
+    for name in ("POSTGRES_DSN", "PGPASSWORD", "KAFKA_BROKERS", "JWT_SECRET", "TOKENIZER_HMAC_SECRET"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("ENV", "local")
     forget()

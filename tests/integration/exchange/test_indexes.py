@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from psycopg2.extensions import adapt
 
-from exchange.recovery import findings
+from exchange.recovery import store as recovery
 from exchange.retention import service as retention
 from tests.integration.exchange.building import Exchange
 
 RECORD = "00000000-0000-4000-8000-000000000000"
 QUESTIONS = {
-    "reconcile_findings_resolved": findings.QUERIES["prune_findings"],
+    "reconcile_findings_resolved": recovery.QUERIES["prune_findings"],
     "dead_letters_closed": retention.QUERIES["prune_dead_letters"] % {"days": 90, "limit": 10},
     "audit_log_by_time": "SELECT * FROM audit_log WHERE at >= '2026-11-24' AND at < '2026-11-25'",
     "audit_log_of_operations": "SELECT * FROM audit_log WHERE action <> 'ingest' AND record_id ="

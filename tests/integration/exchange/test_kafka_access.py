@@ -26,8 +26,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from exchange.platform.bus import Bus, Message
-from infra.cli.addresses import free_port
 from infra.embedded.wheels import binary_of
+from infra.system.addresses import free_port
 
 TOPIC = "record.ingested.v1"
 USER, PASSWORD = "publisher", "correct horse battery staple"

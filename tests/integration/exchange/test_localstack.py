@@ -18,8 +18,9 @@ import pytest
 from exchange.platform.listing import raw_listing
 from exchange.platform.objects import raw_objects
 from exchange.platform.settings import load_settings
-from infra.cli.addresses import ROOT, free_port
 from infra.embedded import BackgroundStack
+from infra.system.addresses import free_port
+from infra.system.layout import ROOT
 from tests.conftest import fresh_name
 
 LOCALSTACK = ROOT / ".venv-localstack" / "bin" / "python"

@@ -19,17 +19,19 @@ import pytest
 
 from exchange.errors import RecordNotReady
 from exchange.intake.model import Submission
-from exchange.ledger import service as ledger
+from exchange.ledger import attempts as ledger
+from exchange.ledger.attempts import Settlement
 from exchange.ledger.model import Attempt, Delivery, Standing, Subject
-from exchange.ledger.service import Settlement
 from exchange.outbox import store as outbox
 from exchange.outbox.model import shard_of
 from exchange.platform.db import Database
+from exchange.platform.deadline import Deadline
 from exchange.platform.environment import environment_id
 from exchange.recovery import findings
-from exchange.recovery.classifying import Finding
 from exchange.recovery.findings import Verdict
-from exchange.recovery.jobs import QUERIES, Jobs
+from exchange.recovery.jobs import Jobs
+from exchange.recovery.rules import Finding
+from exchange.recovery.store import QUERIES
 from tests.integration.exchange.building import (
     TOPICS,
     Exchange,
@@ -87,7 +89,8 @@ def race(exchange: Exchange, writers: tuple[Writer, Writer], gate: str, *paramet
 
 def begin_attempts(exchange: Exchange) -> None:
     subjects = [Subject(r.record_id, event_id_of(r), d) for r, d in zip(RECORDS, DELIVERIES, strict=True)]
-    ledger.start_attempts(exchange.connect_as("exchange_normalize"), subjects)
+    with exchange.connect_as("exchange_normalize").transaction() as transaction:
+        ledger.start_attempts(transaction, subjects)
 
 
 def write_outcomes(exchange: Exchange) -> None:
@@ -113,9 +116,8 @@ def settle(database: Database, *records: Submission) -> None:
 
 
 def give_attempts_back(exchange: Exchange) -> None:
-    ledger.give_back_attempts(
-        exchange.connect_as("exchange_normalize"), [record.record_id for record in RECORDS]
-    )
+    with exchange.connect_as("exchange_normalize").transaction() as transaction:
+        ledger.give_back_attempts(transaction, [record.record_id for record in RECORDS])
 
 
 def replay_all(exchange: Exchange) -> None:
@@ -125,7 +127,7 @@ def replay_all(exchange: Exchange) -> None:
 def repair_all(exchange: Exchange) -> None:
     worker = reconciler(exchange)
     asked = {"since": "2020-01-01T00:00:00Z", "grace_seconds": 0, "repair": True}
-    assert worker.run(worker.start(asked), 0, 600.0).done
+    assert worker.run(worker.start(asked), 0, Deadline.after(600.0)).done
 
 
 def erase_one(exchange: Exchange) -> None:

@@ -15,10 +15,12 @@ from exchange.intake.model import Submission
 from exchange.partners.model import Partner
 from exchange.partners.service import PartnerRegistry
 from exchange.platform.contracts import contract
+from exchange.platform.functions import Function
 from exchange.platform.objects import Objects
 from exchange.platform.strict_json import parse_json
-from exchange.records.canonicalizing import Canonicalizer
-from exchange.records.mapping import map_record
+from exchange.raw.reader import RawReader
+from exchange.records.canonicalizer import Canonicalizer
+from exchange.records.formats import map_record
 from exchange.records.service import Normalizer
 from exchange.tokens.identifier import identifier_token
 from exchange.tokens.keys import TokenKey
@@ -32,6 +34,7 @@ from tests.integration.exchange.building import (
     InProcessTokenizer,
     example,
     kafka_event,
+    object_metadata,
     sha256,
     submission,
 )
@@ -58,8 +61,11 @@ DETAILS_OF = {
 KEY = TokenKey("1", TOKENIZER_SECRET.encode())
 
 
-class NoTokenizer:
+class NoTokenizer(Function):
     """A tokenize function that does not answer."""
+
+    def __init__(self) -> None:
+        pass
 
     def invoke(self, payload: dict[str, Any]) -> dict[str, Any]:
         raise DependencyUnavailable("the function TokenizeFunction did not answer")
@@ -287,7 +293,9 @@ def with_payload(**payload: Any) -> Callable[[Exchange], bytes]:
 
 def with_metadata(**metadata: str) -> Callable[[Exchange], bytes]:
     def store(exchange: Exchange) -> bytes:
-        told = dict(BAD.object_metadata) | {name.replace("_", "-"): value for name, value in metadata.items()}
+        told = dict(object_metadata(BAD)) | {
+            name.replace("_", "-"): value for name, value in metadata.items()
+        }
         exchange.objects().put(BAD.object_key, BAD.body, told)
         return exchange.event(BAD)
 
@@ -543,9 +551,8 @@ def test_a_fault_of_ours_over_one_record_does_not_hold_up_the_others(
             raise KeyError(f"Quetzalcoatl in {source}")
 
     database = exchange.connect_as("exchange_normalize")
-    canonicalizer = Canonicalizer(
-        exchange.objects(), InProcessTokenizer(), FaultyRegistry(database), exchange.bucket
-    )
+    reader = RawReader(exchange.objects(), FaultyRegistry(database), exchange.bucket)
+    canonicalizer = Canonicalizer(reader, InProcessTokenizer())
 
     def old_object(exchange: Exchange) -> bytes:
         # only an object without metadata needs the registry

@@ -23,6 +23,7 @@ from exchange.outbox.model import OutboxEvent
 from exchange.outbox.service import Publisher
 from exchange.platform.bus import Bus, Message
 from exchange.platform.db import Database
+from exchange.platform.deadline import Deadline
 from infra.embedded import BackgroundStack
 from tests.integration.exchange.building import BusThatThen, Exchange
 
@@ -108,7 +109,7 @@ def test_a_broker_that_stands_still_is_published_to_again_by_the_same_environmen
             os.kill(broker, signal.SIGCONT)
         # A sender that lived on would send what has failed here, out of turn.
         assert senders.isdisjoint(sender_threads())
-        assert publisher.run(5, REMAINING_SECONDS).backlog == 0
+        assert publisher.run(5, Deadline.after(REMAINING_SECONDS)).backlog == 0
     assert set(consume(kafka_brokers, topic_name, at_least=8)) == {(f"key-{n % 2}", n) for n in range(8)}
 
 
@@ -123,7 +124,7 @@ def test_a_run_that_lingers_waits_for_a_database_that_is_away(
             raise psycopg2.OperationalError
         return psycopg2.connect(exchange.dsn("exchange_outbox"))
 
-    report = Publisher(Database(connect), bus, retention_hours=168).run(5, REMAINING_SECONDS)
+    report = Publisher(Database(connect), bus, retention_hours=168).run(5, Deadline.after(REMAINING_SECONDS))
     assert (report.published, report.backlog) == (5, 0)
 
 
@@ -132,14 +133,14 @@ def test_a_run_does_not_wait_longer_than_it_lingers(bus: Bus) -> None:
         raise psycopg2.OperationalError
 
     with pytest.raises(DependencyUnavailable):
-        Publisher(Database(refuse), bus, retention_hours=168).run(0.1, REMAINING_SECONDS)
+        Publisher(Database(refuse), bus, retention_hours=168).run(0.1, Deadline.after(REMAINING_SECONDS))
 
 
 def test_every_event_is_published_once_and_in_the_order_of_its_key(
     exchange: Exchange, bus: Bus, kafka_brokers: str, topic_name: str
 ) -> None:
     enqueue(exchange, numbered(topic_name, 2_500, keys=30))
-    report = exchange.publisher(bus).run(0, REMAINING_SECONDS)
+    report = exchange.publisher(bus).run(0, Deadline.after(REMAINING_SECONDS))
     assert (report.published, report.failed, report.backlog) == (2_500, 0, 0)
     assert report.oldest_age_seconds == 0
     consumed = consume(kafka_brokers, topic_name, 2_500)
@@ -159,7 +160,7 @@ def test_two_publishers_at_once_publish_everything_once_and_break_no_order(
             publisher, published = exchange.publisher(bus), 0
             while True:
                 last_round = done.is_set()
-                published += publisher.run(0, REMAINING_SECONDS).published
+                published += publisher.run(0, Deadline.after(REMAINING_SECONDS)).published
                 if last_round:
                     return published
 
@@ -171,7 +172,7 @@ def test_two_publishers_at_once_publish_everything_once_and_break_no_order(
         published = [publisher.result(timeout=90) for publisher in publishers]
     # a shard that the other had in its hands at the end
     with closing(Bus([kafka_brokers])) as bus:
-        published.append(exchange.publisher(bus).run(0, REMAINING_SECONDS).published)
+        published.append(exchange.publisher(bus).run(0, Deadline.after(REMAINING_SECONDS)).published)
     assert sum(published) == 3_000
     consumed = consume(kafka_brokers, topic_name, 3_000)
     assert sorted(number for _, number in consumed) == list(range(3_000))
@@ -199,7 +200,7 @@ def test_a_broker_that_is_down_is_counted_and_loses_nothing(
 ) -> None:
     enqueue(exchange, numbered(topic_name, 5, keys=5))
     with closing(Bus([unreachable_broker()])) as down:
-        report = exchange.publisher(down).run(0, REMAINING_SECONDS)
+        report = exchange.publisher(down).run(0, Deadline.after(REMAINING_SECONDS))
     assert (report.published, report.failed, report.backlog) == (0, 5, 5)
     # kafka-python drops a socket unclosed when no broker answers; here and not in the next test
     gc.collect()
@@ -210,7 +211,7 @@ def test_a_broker_that_is_down_is_counted_and_loses_nothing(
     counters = "SELECT metric, value FROM counters ORDER BY metric"
     assert exchange.rows(counters) == [("outbox_publish_failures_total", 5), ("outbox_published_total", 0)]
 
-    report = exchange.publisher(bus).run(0, REMAINING_SECONDS)
+    report = exchange.publisher(bus).run(0, Deadline.after(REMAINING_SECONDS))
     assert (report.published, report.failed, report.backlog) == (5, 0, 0)
     assert exchange.rows("SELECT DISTINCT attempts, last_error FROM outbox_events") == [(2, None)]
     assert exchange.rows(counters) == [("outbox_publish_failures_total", 5), ("outbox_published_total", 5)]
@@ -222,7 +223,7 @@ def test_a_topic_that_is_not_there_holds_back_no_other(
 ) -> None:
     with closing(BusWithout(["no-such-topic"], [kafka_brokers])) as broken:
         enqueue(exchange, [OutboxEvent("no-such-topic", "key-1", b"0"), *numbered(topic_name, 10, keys=10)])
-        report = exchange.publisher(broken).run(0, REMAINING_SECONDS)
+        report = exchange.publisher(broken).run(0, Deadline.after(REMAINING_SECONDS))
     assert (report.published, report.failed, report.backlog) == (10, 1, 1)
     assert exchange.rows("SELECT topic, last_error FROM outbox_events WHERE published_at IS NULL") == [
         ("no-such-topic", "UnknownTopicOrPartitionError")
@@ -266,9 +267,9 @@ def test_a_publisher_killed_between_produce_and_mark_publishes_again(
         assert exchange.kill_connections_of("exchange_outbox") == 1
 
     with closing(BusThatThen([kafka_brokers], kill)) as killing, pytest.raises(DependencyUnavailable):
-        exchange.publisher(killing).run(0, REMAINING_SECONDS)
+        exchange.publisher(killing).run(0, Deadline.after(REMAINING_SECONDS))
     assert exchange.rows("SELECT count(*) FROM outbox_events WHERE published_at IS NULL") == [(3,)]
-    assert exchange.publisher(bus).run(0, REMAINING_SECONDS).published == 3
+    assert exchange.publisher(bus).run(0, Deadline.after(REMAINING_SECONDS)).published == 3
     consumed = consume(kafka_brokers, topic_name, 6)
     assert [number for _, number in consumed] == [0, 1, 2, 0, 1, 2]
 
@@ -277,10 +278,10 @@ def test_a_connection_killed_while_idle_does_not_fail_the_next_run(
     exchange: Exchange, bus: Bus, topic_name: str
 ) -> None:
     publisher = exchange.publisher(bus)
-    publisher.run(0, REMAINING_SECONDS)
+    publisher.run(0, Deadline.after(REMAINING_SECONDS))
     enqueue(exchange, numbered(topic_name, 1, keys=1))
     assert exchange.kill_connections_of("exchange_outbox") == 1
-    assert publisher.run(0, REMAINING_SECONDS).published == 1
+    assert publisher.run(0, Deadline.after(REMAINING_SECONDS)).published == 1
 
 
 def test_a_lingering_publisher_picks_up_what_comes_late(
@@ -288,7 +289,7 @@ def test_a_lingering_publisher_picks_up_what_comes_late(
 ) -> None:
     publisher = exchange.publisher(bus)
     with ThreadPoolExecutor(1) as thread:
-        run = thread.submit(publisher.run, 6.0, REMAINING_SECONDS)
+        run = thread.submit(publisher.run, 6.0, Deadline.after(REMAINING_SECONDS))
         for number in range(3):
             enqueue(exchange, [OutboxEvent(topic_name, "key", str(number).encode())])
             time.sleep(0.1)
@@ -314,7 +315,7 @@ class EndlessTraffic(Bus):
 def test_a_run_ends_before_its_time_out_however_much_comes(exchange: Exchange) -> None:
     traffic = EndlessTraffic(exchange)
     enqueue(exchange, [OutboxEvent("topic", "key", b"0")])
-    report = exchange.publisher(traffic).run(60, 12.3)
+    report = exchange.publisher(traffic).run(60, Deadline.after(0.3))
     assert report.published == traffic.pages
     assert report.backlog == 1
 
@@ -325,6 +326,6 @@ def test_only_what_was_published_long_ago_is_pruned(exchange: Exchange, bus: Bus
         "UPDATE outbox_events SET created_at = now() - interval '90 days', published_at ="
         " CASE key WHEN 'key-0' THEN now() - interval '25 hours' WHEN 'key-1' THEN now() - interval '23 hours' END"
     )
-    report = exchange.publisher(bus, retention_hours=24).run(0, REMAINING_SECONDS)
+    report = exchange.publisher(bus, retention_hours=24).run(0, Deadline.after(REMAINING_SECONDS))
     assert (report.pruned, report.published) == (1, 2)
     assert exchange.rows("SELECT key FROM outbox_events ORDER BY key") == [("key-1",), ("key-2",), ("key-3",)]

@@ -14,16 +14,16 @@ from uuid import UUID, uuid4
 import pytest
 
 from exchange.errors import DependencyUnavailable
-from exchange.intake.model import Submission, record_ingested
+from exchange.intake.model import Submission
 from exchange.partners.service import PartnerRegistry
 from exchange.platform.db import Transaction
+from exchange.platform.deadline import Deadline
 from exchange.platform.listing import PAGE_KEYS, ListedPage, Listing
-from exchange.recovery.describing import Describer
-from exchange.recovery.jobs import RESERVE_SECONDS, Checkpoint, Jobs, resume
-from exchange.recovery.operating import operate_reconcile
-from exchange.recovery.reconciling import Reconciler
+from exchange.raw.reader import RawReader
+from exchange.recovery.jobs import Checkpoint, Jobs, resume
+from exchange.recovery.reconcile import Reconciler
+from exchange.recovery.scan import PAGE_OBJECTS
 from exchange.recovery.store import read_unknown_canonical
-from exchange.recovery.walking import PAGE_OBJECTS
 from tests.integration.exchange.building import (
     SAM,
     TOPICS,
@@ -33,6 +33,8 @@ from tests.integration.exchange.building import (
     body_of,
     example,
     http_request,
+    object_metadata,
+    record_ingested,
     submission,
 )
 from tests.integration.exchange.recovering import (
@@ -146,7 +148,7 @@ def test_what_has_a_safe_fix_is_found_then_mended_then_proven(
     counts = reconcile(exchange, repair=True)
     assert (counts[finding], counts[f"repaired_{finding}"]) == (1, 1)
     deliver(exchange, publish(exchange))
-    assert reconciler(exchange).look_again({"grace_seconds": 0}, lambda: LONG_SECONDS).values == {
+    assert reconciler(exchange).look_again({"grace_seconds": 0}, Deadline.after(LONG_SECONDS)).values == {
         "records": 1,
         "ok": 1,
     }
@@ -211,13 +213,13 @@ def copy_to_another_hour(exchange: Exchange) -> None:
 
 def put_what_is_no_record(exchange: Exchange) -> None:
     bad = submission("key-of-a-bad-one")
-    exchange.objects().put(bad.object_key, b"{}", bad.object_metadata)
+    exchange.objects().put(bad.object_key, b"{}", object_metadata(bad))
 
 
 def put_an_unknown_partner_s(exchange: Exchange) -> None:
     record = submission("key-of-a-stranger")
     exchange.objects().put(
-        record.object_key, record.body, {**record.object_metadata, "partner-id": "partnerX"}
+        record.object_key, record.body, {**object_metadata(record), "partner-id": "partnerX"}
     )
 
 
@@ -283,7 +285,9 @@ def test_a_hash_that_is_wrong_stays_a_finding_until_the_bytes_are_right_again(ex
 
 def look_again(exchange: Exchange, **request: Any) -> dict[str, int]:
     """At every open finding, nothing taken for too young."""
-    return reconciler(exchange).look_again({"grace_seconds": 0, **request}, lambda: LONG_SECONDS).values
+    return (
+        reconciler(exchange).look_again({"grace_seconds": 0, **request}, Deadline.after(LONG_SECONDS)).values
+    )
 
 
 def test_nothing_young_is_taken_for_stuck(exchange: Exchange) -> None:
@@ -316,7 +320,7 @@ def test_what_the_bucket_lost_of_an_hour_is_looked_at_page_by_page(exchange: Exc
             exchange.put(record)
     worker = reconciler(exchange)
     job_id = worker.start({"since": "2020-01-01T00:00:00Z", "grace_seconds": 0})
-    cut = [worker.run(job_id, 0, RESERVE_SECONDS) for _ in range(4)]
+    cut = [worker.run(job_id, 0, Deadline.after(0)) for _ in range(4)]
     assert [said.counts.get("records") for said in cut[:3]] == [250, 500, 510]
     assert cut[-1].done
     assert cut[-1].counts["manifest_without_raw"] == 2 * PAGE_OBJECTS + 10 - 26
@@ -334,7 +338,7 @@ def keep_in_manifest(exchange: Exchange, record: Submission) -> None:
         "INSERT INTO raw_object_manifest (record_id, partner_id, source, route, record_kind, schema_hint, bucket,"
         " object_key, sha256, size_bytes, correlation_id, occurred_at)"
         " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-        *vars(record.manifest_entry(exchange.bucket)).values(),
+        *vars(record.entry(exchange.bucket)).values(),
     )
 
 
@@ -378,7 +382,10 @@ def test_of_two_shards_that_end_side_by_side_one_looks_for_unknown_canonical_row
         worker.jobs = JobsThatMeet(worker.jobs, barrier.wait)
     job_id = workers[0].start({"since": "2020-01-01T00:00:00Z", "grace_seconds": 0, "shards": 2})
     with ThreadPoolExecutor(2) as threads:
-        runs = [threads.submit(worker.run, job_id, n, LONG_SECONDS) for n, worker in enumerate(workers)]
+        runs = [
+            threads.submit(worker.run, job_id, n, Deadline.after(LONG_SECONDS))
+            for n, worker in enumerate(workers)
+        ]
         assert all(run.result().done for run in runs)
     assert findings(exchange) == {record_id: "canonical_without_raw"}
     assert exchange.rows("SELECT state FROM job_runs") == [("succeeded",)]
@@ -479,10 +486,10 @@ def test_a_repaired_finding_stays_open_while_its_record_is_under_way(exchange: E
     crash_before_commit(exchange)
     reconcile(exchange, repair=True)
     worker = reconciler(exchange)
-    assert worker.look_again({"grace_seconds": 300}, lambda: LONG_SECONDS).values["in_flight"] == 1
+    assert worker.look_again({"grace_seconds": 300}, Deadline.after(LONG_SECONDS)).values["in_flight"] == 1
     assert set(findings(exchange).values()) == {"orphan_raw"}
     deliver(exchange, publish(exchange))
-    worker.look_again({}, lambda: LONG_SECONDS)
+    worker.look_again({}, Deadline.after(LONG_SECONDS))
     assert findings(exchange) == {}
 
 
@@ -493,7 +500,7 @@ def test_a_run_looks_from_where_the_last_one_ended_or_from_the_oldest_record_und
 
     def window(**request: Any) -> datetime:
         job_id = worker.start({"grace_seconds": 60, **request})
-        worker.run(job_id, 0, LONG_SECONDS)
+        worker.run(job_id, 0, Deadline.after(LONG_SECONDS))
         ((since,),) = exchange.rows(
             "SELECT (request ->> 'since')::timestamptz FROM job_runs WHERE job_id = %s", job_id
         )
@@ -522,7 +529,7 @@ def window_of(exchange: Exchange, **request: Any) -> tuple[datetime, datetime]:
     """From when to when a complete run looks."""
     worker = reconciler(exchange)
     job_id = worker.start({"grace_seconds": 60, **request})
-    assert worker.run(job_id, 0, LONG_SECONDS).done
+    assert worker.run(job_id, 0, Deadline.after(LONG_SECONDS)).done
     (window,) = exchange.rows(
         "SELECT (request ->> 'since')::timestamptz, (request ->> 'until')::timestamptz FROM job_runs"
         " WHERE job_id = %s",
@@ -555,13 +562,13 @@ def test_a_run_asked_for_until_tomorrow_has_looked_until_today(exchange: Exchang
 def test_a_mass_of_open_findings_leaves_half_of_the_time_to_what_is_new(
     exchange: Exchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("exchange.recovery.reconciling.AGAIN_RECORDS", 1)
+    monkeypatch.setattr("exchange.recovery.reconcile.AGAIN_RECORDS", 1)
     for n in range(40):
         exchange.put(submission(f"key-of-object-{n:05}"))
     reconcile(exchange)
-    clock = itertools.count(40, -1)
+    clock = itertools.count()
     asked = {"action": "run", "since": "2026-11-24T00:00:00Z", "grace_seconds": 0}
-    answer = operate_reconcile(reconciler(exchange), asked, lambda: float(next(clock)))
+    answer = reconciler(exchange).answer(asked, Deadline(28, lambda: float(next(clock))))
     assert (answer.body["done"], answer.body["counts"]["orphan_raw"]) == (True, 40)
 
 
@@ -586,10 +593,10 @@ def test_a_window_costs_what_lies_in_it_and_not_what_the_bucket_holds_beside(exc
         exchange.put(replace(record, occurred_at=datetime(2026, 11, day, 12, tzinfo=UTC)))
     watched = WatchedListing(listing(exchange))
     database = exchange.connect_as("exchange_reconcile")
-    describer = Describer(exchange.objects(), PartnerRegistry(database), exchange.bucket)
-    worker = Reconciler(database, watched, describer, exchange.bucket, TOPICS)
+    reader = RawReader(exchange.objects(), PartnerRegistry(database), exchange.bucket)
+    worker = Reconciler(database, watched, reader, exchange.bucket, TOPICS)
     window = {"since": "2026-11-23T00:00:00Z", "until": "2026-11-24T13:00:00Z", "grace_seconds": 0}
-    assert worker.run(worker.start(window), 0, LONG_SECONDS).counts["orphan_raw"] == 2
+    assert worker.run(worker.start(window), 0, Deadline.after(LONG_SECONDS)).counts["orphan_raw"] == 2
     assert [key for key in watched.shown if key.count("/") == 1 and key.endswith(".json")] == []
     assert {key.split("/")[1][:10] for key in watched.shown if key.count("/") == 2} <= {
         *("2026-11-23", "2026-11-24", "2026-11-25")
@@ -601,11 +608,14 @@ def test_shards_share_the_records_and_find_the_same(exchange: Exchange) -> None:
         exchange.put(submission(f"key-of-object-{n:05}"))
     worker = reconciler(exchange)
     job_id = worker.start({"since": "2020-01-01T00:00:00Z", "grace_seconds": 0, "repair": True, "shards": 4})
-    counts = [worker.run(job_id, shard, LONG_SECONDS).counts["repaired_orphan_raw"] for shard in range(4)]
+    counts = [
+        worker.run(job_id, shard, Deadline.after(LONG_SECONDS)).counts["repaired_orphan_raw"]
+        for shard in range(4)
+    ]
     assert sum(counts) == exchange.count("outbox_events") == 40
     assert min(counts) > 0
     assert deliver(exchange, publish(exchange)) == 40
-    look = worker.look_again({"grace_seconds": 0}, lambda: LONG_SECONDS).values
+    look = worker.look_again({"grace_seconds": 0}, Deadline.after(LONG_SECONDS)).values
     assert look == {"records": 40, "ok": 40}
     assert len(canonical_tables(exchange)["canonical_records"]) == 40
 
@@ -613,16 +623,16 @@ def test_shards_share_the_records_and_find_the_same(exchange: Exchange) -> None:
 def test_a_run_that_its_time_cut_short_is_gone_on_with(
     exchange: Exchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("exchange.recovery.walking.PAGE_OBJECTS", 4)
+    monkeypatch.setattr("exchange.recovery.scan.PAGE_OBJECTS", 4)
     for n in range(10):
         exchange.put(submission(f"key-of-object-{n:05}"))
     worker = reconciler(exchange)
     job_id = worker.start({"since": "2020-01-01T00:00:00Z", "grace_seconds": 0})
-    cut = worker.run(job_id, 0, RESERVE_SECONDS)
+    cut = worker.run(job_id, 0, Deadline.after(0))
     assert (cut.done, cut.waits_for, cut.counts["orphan_raw"]) == (False, "time", 4)
-    assert resume(worker, lambda: LONG_SECONDS) == []
+    assert resume(worker, Deadline.after(LONG_SECONDS)) == []
     exchange.rows("UPDATE job_checkpoints SET updated_at = updated_at - interval '2 minutes'")
-    (resumed,) = resume(worker, lambda: LONG_SECONDS)
+    (resumed,) = resume(worker, Deadline.after(LONG_SECONDS))
     assert (resumed.done, resumed.counts["orphan_raw"]) == (True, 10)
 
 

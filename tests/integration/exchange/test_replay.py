@@ -13,13 +13,14 @@ from uuid import UUID, uuid4
 import pytest
 
 from exchange.errors import ContractViolation
-from exchange.intake.model import Submission, record_ingested
+from exchange.intake.model import Submission
 from exchange.partners.service import PartnerRegistry
+from exchange.platform.deadline import Deadline
 from exchange.platform.listing import PAGE_KEYS, ListedPage, Listing
 from exchange.platform.objects import StoredObject
-from exchange.recovery.describing import Describer
+from exchange.raw.reader import RawReader
 from exchange.recovery.jobs import JobCancelled, ShardTaken, resume
-from exchange.recovery.replaying import Replayer
+from exchange.recovery.replay import Replayer
 from tests.integration.exchange.building import (
     SAM,
     TOPICS,
@@ -28,6 +29,8 @@ from tests.integration.exchange.building import (
     body_of,
     example,
     http_request,
+    object_metadata,
+    record_ingested,
     submission,
 )
 from tests.integration.exchange.recovering import (
@@ -178,14 +181,14 @@ def test_shards_are_disjoint_and_together_everything(exchange: Exchange, shards:
 def test_a_shard_goes_on_where_its_time_ran_out_and_emits_nothing_twice(
     exchange: Exchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("exchange.recovery.replaying.PAGE_OBJECTS", 7)
+    monkeypatch.setattr("exchange.recovery.budget.PAGE_OBJECTS", 7)
     store(exchange, 30)
     worker = replayer(exchange)
     job_id = worker.start({"mode": "emit"})
     progress = []
     for _ in range(20):
         # 12 s are kept in reserve: none is left, and each invoke does what it can without looking at the clock again
-        said = worker.run(job_id, 0, 12.02)
+        said = worker.run(job_id, 0, Deadline.after(0.02))
         progress.append(said.progress)
         if said.done:
             break
@@ -194,7 +197,7 @@ def test_a_shard_goes_on_where_its_time_ran_out_and_emits_nothing_twice(
     assert progress == sorted(progress)
     assert said.counts["emitted"] == exchange.count("outbox_events") == 30
     assert exchange.rows("SELECT state FROM job_runs") == [("succeeded",)]
-    assert worker.run(job_id, 0, LONG_SECONDS).done
+    assert worker.run(job_id, 0, Deadline.after(LONG_SECONDS)).done
     assert exchange.count("outbox_events") == 30
 
 
@@ -203,7 +206,7 @@ def test_a_page_of_a_shard_that_another_invoke_has_gone_on_with_takes_no_effect(
     worker = replayer(exchange)
     job_id = worker.start({"mode": "emit"})
     stale = worker.jobs.read(job_id, 0)
-    worker.run(job_id, 0, LONG_SECONDS)
+    worker.run(job_id, 0, Deadline.after(LONG_SECONDS))
     with pytest.raises(ShardTaken), exchange.connect_as("exchange_replay").transaction() as transaction:
         worker.jobs.save(transaction, stale, "hospital-a/x", {}, 0.5)
     assert exchange.count("outbox_events") == 5
@@ -214,9 +217,9 @@ def test_what_was_left_is_taken_up_by_the_schedule(exchange: Exchange) -> None:
     worker = replayer(exchange)
     job_id = worker.start({"mode": "emit"})
     worker.start({"mode": "verify"})
-    assert resume(worker, lambda: LONG_SECONDS) == []
+    assert resume(worker, Deadline.after(LONG_SECONDS)) == []
     exchange.rows("UPDATE job_checkpoints SET updated_at = updated_at - interval '2 minutes'")
-    (resumed,) = resume(worker, lambda: LONG_SECONDS)
+    (resumed,) = resume(worker, Deadline.after(LONG_SECONDS))
     assert (resumed.job_id, resumed.done, resumed.counts["emitted"]) == (job_id, True, 5)
 
 
@@ -226,7 +229,7 @@ def test_a_cancelled_job_does_nothing_more_and_is_not_called_done(exchange: Exch
     job_id = worker.start({"mode": "emit"})
     assert worker.jobs.cancel(job_id)
     with pytest.raises(JobCancelled, match="job_id: was cancelled"):
-        worker.run(job_id, 0, LONG_SECONDS)
+        worker.run(job_id, 0, Deadline.after(LONG_SECONDS))
     assert exchange.count("outbox_events") == 0
 
 
@@ -246,12 +249,12 @@ class ListingThatThen(Listing):
 def test_a_job_that_is_cancelled_under_way_emits_no_further_page(exchange: Exchange) -> None:
     store(exchange, 5)
     database = exchange.connect_as("exchange_replay")
-    describer = Describer(exchange.objects(), PartnerRegistry(database), exchange.bucket)
+    reader = RawReader(exchange.objects(), PartnerRegistry(database), exchange.bucket)
     canceller = replayer(exchange)
     job_id = canceller.start({"mode": "emit"})
     watched = ListingThatThen(listing(exchange), lambda: canceller.jobs.cancel(job_id))
     with pytest.raises(ShardTaken):
-        Replayer(database, watched, describer, TOPICS).run(job_id, 0, LONG_SECONDS)
+        Replayer(database, watched, reader, TOPICS).run(job_id, 0, Deadline.after(LONG_SECONDS))
     assert exchange.count("outbox_events") == exchange.count("raw_object_manifest") == 0
     assert exchange.rows("SELECT state FROM job_runs") == [("cancelled",)]
 
@@ -261,20 +264,20 @@ def test_a_rate_is_kept_by_coming_back_later_and_not_by_sleeping(exchange: Excha
     worker = replayer(exchange)
     # one second's worth at once, and a shard gets its part of it
     job_id = worker.start({"mode": "emit", "rate_per_sec": 1})
-    first = worker.run(job_id, 0, LONG_SECONDS)
+    first = worker.run(job_id, 0, Deadline.after(LONG_SECONDS))
     assert first.waits_for == "rate"
     assert 1 <= first.counts["emitted"] < 60
     assert first.resume_after_seconds > 0
     exchange.rows("UPDATE job_checkpoints SET paid_until = clock_timestamp() + interval '10 seconds'")
-    again = worker.run(job_id, 0, LONG_SECONDS)
+    again = worker.run(job_id, 0, Deadline.after(LONG_SECONDS))
     assert again.counts == first.counts
     assert 5 < again.resume_after_seconds <= 11
     # after a week a minute's worth has come together, and no more
     exchange.rows("UPDATE job_checkpoints SET paid_until = paid_until - interval '1 week'")
-    third = worker.run(job_id, 0, LONG_SECONDS)
+    third = worker.run(job_id, 0, Deadline.after(LONG_SECONDS))
     assert (third.waits_for, third.counts["emitted"] - first.counts["emitted"]) == ("rate", 60)
     exchange.rows("UPDATE job_checkpoints SET paid_until = paid_until - interval '1 week'")
-    last = worker.run(job_id, 0, LONG_SECONDS)
+    last = worker.run(job_id, 0, Deadline.after(LONG_SECONDS))
     assert (last.done, last.counts["emitted"]) == (True, 90)
 
 
@@ -288,7 +291,7 @@ def test_the_slowest_rate_over_the_most_shards_is_kept(exchange: Exchange) -> No
         exchange.rows(
             "UPDATE job_checkpoints SET paid_until = paid_until - make_interval(secs => %s)", seconds
         )
-        return worker.run(job_id, shard, LONG_SECONDS).counts.get("emitted", 0)
+        return worker.run(job_id, shard, Deadline.after(LONG_SECONDS)).counts.get("emitted", 0)
 
     # its shard has one event in 160 s, the first in advance
     assert [emitted_after(seconds) for seconds in (60, 150, 15)] == [1, 1, 2]
@@ -301,7 +304,7 @@ def test_live_events_do_not_wait_behind_a_replay(exchange: Exchange) -> None:
         " SELECT 0, 'record.ingested.v1', n::text, 'x' FROM generate_series(1, 10000) AS n"
     )
     worker = replayer(exchange)
-    said = worker.run(worker.start({"mode": "emit"}), 0, LONG_SECONDS)
+    said = worker.run(worker.start({"mode": "emit"}), 0, Deadline.after(LONG_SECONDS))
     assert (said.done, said.waits_for, said.counts) == (False, "outbox", {})
 
 
@@ -375,7 +378,7 @@ def test_an_object_that_is_not_what_it_says_is_counted_and_emitted_by_nobody(
 ) -> None:
     good, bad = submission("key-of-a-good-one"), submission("key-of-a-bad-one")
     exchange.put(good)
-    exchange.objects().put(bad.object_key, body or bad.body, {**bad.object_metadata, **metadata})
+    exchange.objects().put(bad.object_key, body or bad.body, {**object_metadata(bad), **metadata})
     exchange.objects().put("hospital-a/notes.txt", b"x", {})
     counts = replay(exchange)
     assert (counts["emitted"], counts["unfit"], counts["foreign"]) == (1, 1, 1)
@@ -482,7 +485,7 @@ def test_a_job_of_one_shard_adds_up_over_its_invokes(exchange: Exchange) -> None
     worker = replayer(exchange)
     job_id = worker.start({"mode": "emit", "shards": 4})
     for shard in range(4):
-        add(total, worker.run(job_id, shard, LONG_SECONDS))
+        add(total, worker.run(job_id, shard, Deadline.after(LONG_SECONDS)))
     assert total["emitted"] == 4
     assert exchange.rows("SELECT state, shards FROM job_runs") == [("succeeded", 4)]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,6 +10,7 @@ from uuid import uuid4
 import pytest
 
 from exchange.erasure.service import Eraser
+from exchange.platform.deadline import Deadline
 from exchange.platform.versions import DELETE_PAGE
 from exchange.retention import service
 from exchange.retention.service import Retention, RetentionReport
@@ -31,7 +31,7 @@ def retain(exchange: Exchange, *, seconds: float = 60, now: datetime = NOW) -> R
         ledger_days=400,
         now=lambda: now,
     )
-    return retention.run(deadline=time.monotonic() + seconds, request_id="the-request-id")
+    return retention.run(deadline=Deadline.after(seconds), request_id="the-request-id")
 
 
 def keys(exchange: Exchange) -> list[str]:

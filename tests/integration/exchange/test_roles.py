@@ -17,16 +17,13 @@ from infra.embedded import BackgroundStack, dump_schema
 from infra.embedded.wheels import binary_of
 from tests.conftest import MIGRATIONS, OWNER, fresh_name
 from tests.integration.exchange.building import SAM, Context, Exchange, body_of, example, http_request
+from tests.unit.infra.deployed import database_roles_of_the_template
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
 
 SCHEMA = Path(__file__).parents[3] / "infra" / "postgres" / "schema.sql"
-ROLES = (
-    *("exchange_ingest", "exchange_outbox", "exchange_normalize"),
-    *("exchange_lineage", "exchange_redrive", "exchange_erase", "exchange_retain"),
-    *("exchange_replay", "exchange_reconcile"),
-)
+ROLES = database_roles_of_the_template()
 CANONICAL = (
     *("canonical_records", "canonical_encounters", "canonical_claims", "canonical_claim_lines"),
     *("canonical_lab_results", "canonical_lab_observations", "patient_tokens"),

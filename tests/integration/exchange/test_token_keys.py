@@ -11,13 +11,14 @@ import pytest
 from exchange.erasure.service import Eraser
 from exchange.errors import DependencyUnavailable, Misconfigured
 from exchange.platform.auth import authenticate
+from exchange.platform.functions import Function
 from exchange.platform.settings import Settings
 from exchange.tokens.keys import current_key
 from exchange.tokens.service import tokenize_batch
 from tests.integration.exchange.building import SAM, Exchange, kafka_event, submission
 
 
-class TokenizerWith:
+class TokenizerWith(Function):
     """The tokenize function with the keys of a secret."""
 
     def __init__(self, arn: str) -> None:

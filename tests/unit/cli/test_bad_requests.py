@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from infra.cli.demo.badrequests import GOOD_BODY, list_bad_requests
+from infra.cli.demo.bad_requests import GOOD_BODY, list_bad_requests
 
 
 def test_there_are_twenty_different_bad_requests_and_none_deserves_a_5xx() -> None:

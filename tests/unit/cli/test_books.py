@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from infra.cli.demo.books import Books, Check, close_books
+from infra.cli.demo.client import Answer
 from infra.cli.demo.evidence import StageCounts
-from infra.cli.demo.sending import Answer
 
 ACCEPTED = [Answer(202, json.dumps({"record_id": f"record-{n}"}).encode(), at=0.0) for n in range(3)]
 REFUSED = Answer(400, b'{"error": "patient.dob: is missing"}', at=0.0)

@@ -10,8 +10,8 @@ from uuid import UUID
 import pytest
 from typer.testing import CliRunner
 
+from infra.cli.clients.lambda_api import FunctionFailed
 from infra.cli.commands.erase import _find, _show, erase_in_parts
-from infra.cli.lambda_client import FunctionFailed
 from infra.cli.main import app
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from exchange.errors import ContractViolation
 from exchange.platform.contracts import contract
-from exchange.records.mapping.registry import map_record
+from exchange.records.formats.registry import map_record
 from infra.cli.demo.people import PAIRS, read_people
 from infra.cli.demo.postings import HOSPITALS, Hospital, prepare_postings
 

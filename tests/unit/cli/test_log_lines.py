@@ -3,7 +3,7 @@ from __future__ import annotations
 import io
 import json
 
-from infra.cli.log_lines import Line, LogReader, coloured
+from infra.cli.screen.log_lines import Line, LogReader, coloured
 
 FIRST, SECOND = "11111111-0000-4000-8000-000000000001", "22222222-0000-4000-8000-000000000002"
 LOG = (

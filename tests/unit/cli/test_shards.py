@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from infra.cli.lambda_client import FunctionRefused
-from infra.cli.recovery.running import run_shards
-from infra.cli.recovery.shards import ATTEMPTS, Fleet, ShardRun, total
+from infra.cli.clients.lambda_api import FunctionRefused
+from infra.cli.jobs.progress import run_shards
+from infra.cli.jobs.shards import ATTEMPTS, JobRun, ShardRun, total
 
 
 class FakeLambda:
@@ -52,7 +52,7 @@ def run(script: dict[int, list[dict[str, Any] | None]]) -> tuple[list[ShardRun],
             if one is not None:
                 one["shards"] = len(script)
     client, slept = FakeLambda(script), list[float]()
-    fleet = Fleet(client, "ReplayFunction", "a-job", lambda _: None, slept.append)
+    fleet = JobRun(client, "ReplayFunction", "a-job", lambda _: None, slept.append)
     return fleet.run(sorted(script)), client, slept
 
 
@@ -104,14 +104,14 @@ class Refusing:
 def test_what_is_refused_is_not_asked_again() -> None:
     client = Refusing()
     with pytest.raises(FunctionRefused, match="ReplayFunction: shard: is not a shard of a known job"):
-        Fleet(client, "ReplayFunction", "a-job", lambda _: None).run([0])
+        JobRun(client, "ReplayFunction", "a-job", lambda _: None).run([0])
     assert client.asked == 1
 
 
 def test_a_job_is_not_called_done_when_some_of_its_shards_were_never_asked_for() -> None:
     client = FakeLambda({0: [answer(True, 3) | {"shards": 4}]})
     with pytest.raises(FunctionRefused, match="--shards: this job has 4"):
-        Fleet(client, "ReplayFunction", "a-job", lambda _: None).run([0])
+        JobRun(client, "ReplayFunction", "a-job", lambda _: None).run([0])
 
 
 class Interrupted:

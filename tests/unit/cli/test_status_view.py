@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.console import Console
 
-from infra.cli.status_view import attention, view
+from infra.cli.screen.status import attention, view
 
 FUNCTION = {
     "environments": 2,

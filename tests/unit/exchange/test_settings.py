@@ -9,6 +9,7 @@ PLAIN = {
     "JWT_SECRET": "plain-jwt-secret",
     "TOKENIZER_HMAC_SECRET": "plain-tokenizer-secret",
     "POSTGRES_DSN": "postgresql://role:plain-password@db/exchange",
+    "PGPASSWORD": "plain-password",
 }
 
 

@@ -10,17 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exchange.intake.model import Submission, record_ingested
+from exchange.intake.model import Submission
 from exchange.outbox.model import SHARD_COUNT, OutboxEvent
 from exchange.platform.contracts import contract
 from exchange.platform.queries import load_queries
 from exchange.platform.strict_json import parse_json
+from tests.integration.exchange.building import object_metadata, record_ingested
 
 SUBMISSION = Submission(
     partner_id="partnerA",
     source="hospital-a",
     route="/v1/ingest",
-    version="1",
     record_kind="encounter",
     schema_hint="partnerA.v1",
     correlation_id="corr-00000001",
@@ -28,7 +28,7 @@ SUBMISSION = Submission(
     idempotency_key="key-00000001",
     body=b'{"a":1}',
 )
-V2 = replace(SUBMISSION, version="2", route="/v2/ingest")
+V2 = replace(SUBMISSION, route="/v2/ingest")
 
 
 def test_a_record_id_is_the_same_for_ever() -> None:
@@ -83,7 +83,7 @@ def test_a_retry_in_another_hour_is_the_same_record() -> None:
 
 def test_the_metadata_hold_what_the_event_holds() -> None:
     event = json.loads(record_ingested(V2, "exchange-raw"))
-    metadata = V2.object_metadata
+    metadata = object_metadata(V2)
     for name in ("record_id", "source", "correlation_id", "occurred_at", "record_kind", "schema_hint"):
         assert metadata[name.replace("_", "-")] == event[name]
     assert metadata["sha256"] == event["raw_object"]["sha256"]
@@ -105,12 +105,16 @@ def test_every_key_has_a_shard(key: str) -> None:
 
 
 def test_no_statement_of_any_room_is_lost_to_a_misspelt_name() -> None:
+    import exchange.dead_letters.store as dead_letters
+    import exchange.erasure.store as erasure
     import exchange.intake.store as intake
-    import exchange.ledger.store as ledger
+    import exchange.ledger.attempts as ledger
     import exchange.outbox.store as outbox
+    import exchange.raw.manifest as raw
     import exchange.records.store as records
+    import exchange.recovery.store as recovery
 
-    for module in (intake, ledger, outbox, records):
+    for module in (dead_letters, erasure, intake, ledger, outbox, raw, records, recovery):
         assert module.__file__ is not None
         statements = load_queries(module.__file__)
         assert statements

@@ -43,11 +43,13 @@ def load() -> dict[str, Any]:
     return template
 
 
-FUNCTIONS: dict[str, dict[str, Any]] = {
-    name: resource["Properties"]
-    for name, resource in load()["Resources"].items()
-    if resource["Type"] == "AWS::Serverless::Function"
-}
+def properties_of(kind: str) -> dict[str, dict[str, Any]]:
+    resources = load()["Resources"].items()
+    return {name: resource["Properties"] for name, resource in resources if resource["Type"] == kind}
+
+
+FUNCTIONS = properties_of("AWS::Serverless::Function")
+MANAGED_POLICIES = properties_of("AWS::IAM::ManagedPolicy")
 
 
 def variables(function: str) -> dict[str, Any]:
@@ -56,7 +58,10 @@ def variables(function: str) -> dict[str, Any]:
 
 
 def policies(function: str) -> str:
-    return str(FUNCTIONS[function].get("Policies", ""))
+    """Return the function's own statements and those of the managed policies that it refers to."""
+    own = str(FUNCTIONS[function].get("Policies", ""))
+    managed = [str(policy) for name, policy in MANAGED_POLICIES.items() if str({"Ref": name}) in own]
+    return " ".join([own, *managed])
 
 
 def test_every_function_of_the_exchange_is_looked_at() -> None:
@@ -71,11 +76,17 @@ def test_only_tokenize_is_told_of_token_keys() -> None:
     } | {name for name, properties in FUNCTIONS.items() if "TokenizerHmacSecret" in str(properties)}
     assert mentioned == {"TokenizeFunction"}
     assert "TOKENIZER" not in str(load()["Globals"])
+    assert "Tokenizer" not in str(MANAGED_POLICIES)
 
 
 def test_tokenize_reaches_neither_the_database_nor_the_bucket() -> None:
     assert not {
-        name for name in variables("TokenizeFunction") if name.startswith(("POSTGRES", "RAW_", "KAFKA"))
+        name for name in variables("TokenizeFunction") if name.startswith(("POSTGRES", "PG", "RAW_", "KAFKA"))
+    }
+    assert not {
+        name
+        for name in load()["Globals"]["Function"]["Environment"]["Variables"]
+        if name.startswith(("POSTGRES", "PG"))
     }
     assert "s3:" not in policies("TokenizeFunction")
 
@@ -86,6 +97,11 @@ def test_a_function_is_its_own_role_and_reads_only_that_role_s_password(function
     told = f"{variables(function)} {policies(function)}"
     assert role in told
     assert [other for other in others if other in told] == []
+
+
+def test_every_managed_policy_is_some_function_s() -> None:
+    attached = " ".join(str(properties.get("Policies", "")) for properties in FUNCTIONS.values())
+    assert [name for name in MANAGED_POLICIES if str({"Ref": name}) not in attached] == []
 
 
 def test_only_ingest_writes_raw_objects_and_only_those_who_work_on_them_read_them() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from samtranslator.yaml_helper import yaml_parse
 
@@ -38,6 +39,25 @@ MSK = {**SELF_MANAGED, "KafkaClusterArn": ACCOUNT.format(service="kafka", name="
 LOCAL = {"Env": "local", "PostgresPassword": "x", "JwtSecret": "x" * 32, "TokenizerHmacSecret": "x"}
 
 
+def functions_of_the_template() -> dict[str, Mapping[str, Any]]:
+    """Return the properties of each function that template.yaml declares, as it declares them, by logical id."""
+    resources = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))["Resources"]
+    return {
+        logical_id: resource["Properties"]
+        for logical_id, resource in resources.items()
+        if resource["Type"] == "AWS::Serverless::Function"
+    }
+
+
+def database_roles_of_the_template() -> list[str]:
+    """Return the Postgres roles that the functions connect as."""
+    dsns = (
+        properties.get("Environment", {}).get("Variables", {}).get("POSTGRES_DSN", {}).get("Fn::Sub", "")
+        for properties in functions_of_the_template().values()
+    )
+    return sorted({urlsplit(dsn).username for dsn in dsns if dsn})
+
+
 @dataclass(frozen=True)
 class Deployed:
     """The resources whose condition holds, resolved, by logical id."""
@@ -66,6 +86,14 @@ class Deployed:
         }
 
     def statements(self, function: str) -> Iterator[Mapping[str, Any]]:
-        """What the role of a function is granted by policies of ours."""
-        for policy in self.of("IAM::Role")[f"{function}Role"]["Policies"]:
+        """Yield each statement of the template's own policies, inline and managed, on the role of a function."""
+        role = self.of("IAM::Role")[f"{function}Role"]
+        managed = self.of("IAM::ManagedPolicy")
+        policies = [*role["Policies"], *(managed[arn] for arn in role["ManagedPolicyArns"] if arn in managed)]
+        for policy in policies:
             yield from policy["PolicyDocument"]["Statement"]
+
+    def policies_of_aws(self, function: str) -> set[str]:
+        """Return the names of the policies on the role of a function that are AWS's own."""
+        arns = set(self.of("IAM::Role")[f"{function}Role"]["ManagedPolicyArns"])
+        return {arn.partition(":policy/")[2] for arn in arns - set(self.of("IAM::ManagedPolicy"))}

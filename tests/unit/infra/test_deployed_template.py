@@ -11,13 +11,9 @@ from typing import Any
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
-from tests.unit.infra.deployed import LOCAL, MSK, ROOT, SELF_MANAGED, Deployed
+from tests.unit.infra.deployed import LOCAL, MSK, ROOT, SELF_MANAGED, Deployed, functions_of_the_template
 
-FUNCTIONS = (
-    *("IngestFunction", "TokenizeFunction", "OutboxPublishFunction", "NormalizeFunction"),
-    *("LineageFunction", "RedriveFunction", "ReplayFunction", "ReconcileFunction"),
-    *("EraseFunction", "RetainFunction"),
-)
+FUNCTIONS = sorted(functions_of_the_template().keys() - {"MetricsFunction"})
 
 
 @cache
@@ -78,8 +74,21 @@ def test_only_functions_that_need_the_network_are_in_it() -> None:
 def test_no_secret_stands_in_a_variable() -> None:
     for function in deployed().of("Lambda::Function").values():
         variables = function["Environment"]["Variables"]
-        assert not any(variables.get(name) for name in ("JWT_SECRET", "TOKENIZER_HMAC_SECRET"))
+        assert not any(variables.get(name) for name in ("JWT_SECRET", "TOKENIZER_HMAC_SECRET", "PGPASSWORD"))
         assert ":" not in variables.get("POSTGRES_DSN", "").split("://")[-1].split("@")[0]
+
+
+def test_a_plain_secret_that_is_given_all_the_same_reaches_no_function() -> None:
+    plain = {name: f"plain-{name}" for name in ("PostgresPassword", "JwtSecret", "TokenizerHmacSecret")}
+    assert "plain-" not in str(Deployed.with_parameters(SELF_MANAGED | plain).resources)
+    assert "plain-" in str(Deployed.with_parameters(LOCAL | plain).resources)
+
+
+def test_the_password_stands_beside_the_dsn_and_never_in_it() -> None:
+    for function in local().of("Lambda::Function").values():
+        variables = function["Environment"]["Variables"]
+        assert ("PGPASSWORD" in variables) == ("POSTGRES_DSN" in variables)
+        assert not re.search(":[^/@]*@", variables.get("POSTGRES_DSN", ""))
 
 
 def test_normalize_calls_the_published_version_of_tokenize() -> None:

@@ -145,7 +145,7 @@ def test_the_key_is_used_through_the_service_that_holds_the_data_only(function: 
 @pytest.mark.parametrize("function", CALLS)
 def test_of_aws_own_policies_only_those_for_logs_traces_and_network_are_attached(function: str) -> None:
     role = deployed().of("IAM::Role")[f"{function}Role"]
-    assert {arn.partition(":policy/")[2] for arn in role["ManagedPolicyArns"]} <= set(MANAGED)
+    assert deployed().policies_of_aws(function) <= set(MANAGED)
     assert role["AssumeRolePolicyDocument"]["Statement"][0]["Principal"] == {
         "Service": ["lambda.amazonaws.com"]
     }

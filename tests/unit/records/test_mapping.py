@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exchange.errors import RecordRejected
-from exchange.records.mapping import map_record
+from exchange.records.formats import map_record
 from exchange.records.model import (
     CanonicalRow,
     Claim,

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exchange.recovery.model import Folder, RawKey, Selection, Shard
+from exchange.raw.key import Folder, RawKey
+from exchange.recovery.model import Selection, Shard
 
 UUID_A = "0f6f5a0c-3a6b-4b44-9a58-0d3a44a8a5be"
 

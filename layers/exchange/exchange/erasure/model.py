@@ -1,4 +1,4 @@
-"""What an erasure is, and the receipt that proves it."""
+"""Erasures, and the receipt that proves one."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from exchange.platform.strict_json import canonical_json
+from exchange.raw.key import RawKey
 
 TOPIC_HORIZON_DAYS = 7
 # A receipt names each record in up to 600 bytes, and Lambda answers with 6 MB at most.
@@ -62,22 +63,25 @@ class PendingErasure:
     object_key: str
 
     def object_keys(self) -> list[str]:
-        """Where the record's object may lie: under its own key, and under those of attempts that crashed.
+        """Return the keys under which the record's object may lie: its own, and those of attempts that crashed.
 
-        Before it, or after it: where the tables were lost, the first of several objects stands for their record.
+        An attempt may have crashed in an hour before or after: where the tables were lost, the first of several
+        objects stands for their record.
         """
-        source, _, rest = self.object_key.partition("/")
-        hour, separator, name = rest.partition("/")
-        if not separator:
-            # An object of the old system, which knew no hours.
+        key = RawKey.parse(self.object_key)
+        began_at = key.folder.began_at if key else None
+        if key is None or began_at is None:
+            # An object of the first system, which knew no hours.
             return [self.object_key]
-        began = datetime.strptime(hour, "%Y-%m-%dT%H")  # noqa: DTZ007 - the key's hours are UTC
         hours = int(RETRY_HORIZON / timedelta(hours=1))
-        return [f"{source}/{began - timedelta(hours=n):%Y-%m-%dT%H}/{name}" for n in range(-hours, hours + 1)]
+        return [
+            str(RawKey.of(key.folder.source, began_at - timedelta(hours=n), key.record_id))
+            for n in range(-hours, hours + 1)
+        ]
 
 
 def receipt_of(erasure_id: UUID, records: Sequence[ErasedRecord]) -> dict[str, Any]:
-    """The receipt as JSON; `sha256` is over its canonical JSON without that field."""
+    """Return the receipt as JSON; `sha256` is over its canonical JSON without that field."""
     rows: Counter[str] = Counter()
     for record in records:
         rows.update(record.deleted_rows)

@@ -1,39 +1,34 @@
-"""Erasing records: first the rows and the tombstone, in one transaction a record, then the raw object's versions.
+"""Erasure of records: first the rows and the tombstone, in one transaction a record, then the raw object's versions.
 
-From the tombstone's commit on nothing brings the record back: normalize, redrive and replay look for it in the
-transaction they write in, ingest answers 410. What dies between commit and bucket is taken up again by the same erasure
-or, at the latest, by retain. ADR 0012.
+Once the tombstone is committed, nothing brings the record back: normalize, redrive and replay look for it in the
+transaction they write in, ingest answers 410. An erasure that dies between commit and bucket is continued by the same
+erasure or, at the latest, by retain. ADR 0012.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import cache
-from typing import Any, Protocol
-from uuid import UUID
+from typing import Any
+from uuid import UUID, uuid4
 
 from exchange.erasure import store
 from exchange.erasure.model import ERASURE_RECORDS, PendingErasure, receipt_of
 from exchange.errors import ContractViolation
+from exchange.platform.contracts import contract
 from exchange.platform.db import Database, database
-from exchange.platform.functions import tokenize_function
+from exchange.platform.deadline import NEVER, Deadline
+from exchange.platform.functions import Function, tokenize_function
 from exchange.platform.versions import ObjectVersions, raw_object_versions
 
 PROFILE = "v1"
 PAGE = 100
 
 
-class Tokenizer(Protocol):
-    """The tokenize function, invoked directly."""
-
-    def invoke(self, payload: dict[str, Any]) -> dict[str, Any]: ...
-
-
 @dataclass(frozen=True)
 class Erasure:
-    """How far an erasure is: `unknown` are in no manifest, `remaining` were not reached in time."""
+    """The progress of an erasure: `unknown` records are in no manifest, `remaining` were not reached in time."""
 
     erasure_id: UUID
     erased: int
@@ -47,14 +42,43 @@ class Eraser:
     """The eraser of one environment."""
 
     def __init__(
-        self, database: Database, versions: ObjectVersions, tokenizer: Callable[[], Tokenizer]
+        self, database: Database, versions: ObjectVersions, tokenizer: Callable[[], Function]
     ) -> None:
         self._database = database
         self._versions = versions
         self._tokenizer = tokenizer
 
+    def answer(self, event: Mapping[str, Any], *, request_id: str, deadline: Deadline) -> dict[str, Any]:
+        """Do what an operator's event asks, by its contract (contracts/api/schemas/erase.request.json).
+
+        Raises ContractViolation, naming the field.
+        """
+        contract("api/schemas/erase.request").validate(event)
+        record_ids = self._read_records(event)
+        if event.get("dry_run", False):
+            known = self.find_known(record_ids)
+            return {
+                "record_ids": [str(record_id) for record_id in record_ids if record_id in known],
+                "unknown": [str(record_id) for record_id in record_ids if record_id not in known],
+            }
+        erasure = self.erase(
+            record_ids,
+            UUID(event["erasure_id"]) if "erasure_id" in event else uuid4(),
+            request_id=request_id,
+            case_ref=event.get("case"),
+            deadline=deadline,
+        )
+        if not event.keys() & {"record_ids", "person"} and not erasure.receipt["records"]:
+            # A number that is misspelt must not get a receipt.
+            raise ContractViolation("there is no such erasure", field="erasure_id")
+        return asdict(erasure) | {
+            "erasure_id": str(erasure.erasure_id),
+            "already_erased": [str(record_id) for record_id in erasure.already_erased],
+            "unknown": [str(record_id) for record_id in erasure.unknown],
+        }
+
     def find_person(self, partner_id: str, person: dict[str, Any]) -> list[UUID]:
-        """The partner's records of a person; raises ContractViolation, naming the field that tokenize refuses.
+        """Return the partner's records of a person; raises ContractViolation, naming the field that tokenize refuses.
 
         The person goes to tokenize and nowhere else. Rows keep the tokens of the key that was current when they were
         written, so every version is asked for. Only canonical records carry tokens: what was sent before it became
@@ -74,7 +98,7 @@ class Eraser:
             return store.find_records(transaction, partner_id, answer["profile"], tokens)
 
     def find_known(self, record_ids: Sequence[UUID]) -> set[UUID]:
-        """Those of the records that are in the manifest, or were erased before."""
+        """Return those of the records that are in the manifest or were erased before."""
         with self._database.transaction() as transaction:
             return store.find_known(transaction, record_ids)
 
@@ -85,9 +109,9 @@ class Eraser:
         *,
         request_id: str,
         case_ref: str | None = None,
-        deadline: float = float("inf"),
+        deadline: Deadline = NEVER,
     ) -> Erasure:
-        """Erase until `deadline` (time.monotonic). Safe to repeat, with the same `erasure_id` or another.
+        """Erase until `deadline`. Safe to repeat, with the same `erasure_id` or another.
 
         A record that was erased before keeps its tombstone; its rows and its raw object are looked for again, as they
         may have come back by hand. `case_ref` is the ground, a ticket's number, for the audit log. Raises
@@ -102,7 +126,7 @@ class Eraser:
             raise ContractViolation(f"{reason}: begin another one for the rest", field="$")
         outcomes: dict[str, list[UUID]] = {"erased": [], "repeated": [], "already_erased": [], "unknown": []}
         for record_id in record_ids:
-            if time.monotonic() > deadline:
+            if deadline.has_passed:
                 break
             outcomes[self._erase_record(record_id, erasure_id, request_id, case_ref)].append(record_id)
         self.delete_raw(erasure_id, deadline=deadline)
@@ -115,28 +139,34 @@ class Eraser:
             self.read_receipt(erasure_id),
         )
 
-    def delete_raw(self, erasure_id: UUID | None, *, deadline: float) -> int:
-        """Delete the raw objects of tombstones, one erasure's or all, that still may have one; how many records."""
+    def delete_raw(self, erasure_id: UUID | None, *, deadline: Deadline) -> int:
+        """Delete the raw objects of tombstones, one erasure's or all, that may still have one; return their number."""
         deleted = 0
-        while time.monotonic() < deadline:
+        while not deadline.has_passed:
             with self._database.transaction() as transaction:
                 pending = store.read_pending(transaction, erasure_id, PAGE)
             if not pending:
                 break
             for tombstone in pending:
-                if time.monotonic() > deadline:
+                if deadline.has_passed:
                     break
                 self._mark_raw_deleted(tombstone, self._delete_versions(tombstone))
                 deleted += 1
         return deleted
 
     def read_receipt(self, erasure_id: UUID) -> dict[str, Any]:
-        """The receipt, computed from the tombstones; one without records says that nothing was erased."""
+        """Compute the receipt from the tombstones; one without records says that nothing was erased."""
         with self._database.transaction() as transaction:
             return receipt_of(erasure_id, store.read_erasure(transaction, erasure_id))
 
+    def _read_records(self, event: Mapping[str, Any]) -> list[UUID]:
+        if "person" in event:
+            return self.find_person(event["partner_id"], event["person"])
+        # In one order, each once.
+        return sorted({UUID(record_id) for record_id in event.get("record_ids", ())})
+
     def _erase_record(self, record_id: UUID, erasure_id: UUID, request_id: str, case_ref: str | None) -> str:
-        """One transaction a record: two at once could wait for each other across normalize's batch."""
+        """Erase in one transaction a record: two at once could wait for each other across normalize's batch."""
         with self._database.transaction() as transaction:
             record = store.lock_record(transaction, record_id)
             if record is None:
@@ -166,5 +196,5 @@ def _field_of(field: str) -> str:
 
 @cache
 def eraser() -> Eraser:
-    """This environment's eraser."""
+    """Return this environment's eraser."""
     return Eraser(database(), raw_object_versions(), tokenize_function)

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from exchange.erasure.model import ErasableRecord, ErasedRecord, PendingErasure
-from exchange.intake.model import record_lock_id
 from exchange.outbox.model import shard_of
 from exchange.platform.db import Transaction
 from exchange.platform.environment import environment_id
 from exchange.platform.queries import load_queries
+from exchange.raw.entry import event_id, version_of_route
+from exchange.raw.manifest import record_lock_id
 
 QUERIES = load_queries(__file__)
 
 
 def lock_record(transaction: Transaction, record_id: UUID) -> ErasableRecord | None:
-    """The record, kept from everybody else until the end of `transaction`; None when nobody knows it."""
+    """Lock the record until the end of `transaction` and read it; None when no table knows it."""
     asked = {"record_id": record_id, "lock_id": record_lock_id(record_id)}
     (found,) = transaction.execute(QUERIES["lock_record"], asked)
     partner_id = found[0]
@@ -31,12 +32,11 @@ def erase(
     case_ref: str | None,
 ) -> None:
     """Delete every row of the record and leave its tombstone."""
-    version = "1" if record.route == "/v1/ingest" else "2"
     transaction.execute(
         QUERIES["stop_processing"],
         {
             "record_id": record.record_id,
-            "event_id": uuid5(record.record_id, version),
+            "event_id": event_id(record.record_id, version_of_route(record.route).number),
             "environment_id": environment_id(),
         },
     )
@@ -57,20 +57,20 @@ def erase(
 
 
 def mark_raw_deleted(transaction: Transaction, record_id: UUID, versions: int) -> None:
-    """The record's raw object is gone, in so many versions."""
+    """Note that the record's raw object is gone, and how many versions it had."""
     transaction.execute(QUERIES["mark_raw_deleted"], {"record_id": record_id, "versions": versions})
 
 
 def mark_raw_deleted_again(
     transaction: Transaction, record_id: UUID, versions: int, request_id: str, case_ref: str | None
 ) -> None:
-    """The raw object of a record that was erased before has come back and is gone, in so many versions."""
+    """Note that the raw object of a record erased before had come back, and that its versions are gone."""
     asked = {"record_id": record_id, "versions": versions, "request_id": request_id, "case_ref": case_ref}
     transaction.execute(QUERIES["mark_raw_deleted_again"], asked)
 
 
 def read_pending(transaction: Transaction, erasure_id: UUID | None, limit: int) -> list[PendingErasure]:
-    """Up to `limit` tombstones, of one erasure or of all, whose raw objects are not known to be gone."""
+    """Read up to `limit` tombstones, of one erasure or of all, whose raw objects are not known to be gone."""
     rows = transaction.execute(QUERIES["read_pending"], {"erasure_id": erasure_id, "limit": limit})
     return [PendingErasure(*row) for row in rows]
 
@@ -86,26 +86,26 @@ def find_known(transaction: Transaction, record_ids: Sequence[UUID]) -> set[UUID
 def find_records(
     transaction: Transaction, partner_id: str, profile: str, tokens: Sequence[str]
 ) -> list[UUID]:
-    """The records of a partner that carry one of the tokens."""
+    """Read the records of a partner that carry one of the tokens."""
     asked = {"partner_id": partner_id, "profile": profile, "tokens": list(tokens)}
     return [record_id for (record_id,) in transaction.execute(QUERIES["find_records"], asked)]
 
 
 def partner_exists(transaction: Transaction, partner_id: str) -> bool:
-    """Whether there is such a partner."""
+    """Tell whether there is such a partner."""
     ((count,),) = transaction.execute(QUERIES["partner_exists"], {"partner_id": partner_id})
     return bool(count)
 
 
 def count_others(transaction: Transaction, erasure_id: UUID, record_ids: Sequence[UUID]) -> int:
-    """How many records an erasure has beside these."""
+    """Count the records that an erasure has beside these."""
     asked = {"erasure_id": erasure_id, "record_ids": list(record_ids)}
     ((count,),) = transaction.execute(QUERIES["count_others"], asked)
     return int(count)
 
 
 def read_erasure(transaction: Transaction, erasure_id: UUID) -> list[ErasedRecord]:
-    """The tombstones of one erasure."""
+    """Read the tombstones of one erasure."""
     return [
         ErasedRecord(*row) for row in transaction.execute(QUERIES["read_erasure"], {"erasure_id": erasure_id})
     ]

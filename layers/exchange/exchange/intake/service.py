@@ -1,4 +1,4 @@
-"""Taking submissions in: raw object first, then one transaction for everything that is known about it."""
+"""Acceptance of submissions: the raw object first, then one transaction for everything that is known about it."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from exchange.errors import ExchangeError, IdempotencyConflict, RequestRefused
 from exchange.intake import store
-from exchange.intake.idempotency import PostgresPersistence, idempotency_config
-from exchange.intake.model import KEY_PREFIX, Receipt, Refusal, Submission, record_ingested
-from exchange.intake.reading import read_submission
+from exchange.intake.idempotency import AcceptanceSerializer, PostgresPersistence, idempotency_config
+from exchange.intake.model import KEY_PREFIX, Acceptance, Receipt, RefusedRequest, Submission
+from exchange.intake.request import read_submission
 from exchange.outbox.model import OutboxEvent
 from exchange.partners.service import PartnerRegistry
 from exchange.platform.auth import Caller, authenticate
-from exchange.platform.db import Database, database
+from exchange.platform.db import Database, Transaction, database
 from exchange.platform.http import HttpRequest, status_of
 from exchange.platform.objects import Objects, raw_objects
 from exchange.platform.settings import Settings, load_settings
+from exchange.raw.entry import encode_event, encode_metadata, topics_by_version
 
 
 class Intake:
@@ -33,18 +34,19 @@ class Intake:
         self._objects = objects
         self._settings = settings
         self._partners = PartnerRegistry(database)
-        self._persistence = PostgresPersistence(database)
-        self._topics = {"1": settings.topic_record_ingested_v1, "2": settings.topic_record_ingested_v2}
+        self._topics = topics_by_version(settings)
+        self._persistence = PostgresPersistence()
         self._accept_once = idempotent_function(
             self._accept,
             data_keyword_argument="scope",
             persistence_store=self._persistence,
             config=idempotency_config(),
+            output_serializer=AcceptanceSerializer(),
             key_prefix=KEY_PREFIX,
         )
 
     def submit(self, request: HttpRequest, context: LambdaContext) -> Receipt:
-        """Accept the request's record, or give the first answer again.
+        """Accept the request's record, or return the first answer again.
 
         When this returns, the object is stored and the transaction committed. Raises RequestRefused or
         DependencyUnavailable; then nothing has been kept but, at worst, an object that a retry writes again.
@@ -57,7 +59,7 @@ class Intake:
         except RequestRefused as refused:
             store.audit_refusal(
                 self._database,
-                Refusal(
+                RefusedRequest(
                     route=request.route,
                     status=status_of(refused),
                     code=refused.code,
@@ -76,12 +78,13 @@ class Intake:
             "body_sha256": submission.body_sha256,
         }
         idempotency_config().register_lambda_context(context)
-        self._persistence.open_for(
-            partner_id=submission.partner_id, route=submission.route, record_id=submission.record_id
-        )
-        accepted: list[Submission] = []
         try:
-            answer = self._accept_once(scope=scope, submission=submission, accepted=accepted)
+            # Rolls back on a BaseException, too, for which Powertools calls no hook.
+            with self._database.transaction() as transaction:
+                self._persistence.bind(transaction, submission)
+                acceptance: Acceptance = self._accept_once(
+                    scope=scope, submission=submission, transaction=transaction
+                )
         except IdempotencyValidationError as error:
             raise IdempotencyConflict(
                 "was already used with another body", field="Idempotency-Key"
@@ -90,38 +93,27 @@ class Intake:
             if isinstance(error.__cause__, ExchangeError):
                 raise error.__cause__ from error
             raise
-        if not accepted:
+        if not acceptance.was_new:
             store.audit_repetition(self._database, submission)
-        return Receipt(**answer)
+        return acceptance.receipt
 
     def _accept(
-        self, *, scope: dict[str, str], submission: Submission, accepted: list[Submission]
-    ) -> dict[str, str]:
-        first_correlation_id = self._persistence.first_correlation_id
-        if first_correlation_id is not None:
-            # Retention took the key's row; the record is there, and another object would belong to nobody.
-            return {"record_id": str(submission.record_id), "correlation_id": first_correlation_id}
+        self, *, scope: dict[str, str], submission: Submission, transaction: Transaction
+    ) -> Acceptance:
         # The scope is Powertools' to read. The object goes first: a row without an object would be a lie, an
         # object without a row is found by reconcile and by the client's retry.
-        self._objects.put(submission.object_key, submission.body, submission.object_metadata)
-        bucket = self._settings.require("raw_bucket")
+        entry = submission.entry(self._settings.require("raw_bucket"))
+        self._objects.put(entry.object_key, submission.body, encode_metadata(entry, submission.key_hash))
         event = OutboxEvent(
-            topic=self._topics[submission.version],
-            key=str(submission.record_id),
-            value=record_ingested(submission, bucket),
+            topic=self._topics[entry.version],
+            key=str(entry.record_id),
+            value=encode_event(entry, entry.version),
         )
-        store.accept_submission(
-            self._persistence.transaction,
-            submission,
-            event,
-            bucket=bucket,
-            key_hash=self._persistence.key_hash,
-        )
-        accepted.append(submission)
-        return {"record_id": event.key, "correlation_id": submission.correlation_id}
+        store.accept_submission(transaction, entry, event, key_hash=submission.key_hash)
+        return Acceptance(Receipt(event.key, entry.correlation_id), was_new=True)
 
 
 @cache
 def intake() -> Intake:
-    """This environment's intake."""
+    """Return this environment's intake."""
     return Intake(database(), raw_objects(), load_settings())

@@ -2,47 +2,37 @@
 
 from __future__ import annotations
 
-from exchange.intake.model import Refusal, Submission
+from exchange.intake.model import RefusedRequest, Submission
 from exchange.outbox.model import OutboxEvent
 from exchange.platform.db import Database, Transaction
 from exchange.platform.environment import environment_id
 from exchange.platform.queries import load_queries
+from exchange.raw.entry import ManifestEntry
 
 QUERIES = load_queries(__file__)
 
 
 def accept_submission(
-    transaction: Transaction, submission: Submission, event: OutboxEvent, *, bucket: str, key_hash: str
+    transaction: Transaction, entry: ManifestEntry, event: OutboxEvent, *, key_hash: str
 ) -> None:
     """Write the record, its event, its audit row and its count; `key_hash` names its key's row."""
     transaction.execute(
         QUERIES["accept_submission"],
         {
-            "record_id": submission.record_id,
-            "partner_id": submission.partner_id,
-            "source": submission.source,
-            "route": submission.route,
-            "record_kind": submission.record_kind,
-            "schema_hint": submission.schema_hint,
-            "bucket": bucket,
-            "object_key": submission.object_key,
-            "sha256": submission.body_sha256,
-            "size_bytes": len(submission.body),
-            "correlation_id": submission.correlation_id,
-            "occurred_at": submission.occurred_at,
+            **vars(entry),
             "key_hash": key_hash,
             "shard": event.shard,
             "topic": event.topic,
             "key": event.key,
             "value": event.value,
             "environment_id": environment_id(),
-            "labels": _labels(submission.route, 202),
+            "labels": _labels(entry.route, 202),
         },
     )
 
 
 def audit_repetition(database: Database, submission: Submission) -> None:
-    """A request answered from memory: nothing new but the audit row and the count."""
+    """Record a request that got the first answer again: nothing new but the audit row and the count."""
     _audit_answer(
         database,
         outcome="repeated",
@@ -54,8 +44,8 @@ def audit_repetition(database: Database, submission: Submission) -> None:
     )
 
 
-def audit_refusal(database: Database, refusal: Refusal) -> None:
-    """A request that was refused, by its code and never by its content."""
+def audit_refusal(database: Database, refusal: RefusedRequest) -> None:
+    """Record a request that was refused, by its code and never by its content."""
     _audit_answer(
         database,
         outcome=refusal.code,
@@ -82,7 +72,7 @@ def _audit_answer(database: Database, *, route: str, status: int, **columns: obj
 
 
 def read_series(database: Database) -> list[tuple[str, str, int]]:
-    """(metric, labels, value) of everything /metrics shows."""
+    """Read (metric, labels, value) of everything that /metrics shows."""
     with database.transaction() as transaction:
         return [
             (metric, labels, value) for metric, labels, value in transaction.execute(QUERIES["read_series"])

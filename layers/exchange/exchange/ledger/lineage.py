@@ -1,38 +1,46 @@
-"""Where a record came from and what became of it, for an operator."""
+"""The lineage of a record: where it came from and what became of it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from exchange.errors import ContractViolation
-from exchange.ledger import store
 from exchange.outbox.model import shard_of
 from exchange.platform.db import Database, database
+from exchange.platform.queries import load_queries
+
+QUERIES = load_queries(__file__)
+SHOWN_ATTEMPTS = 200
 
 
 class LineageReader:
-    """The lineage of one record at a time."""
+    """Reads the lineage of one record at a time."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def read(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        """Raw object, events, attempts, canonical row and derived rows of the event's `record_id`.
+        """Return everything that is known of the event's `record_id`: raw object, events, attempts, rows.
 
-        A record that nobody knows has a lineage without facts. Raises ContractViolation.
+        Lists are empty and facts null where there is nothing. Of events and attempts the newest SHOWN_ATTEMPTS are
+        returned; `events_left_off` and `attempts_left_off` count the others. Raises ContractViolation.
         """
         try:
             record_id = UUID(event["record_id"])
         except (KeyError, TypeError, AttributeError, ValueError):
             raise ContractViolation("must be a UUID", field="record_id") from None
         with self._database.transaction() as transaction:
-            return store.read_lineage(transaction, record_id, shard_of(str(record_id)))
+            ((lineage,),) = transaction.execute(
+                QUERIES["read_lineage"],
+                {"record_id": record_id, "shard": shard_of(str(record_id)), "limit": SHOWN_ATTEMPTS},
+            )
+        return cast(dict[str, Any], lineage)
 
 
 @cache
 def lineage_reader() -> LineageReader:
-    """This environment's."""
+    """Return this environment's reader."""
     return LineageReader(database())

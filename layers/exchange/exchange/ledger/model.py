@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import Enum, StrEnum
+from enum import Enum
 from typing import Any
 from uuid import UUID
 
@@ -26,7 +26,7 @@ class Delivery:
 
     @property
     def position(self) -> tuple[str, int, int]:
-        """Where it stands among all deliveries."""
+        """The delivery's position among all deliveries."""
         return self.topic, self.partition, self.offset
 
     @property
@@ -36,7 +36,7 @@ class Delivery:
 
 @dataclass(frozen=True)
 class Subject:
-    """What an attempt is made on: a record, by one of its events, as it was delivered."""
+    """The subject of an attempt: a record, by one of its events, as it was delivered."""
 
     record_id: UUID
     event_id: UUID
@@ -44,7 +44,7 @@ class Subject:
 
 
 class Standing(Enum):
-    """What the ledger says of a record that has just been delivered."""
+    """The ledger's verdict on a record that has just been delivered."""
 
     STARTED = "started"
     """An attempt has been counted and is ours to make."""
@@ -92,7 +92,7 @@ class DeadLetter:
         return self.event["record_id"] if self.event else self.delivery.sha256
 
     def encode(self) -> bytes:
-        """The dead letter as its contract has it."""
+        """Return the dead letter as its contract has it."""
         subject: dict[str, Any] = (
             {"original_event": self.event}
             if self.event
@@ -110,65 +110,3 @@ class DeadLetter:
                 "failed_at": self.failed_at.isoformat(timespec="milliseconds"),
             }
         )
-
-
-@dataclass(frozen=True)
-class Selection:
-    """Which dead letters a redrive means: some by number, a class by its reason, or, with neither, all.
-
-    `as_of` is the database's time when the redrive began: a letter redriven or refused since is left alone.
-    """
-
-    as_of: datetime
-    dead_letter_ids: tuple[int, ...] | None = None
-    reason: str | None = None
-
-
-class Refusal(StrEnum):
-    """Why a dead letter cannot be sent again."""
-
-    EVENT_UNREADABLE = "event_unreadable"
-    RECORD_NOT_DEAD = "record_not_dead"
-    RAW_OBJECT_MISSING = "raw_object_missing"
-    RAW_OBJECT_CHANGED = "raw_object_changed"
-    RECORD_UNKNOWN = "record_unknown"
-
-    @property
-    def advice(self) -> str:
-        """What is the matter, and what to do about it."""
-        return _ADVICE[self]
-
-
-_ADVICE = {
-    Refusal.EVENT_UNREADABLE: "its event could not be read and names no record: "
-    "exchange replay makes it anew from the raw object",
-    Refusal.RECORD_NOT_DEAD: "the ledger does not call its record dead: "
-    "exchange lineage says where it stands, exchange replay sends it",
-    Refusal.RAW_OBJECT_MISSING: "its event's bytes and its raw object are gone: "
-    "bring the object back, or have the record sent anew",
-    Refusal.RAW_OBJECT_CHANGED: "its event's bytes are gone and the raw object is not the one that was accepted: "
-    "bring that version back",
-    Refusal.RECORD_UNKNOWN: "its event's bytes and its manifest row are gone, and no raw object is of the day it died: "
-    "exchange reconcile --all --repair looks everywhere",
-}
-
-
-@dataclass(frozen=True)
-class WaitingLetter:
-    """A dead letter that a redrive has still to do; `record_id` is None where the event could not be read."""
-
-    dead_letter_id: int
-    record_id: UUID | None
-    topic: str
-    has_event: bool
-    is_dead: bool
-    failed_at: datetime
-
-
-@dataclass(frozen=True)
-class RefusedLetter:
-    """A dead letter that was not sent again."""
-
-    dead_letter_id: int
-    record_id: UUID | None
-    refusal: Refusal

@@ -1,4 +1,4 @@
-"""Publishing the outbox: at least once, in order for each key, by as many publishers as there are shards."""
+"""Publication of the outbox: at least once, in order for each key, by as many publishers as there are shards."""
 
 from __future__ import annotations
 
@@ -10,20 +10,19 @@ from exchange.errors import DependencyUnavailable
 from exchange.outbox import store
 from exchange.platform.bus import Bus, Message, bus
 from exchange.platform.db import Database, database
+from exchange.platform.deadline import Deadline
 from exchange.platform.settings import load_settings
 
 PAGE_EVENTS = 1_000
 POLL_SECONDS = 0.02
 # Between two questions to a database that is away.
 OUTAGE_POLL_SECONDS = 0.5
-# A run ends this long before its time-out, so that a produce begun at the last moment still ends in a commit.
-RESERVE_SECONDS = 12.0
 PRUNE_PAGE = 5_000
 
 
 @dataclass(frozen=True)
 class PublishReport:
-    """What one run did, and what it left behind."""
+    """The events that one run published, and those that it left behind."""
 
     published: int
     failed: int
@@ -40,23 +39,21 @@ class Publisher:
         self._bus = bus
         self._retention_hours = retention_hours
 
-    def run(self, linger_seconds: float, remaining_seconds: float) -> PublishReport:
-        """Publish what is there, then for `linger_seconds` whatever comes; prune; report.
+    def run(self, linger_seconds: float, deadline: Deadline) -> PublishReport:
+        """Publish the events that wait, then for `linger_seconds` those that come; prune; report.
 
         The only sleep in the exchange: an empty outbox is asked again every POLL_SECONDS. NOTIFY would take a
         database-wide lock at every commit of an ingest. ADR 0003. A database that is away while the run lingers is
         waited for: nobody calls this run again before the minute is over. Raises DependencyUnavailable when it is
         still away at the end.
         """
-        started = time.monotonic()
-        last_moment = started + max(remaining_seconds - RESERVE_SECONDS, 0.0)
-        deadline = min(started + linger_seconds, last_moment)
+        linger = min(Deadline.after(linger_seconds), deadline)
         published = failed = 0
         while True:
             try:
                 outcomes = self.publish_page()
             except DependencyUnavailable:
-                if time.monotonic() + OUTAGE_POLL_SECONDS >= deadline:
+                if linger.remaining_seconds <= OUTAGE_POLL_SECONDS:
                     raise
                 time.sleep(OUTAGE_POLL_SECONDS)
                 continue
@@ -64,9 +61,9 @@ class Publisher:
             published += len(outcomes) - page_failures
             failed += page_failures
             # A backlog is worked off past the linger, yet never into the time-out.
-            if outcomes and not page_failures and time.monotonic() < last_moment:
+            if outcomes and not page_failures and not deadline.has_passed:
                 continue
-            if time.monotonic() + POLL_SECONDS >= deadline:
+            if linger.remaining_seconds <= POLL_SECONDS:
                 break
             time.sleep(POLL_SECONDS)
         pruned = self.prune()
@@ -75,7 +72,7 @@ class Publisher:
         return PublishReport(published, failed, pruned, backlog, oldest_age_seconds)
 
     def publish_page(self) -> list[str | None]:
-        """One transaction: take shards, produce, mark. The outcome of each event, empty when nothing waits."""
+        """Take shards, produce and mark in one transaction; return the outcome of each event."""
         with self._database.transaction() as transaction:
             events = store.take_pending(transaction, PAGE_EVENTS)
             if not events:
@@ -94,5 +91,5 @@ class Publisher:
 
 @cache
 def publisher() -> Publisher:
-    """This environment's publisher."""
+    """Return this environment's publisher."""
     return Publisher(database(), bus(), retention_hours=int(load_settings().outbox_retention_hours))

@@ -1,4 +1,4 @@
-"""The contract files, as what the code checks documents with at run time."""
+"""The contract files, compiled: the code validates documents by them at run time."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Contract:
         )
 
     def is_valid(self, value: object) -> bool:
-        """Whether the value meets the contract, for who does not need to know why."""
+        """Tell whether the value meets the contract, without the reason."""
         return self._validator.is_valid(value)
 
     def validate(self, value: object, *, at: str = "") -> None:
@@ -65,8 +65,13 @@ class Contract:
 
 @cache
 def contract(name: str) -> Contract:
-    """The contract of a name such as "events/record.ingested.v1", compiled once a process."""
+    """Return the contract of a name such as "events/record.ingested.v1", compiled once a process."""
     return Contract(f"{_SCHEME}{name}.json")
+
+
+def partner_contracts() -> list[tuple[str, str]]:
+    """Return (format, kind) of every partner contract: the folder and the name of its file."""
+    return sorted((path.parent.name, path.stem) for path in _FOLDER.glob("partners/*/*.json"))
 
 
 @cache
@@ -83,7 +88,7 @@ def _violation(error: ValidationError, at: str) -> ContractViolation:
 
 
 def _wording(error: ValidationError) -> str:
-    """The rule that was broken. Only what the contract itself says goes in: the error also holds the value."""
+    """Word the rule that was broken, by the contract's own text only: the error also holds the value."""
     match error.kind:
         case ValidationErrorKind.Required():
             return "is missing"

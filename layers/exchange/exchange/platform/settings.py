@@ -10,7 +10,12 @@ from functools import cache
 from exchange.errors import Misconfigured
 
 # Outside local a secret arrives by ARN; its plain form in the environment is a leak waiting for a console user.
-PLAIN_SECRETS = {"JWT_SECRET": "JWT_SECRET_ARN", "TOKENIZER_HMAC_SECRET": "TOKENIZER_SECRET_ARN"}
+PLAIN_SECRETS = {
+    "JWT_SECRET": "JWT_SECRET_ARN",
+    "TOKENIZER_HMAC_SECRET": "TOKENIZER_SECRET_ARN",
+    # No setting of ours: libpq reads it.
+    "PGPASSWORD": "POSTGRES_SECRET_ARN",
+}
 
 
 @dataclass(frozen=True)

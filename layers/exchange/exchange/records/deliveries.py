@@ -1,4 +1,4 @@
-"""What the Kafka event source hands over, and the event inside."""
+"""Deliveries of the Kafka event source, and the events inside them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from exchange.errors import InvalidRequest, RecordRejected
 from exchange.ledger.model import Delivery, Subject
 from exchange.platform.contracts import contract
 from exchange.platform.strict_json import parse_json
+from exchange.raw.reader import Reference
 
 
 @dataclass(frozen=True)
@@ -31,22 +32,25 @@ class RecordIngested:
 
     @property
     def subject(self) -> Subject:
-        """What the ledger is told of it."""
+        """The record and its event, for the ledger."""
         return Subject(self.record_id, self.event_id, self.delivery)
 
     @property
-    def object_key(self) -> str:
-        key: str = self.event["raw_object"]["key"]
-        return key
-
-    @property
-    def size_bytes(self) -> int:
-        size: int = self.event["raw_object"]["size_bytes"]
-        return size
+    def reference(self) -> Reference:
+        """The raw object that the event speaks of."""
+        raw_object = self.event["raw_object"]
+        return Reference(
+            record_id=self.record_id,
+            source=self.event["source"],
+            bucket=raw_object["bucket"],
+            object_key=raw_object["key"],
+            sha256=raw_object["sha256"],
+            size_bytes=raw_object["size_bytes"],
+        )
 
 
 def read_deliveries(event: Mapping[str, Any]) -> list[Delivery]:
-    """The records of a self-managed or MSK Kafka event, partition by partition, in order."""
+    """Return the records of a self-managed or MSK Kafka event, partition by partition, in order."""
     return [
         Delivery(
             record["topic"],
@@ -60,7 +64,7 @@ def read_deliveries(event: Mapping[str, Any]) -> list[Delivery]:
 
 
 def read_event(delivery: Delivery, contract_of_topic: Mapping[str, str]) -> RecordIngested:
-    """The event of a delivery, held to the contract of its topic; raises RecordRejected."""
+    """Parse the event of a delivery and validate it by the contract of its topic; raises RecordRejected."""
     try:
         event: Any = parse_json(delivery.value)
         contract(contract_of_topic[delivery.topic]).validate(event)

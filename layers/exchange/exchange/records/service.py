@@ -14,15 +14,17 @@ from typing import Any
 from uuid import UUID
 
 from exchange.errors import DependencyUnavailable, RecordFailed, RecordRejected, RowRefused
-from exchange.ledger import service as ledger
+from exchange.ledger import attempts as ledger
+from exchange.ledger.attempts import Settlement
 from exchange.ledger.model import ATTEMPT_LIMIT, Attempt, Delivery, Standing
-from exchange.ledger.service import Settlement
 from exchange.partners.service import PartnerRegistry
 from exchange.platform.db import Database, database
 from exchange.platform.functions import tokenize_function
 from exchange.platform.objects import raw_objects
 from exchange.platform.settings import load_settings
-from exchange.records.canonicalizing import Canonicalizer
+from exchange.raw.entry import event_contracts_by_topic, topics_by_version
+from exchange.raw.reader import RawReader
+from exchange.records.canonicalizer import Canonicalizer
 from exchange.records.deliveries import RecordIngested, read_deliveries, read_event
 from exchange.records.store import CanonicalEntry, write_canonical
 
@@ -65,8 +67,7 @@ class Normalizer:
         for ingested in readable:
             first.setdefault(ingested.record_id, ingested)
         report.repeated += len(readable) - len(first)
-        attempts = ledger.start_attempts(self._database, [ingested.subject for ingested in first.values()])
-        started = [(ingested, attempts[record_id]) for record_id, ingested in first.items()]
+        started = self._start(list(first.values()))
         report.repeated += sum(attempt.standing is Standing.FINISHED for _, attempt in started)
         for group in _groups([pair for pair in started if pair[1].standing is Standing.STARTED]):
             self._work(group, report)
@@ -74,6 +75,14 @@ class Normalizer:
             if attempt.standing is Standing.SUSPECT:
                 self._work_alone(ingested, attempt, report)
         return report
+
+    def _start(self, batch: Sequence[RecordIngested]) -> list[Started]:
+        """Commit an attempt for each record before any work is done on it."""
+        if not batch:
+            return []
+        with self._database.transaction() as transaction:
+            attempts = ledger.start_attempts(transaction, [ingested.subject for ingested in batch])
+        return [(ingested, attempts[ingested.record_id]) for ingested in batch]
 
     def _bury_unreadable(self, deliveries: Sequence[Delivery], report: BatchReport) -> list[RecordIngested]:
         readable: list[RecordIngested] = []
@@ -96,7 +105,8 @@ class Normalizer:
             died = RecordRejected("the environment died under the last attempt", stage="start_attempt")
             self._settle([(ingested, last)], [died], report)
             return
-        attempt = ledger.start_suspect(self._database, ingested.subject)
+        with self._database.transaction() as transaction:
+            attempt = ledger.start_suspect(transaction, ingested.subject)
         if attempt.standing is Standing.FINISHED:
             report.repeated += 1
         else:
@@ -108,8 +118,8 @@ class Normalizer:
             self._settle(group, outcomes, report)
         except DependencyUnavailable:
             # When the database is what failed, start_attempts knows these by our environment's name.
-            with suppress(DependencyUnavailable):
-                ledger.give_back_attempts(self._database, [ingested.record_id for ingested, _ in group])
+            with suppress(DependencyUnavailable), self._database.transaction() as transaction:
+                ledger.give_back_attempts(transaction, [ingested.record_id for ingested, _ in group])
             raise
 
     def _settle(
@@ -169,11 +179,11 @@ def _groups(started: Sequence[Started]) -> Iterator[list[Started]]:
     group: list[Started] = []
     size_bytes = 0
     for ingested, attempt in started:
-        if group and size_bytes + ingested.size_bytes > GROUP_BYTES:
+        if group and size_bytes + ingested.reference.size_bytes > GROUP_BYTES:
             yield group
             group, size_bytes = [], 0
         group.append((ingested, attempt))
-        size_bytes += ingested.size_bytes
+        size_bytes += ingested.reference.size_bytes
     if group:
         yield group
 
@@ -182,14 +192,6 @@ def _groups(started: Sequence[Started]) -> Iterator[list[Started]]:
 def normalizer() -> Normalizer:
     """This environment's normalizer."""
     settings = load_settings()
-    canonicalizer = Canonicalizer(
-        raw_objects(), tokenize_function(), PartnerRegistry(database()), settings.require("raw_bucket")
-    )
-    return Normalizer(
-        database(),
-        canonicalizer,
-        {
-            settings.topic_record_ingested_v1: "events/record.ingested.v1",
-            settings.topic_record_ingested_v2: "events/record.ingested.v2",
-        },
-    )
+    reader = RawReader(raw_objects(), PartnerRegistry(database()), settings.require("raw_bucket"))
+    contracts = event_contracts_by_topic(topics_by_version(settings))
+    return Normalizer(database(), Canonicalizer(reader, tokenize_function()), contracts)

@@ -10,7 +10,7 @@ from typing import Any
 from exchange.platform.db import Transaction
 from exchange.platform.queries import load_queries
 from exchange.records.model import CanonicalRecord, CanonicalRow, Claim, Encounter, LabResult
-from exchange.records.tokenizing import PatientToken
+from exchange.records.tokenizer import PatientToken
 
 QUERIES = load_queries(__file__)
 # The statement of each kind of row, and the field whose rows go to a table of their own.

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from exchange.platform.db import Transaction
-from exchange.platform.queries import load_queries
-from exchange.recovery.classifying import Finding, Sound
-from exchange.recovery.model import ManifestRow
+from exchange.raw.entry import format_time
+from exchange.recovery import store
+from exchange.recovery.rules import Finding, Sound
 
-QUERIES = load_queries(__file__)
 PAGE_FINDINGS = 1_000
 # The first half of the advisory lock's name, beside outbox's shards.
 LOCK_CLASS = 0x0E7B1
+_COLUMNS = (
+    *("record_id", "finding", "object_key", "partner_id"),
+    *("first_seen", "last_seen", "repaired_at", "resolved_at"),
+)
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A record, looked at: what was found, the object it was found with, and whether its bytes had a say."""
+    """A verdict on a record, the object it was reached with, and whether the object's bytes were read for it."""
 
     record_id: UUID
-    said: Finding | Sound
+    verdict: Finding | Sound
     object_key: str | None
     partner_id: str | None
     hash_known: bool
@@ -33,99 +35,49 @@ class Verdict:
 
 
 def write(transaction: Transaction, verdicts: Sequence[Verdict]) -> None:
-    """Keep what was found; resolve what is over; leave open what is still under way.
+    """Keep the findings; resolve those that are over; leave open those of records under way.
 
-    From here to the end of `transaction` no other writes findings: a record's come and go in three statements.
+    No other transaction writes findings until the end of this one: a record's come and go in three statements.
     """
-    transaction.execute(QUERIES["lock_findings"], {"lock_class": LOCK_CLASS})
-    found = [verdict for verdict in verdicts if isinstance(verdict.said, Finding)]
+    store.lock_findings(transaction, LOCK_CLASS)
+    # Two objects of one record may be found to be the same.
+    found = {
+        (verdict.record_id, verdict.verdict): {
+            "record_id": str(verdict.record_id),
+            "finding": verdict.verdict,
+            "object_key": verdict.object_key,
+            "partner_id": verdict.partner_id,
+            "repaired": verdict.repaired,
+        }
+        for verdict in verdicts
+        if isinstance(verdict.verdict, Finding)
+    }
     if found:
-        # Two objects of one record may be found to be the same.
-        rows = {
-            (verdict.record_id, verdict.said): {
-                "record_id": str(verdict.record_id),
-                "finding": verdict.said,
-                "object_key": verdict.object_key,
-                "partner_id": verdict.partner_id,
-                "repaired": verdict.repaired,
-            }
-            for verdict in found
-        }
-        transaction.execute(QUERIES["write_findings"], {"rows": json.dumps(list(rows.values()))})
-    judged = [verdict for verdict in verdicts if verdict.said is not Sound.IN_FLIGHT]
-    if judged:
-        transaction.execute(
-            QUERIES["resolve_findings"],
-            {
-                "record_ids": [verdict.record_id for verdict in judged],
-                "object_keys": [verdict.object_key for verdict in judged],
-                "findings": [
-                    str(verdict.said) if isinstance(verdict.said, Finding) else None for verdict in judged
-                ],
-                "hashes_known": [verdict.hash_known for verdict in judged],
-            },
+        store.write_findings(transaction, list(found.values()))
+    compared = [
+        (
+            verdict.record_id,
+            verdict.object_key,
+            str(verdict.verdict) if isinstance(verdict.verdict, Finding) else None,
+            verdict.hash_known,
         )
-    waiting = [verdict.record_id for verdict in verdicts if verdict.said is Sound.IN_FLIGHT]
-    if waiting:
-        transaction.execute(QUERIES["touch_findings"], {"record_ids": waiting})
-
-
-def read_open(transaction: Transaction, before: datetime, limit: int) -> list[tuple[UUID, str | None, str]]:
-    """(record id, object key, finding) of those last looked at before that time, those that wait longest first."""
-    rows = transaction.execute(QUERIES["read_open_findings"], {"before": before, "limit": limit})
-    return [(record_id, object_key, finding) for record_id, object_key, finding in rows]
-
-
-def count_open(transaction: Transaction) -> dict[str, int]:
-    """How many findings are open, by what was found."""
-    return dict(transaction.execute(QUERIES["count_open_findings"]))
-
-
-def prune(transaction: Transaction) -> None:
-    """Forget what was resolved long ago."""
-    transaction.execute(QUERIES["prune_findings"])
-
-
-def audit(transaction: Transaction, repairs: Iterable[tuple[Finding, ManifestRow]]) -> None:
-    """An audit row for each repair."""
-    rows = [
-        {
-            "finding": finding,
-            "route": row.entry.route,
-            "partner_id": row.entry.partner_id,
-            "record_id": str(row.entry.record_id),
-            "correlation_id": row.entry.correlation_id,
-        }
-        for finding, row in repairs
+        for verdict in verdicts
+        if verdict.verdict is not Sound.IN_FLIGHT
     ]
-    if rows:
-        transaction.execute(QUERIES["audit_repairs"], {"rows": json.dumps(rows)})
+    if compared:
+        store.resolve_findings(transaction, compared)
+    under_way = [verdict.record_id for verdict in verdicts if verdict.verdict is Sound.IN_FLIGHT]
+    if under_way:
+        store.touch_findings(transaction, under_way)
 
 
-def settle_canonical(transaction: Transaction, record_ids: Sequence[UUID]) -> set[UUID]:
-    """Let the ledger say of canonical records that they are; those that it did not say it of."""
-    rows = transaction.execute(QUERIES["settle_canonical"], {"record_ids": list(record_ids)})
-    return {record_id for (record_id,) in rows}
-
-
-def read(transaction: Transaction, request: Mapping[str, Any]) -> dict[str, Any]:
-    """A page of findings for people: open ones, and those seen since `since`. `next` asks for more."""
+def read_page(transaction: Transaction, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a page of findings for people: open ones, and those seen since `since`. `next` asks for more."""
     after = request.get("after") or {}
     since = datetime.fromisoformat(request["since"]) if "since" in request else datetime.now(UTC)
-    rows = transaction.execute(
-        QUERIES["read_findings"],
-        {
-            "since": since,
-            "after_record": UUID(after.get("record_id", str(UUID(int=0)))),
-            "after_finding": after.get("finding", ""),
-            "limit": PAGE_FINDINGS,
-        },
-    )
-    names = (
-        *("record_id", "finding", "object_key", "partner_id"),
-        *("first_seen", "last_seen", "repaired_at", "resolved_at"),
-    )
-    found = [{name: _plain(value) for name, value in zip(names, row, strict=True)} for row in rows]
+    position = (UUID(after.get("record_id", str(UUID(int=0)))), after.get("finding", ""))
+    rows = store.read_findings(transaction, since, position, PAGE_FINDINGS)
+    found = [{name: _plain(value) for name, value in zip(_COLUMNS, row, strict=True)} for row in rows]
     last = (
         {name: found[-1][name] for name in ("record_id", "finding")} if len(found) == PAGE_FINDINGS else None
     )
@@ -134,5 +86,5 @@ def read(transaction: Transaction, request: Mapping[str, Any]) -> dict[str, Any]
 
 def _plain(value: object) -> object:
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return format_time(value)
     return str(value) if isinstance(value, UUID) else value

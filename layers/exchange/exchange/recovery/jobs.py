@@ -1,9 +1,8 @@
-"""Jobs that outlive an invoke: what was asked for, and how far each shard is."""
+"""Jobs that outlive an invoke: the request, and a checkpoint for each shard."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, Protocol, Self
@@ -11,29 +10,32 @@ from uuid import UUID, uuid4
 
 from exchange.errors import ExchangeError, InvalidRequest
 from exchange.platform.db import Database, Transaction
-from exchange.platform.queries import load_queries
+from exchange.platform.deadline import Deadline
+from exchange.recovery import store
 from exchange.recovery.model import Selection, Shard
 
-QUERIES = load_queries(__file__)
 # A page takes a second or two; its statements are given up after ten.
 RESERVE_SECONDS = 12.0
+# Live events wait behind what is in the outbox: two or three seconds at most.
+BACKLOG_LIMIT = 10_000
+BACKLOG_PAUSE_SECONDS = 1.0
 Job = Literal["replay", "reconcile"]
 
 
 class ShardTaken(ExchangeError):
-    """Another invoke has gone on with this shard, or its job was cancelled."""
+    """Another invoke has continued this shard, or its job was cancelled."""
 
     code = "shard_taken"
     retryable = True
 
 
 class JobCancelled(InvalidRequest):
-    """Somebody has ended the job: what is left of it is not done, and is not to be."""
+    """Somebody has ended the job: the rest of it is not to be done."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where a shard stands. `earned_seconds` is how much of its rate has come together."""
+    """The position of a shard; `earned_seconds` is how much of its rate has accumulated."""
 
     job_id: UUID
     shard: Shard
@@ -52,9 +54,10 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Progress:
-    """What an invoke left behind of a shard; `waits_for` says why it stopped before the end: time, rate or outbox.
+    """The position in which an invoke left a shard.
 
-    `shards` is how many the job has.
+    `waits_for` says why it stopped before the end: time, rate or outbox. `shards` is how many the job has, `before` the
+    counts at the beginning of the invoke.
     """
 
     job_id: UUID
@@ -77,7 +80,7 @@ class Progress:
         *,
         done: bool = False,
     ) -> Self:
-        """What became of a shard that stood at `before`."""
+        """Return the progress of a shard whose counts were `before`."""
         return cls(
             checkpoint.job_id,
             checkpoint.shard.number,
@@ -91,11 +94,11 @@ class Progress:
         )
 
     def gained(self, name: str) -> int:
-        """How much this invoke added to a number."""
+        """Return how much this invoke added to a number."""
         return self.counts.get(name, 0) - self.before.get(name, 0)
 
     def encode(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """Return the progress as JSON has it."""
         kept = {name: value for name, value in asdict(self).items() if name != "before"}
         return kept | {"job_id": str(self.job_id), "progress": round(self.progress, 4)}
 
@@ -108,25 +111,22 @@ class Jobs:
         self._job = job
 
     def start(self, request: Mapping[str, Any], shards: int) -> UUID:
-        """Write a new job down; its work begins with `read` of its shards."""
+        """Write a new job; its work begins when its shards are read."""
         job_id = uuid4()
         with self._database.transaction() as transaction:
-            transaction.execute(QUERIES["prune_jobs"], {"job": self._job})
-            transaction.execute(
-                QUERIES["start_job"],
-                {"job_id": job_id, "job": self._job, "request": json.dumps(request), "shards": shards},
-            )
+            store.start_job(transaction, job_id, self._job, request, shards)
         return job_id
 
     def read(self, job_id: UUID, shard: int) -> Checkpoint:
-        """Where a shard stands. Raises InvalidRequest when there is no such shard, JobCancelled when it is over."""
+        """Read where a shard stands.
+
+        Raises InvalidRequest when there is no such shard, JobCancelled when its job was cancelled.
+        """
         with self._database.transaction() as transaction:
-            rows = transaction.execute(
-                QUERIES["read_checkpoint"], {"job_id": job_id, "job": self._job, "shard": shard}
-            )
-        if not rows:
+            row = store.read_checkpoint(transaction, job_id, self._job, shard)
+        if row is None:
             raise InvalidRequest("is not a shard of a known job", field="shard")
-        ((request, shards, state, started_at, cursor, counts, progress, is_done, earned_seconds),) = rows
+        request, shards, state, started_at, cursor, counts, progress, is_done, earned_seconds = row
         if state == "cancelled" and not is_done:
             raise JobCancelled("was cancelled", field="job_id")
         return Checkpoint(
@@ -152,72 +152,87 @@ class Jobs:
         paid_seconds: float = 0.0,
     ) -> None:
         """Move the checkpoint with the effects in `transaction`. Raises ShardTaken when it is not ours."""
-        moved = transaction.execute(
-            QUERIES["save_checkpoint"],
-            {
-                "job_id": checkpoint.job_id,
-                "shard": checkpoint.shard.number,
-                "expected": checkpoint.cursor,
-                "cursor": cursor,
-                "counts": json.dumps(counts),
-                "progress": progress,
-                "paid_seconds": paid_seconds,
-            },
+        moved = store.save_checkpoint(
+            transaction,
+            checkpoint.job_id,
+            checkpoint.shard.number,
+            expected_cursor=checkpoint.cursor,
+            cursor=cursor,
+            counts=counts,
+            progress=progress,
+            paid_seconds=paid_seconds,
         )
         if not moved:
             raise ShardTaken("another invoke has gone on with this shard, or its job was cancelled")
 
     def finish_unless_last(self, checkpoint: Checkpoint) -> bool:
-        """The shard is through, unless it is the last one of its job; whether it is."""
+        """Finish the shard unless it is the last open one of its job; tell whether it is."""
         with self._database.transaction() as transaction:
-            ((is_last,),) = transaction.execute(
-                QUERIES["finish_unless_last"], {"job_id": checkpoint.job_id, "shard": checkpoint.shard.number}
-            )
-        return bool(is_last)
+            return store.finish_unless_last(transaction, checkpoint.job_id, checkpoint.shard.number)
 
     def finish(self, checkpoint: Checkpoint) -> None:
-        """The shard is through; with the last one the job is."""
+        """Finish the shard, and with the last one the job."""
         with self._database.transaction() as transaction:
-            transaction.execute(
-                QUERIES["finish_shard"], {"job_id": checkpoint.job_id, "shard": checkpoint.shard.number}
-            )
+            store.finish_shard(transaction, checkpoint.job_id, checkpoint.shard.number)
 
     def cancel(self, job_id: UUID) -> bool:
-        """Whether there was a running job to end."""
+        """End a running job; False when there is none."""
         with self._database.transaction() as transaction:
-            return bool(transaction.execute(QUERIES["cancel_job"], {"job_id": job_id, "job": self._job}))
+            return store.cancel_job(transaction, job_id, self._job)
 
     def left_shards(self) -> list[tuple[UUID, int]]:
-        """Shards that nobody works on any more."""
+        """Return the shards that nobody works on any more."""
         with self._database.transaction() as transaction:
-            return [
-                (job_id, shard)
-                for job_id, shard in transaction.execute(QUERIES["read_left_shards"], {"job": self._job})
-            ]
+            return store.read_left_shards(transaction, self._job)
 
     def last_window_end(self) -> datetime | None:
-        """Up to when the last complete run over all sources has looked, less what was under way then."""
+        """Return up to when the last complete job over all sources has looked, less what was under way then."""
         with self._database.transaction() as transaction:
-            rows = transaction.execute(QUERIES["read_last_window"], {"job": self._job})
-        return rows[0][0].astimezone(UTC) if rows else None
+            return store.read_last_window(transaction, self._job)
+
+    def is_outbox_full(self) -> bool:
+        """Tell whether live events would have to wait behind more of ours."""
+        with self._database.transaction() as transaction:
+            return store.read_backlog(transaction, BACKLOG_LIMIT) >= BACKLOG_LIMIT
 
 
 class Worker(Protocol):
-    """Who works on the shards of its kind of job."""
+    """A service that works on the shards of its kind of job: replay and reconcile."""
 
     jobs: Jobs
 
-    def run(self, job_id: UUID, shard: int, remaining_seconds: float) -> Progress: ...
+    def run(self, job_id: UUID, shard: int, deadline: Deadline) -> Progress: ...
 
 
-def resume(worker: Worker, remaining_seconds: Callable[[], float]) -> list[Progress]:
-    """Go on with every shard that nobody works on any more, as far as the time goes."""
+@dataclass(frozen=True)
+class Answer:
+    """The answer to an operator or a schedule, with the shards that were worked on.
+
+    `open_findings` counts the findings by kind, where they were counted.
+    """
+
+    body: dict[str, Any]
+    progress: Sequence[Progress] = ()
+    open_findings: Mapping[str, int] | None = None
+
+    @classmethod
+    def of_shard(cls, progress: Progress) -> Self:
+        """Return the answer of one shard's work."""
+        return cls(progress.encode(), [progress])
+
+    def gained(self, name: str) -> int:
+        """Return how much this invoke added to a number."""
+        return sum(progress.gained(name) for progress in self.progress)
+
+
+def resume(worker: Worker, deadline: Deadline) -> list[Progress]:
+    """Continue every shard that nobody works on any more, until the deadline."""
     resumed = []
     for job_id, shard in worker.jobs.left_shards():
-        if remaining_seconds() <= RESERVE_SECONDS:
+        if deadline.has_passed:
             break
         try:
-            resumed.append(worker.run(job_id, shard, remaining_seconds()))
+            resumed.append(worker.run(job_id, shard, deadline))
         except (ShardTaken, JobCancelled):
             # Somebody works on it after all, or nobody shall.
             continue

@@ -76,53 +76,6 @@ WHERE job.job = %(job)s AND job.state = 'succeeded'
   AND NOT coalesce((job.request ->> 'leaves_gap')::boolean, false)
 GROUP BY job.job_id ORDER BY least((job.request ->> 'until')::timestamptz, job.started_at) DESC LIMIT 1;
 
--- name: read_manifest
--- What the manifest knows of these records.
-SELECT record_id, partner_id, source, route, record_kind, schema_hint, bucket, object_key, sha256, size_bytes,
-       correlation_id, occurred_at, raw_deleted_at IS NOT NULL
-FROM raw_object_manifest WHERE record_id = ANY (%(record_ids)s);
-
--- name: read_manifest_between
--- The manifest's side of a page of the bucket: the same folder, the same range of keys.
-SELECT record_id, partner_id, source, route, record_kind, schema_hint, bucket, object_key, sha256, size_bytes,
-       correlation_id, occurred_at, raw_deleted_at IS NOT NULL
-FROM raw_object_manifest
-WHERE bucket = %(bucket)s AND object_key > %(after)s AND object_key <= %(upto)s
-  AND strpos(substr(object_key, length(%(prefix)s) + 1), '/') = 0;
-
--- name: read_page_end
--- Where a page of the manifest ends within a range of keys: the bucket may have lost thousands of it.
-SELECT object_key FROM raw_object_manifest
-WHERE bucket = %(bucket)s AND object_key > %(after)s AND object_key <= %(upto)s
-  AND strpos(substr(object_key, length(%(prefix)s) + 1), '/') = 0
-ORDER BY object_key OFFSET %(limit)s - 1 LIMIT 1;
-
--- name: read_manifest_sources
--- Sources of which the manifest has objects, by leaps over the index: the bucket may have lost all that one sent.
-WITH RECURSIVE source (name) AS (
-    (SELECT split_part(object_key, '/', 1) FROM raw_object_manifest WHERE bucket = %(bucket)s
-     ORDER BY object_key LIMIT 1)
-    UNION ALL
-    SELECT (SELECT split_part(object_key, '/', 1) FROM raw_object_manifest
-            WHERE bucket = %(bucket)s AND object_key > source.name || '/~' ORDER BY object_key LIMIT 1)
-    FROM source WHERE source.name IS NOT NULL
-)
-SELECT name FROM source WHERE name IS NOT NULL;
-
--- name: read_manifest_folders
--- Hours of a source of which the manifest has objects, by leaps over the index: the bucket may have lost a whole one.
-WITH RECURSIVE folder (prefix) AS (
-    (SELECT left(object_key, length(%(first)s)) FROM raw_object_manifest
-     WHERE bucket = %(bucket)s AND object_key >= %(first)s AND object_key < %(last)s
-     ORDER BY object_key LIMIT 1)
-    UNION ALL
-    SELECT (SELECT left(object_key, length(%(first)s)) FROM raw_object_manifest
-            WHERE bucket = %(bucket)s AND object_key > folder.prefix || '/~' AND object_key < %(last)s
-            ORDER BY object_key LIMIT 1)
-    FROM folder WHERE folder.prefix IS NOT NULL
-)
-SELECT prefix FROM folder WHERE prefix IS NOT NULL;
-
 -- name: read_first_attempt
 -- Before it there is nothing to ask for.
 SELECT min(started_at) FROM processing_attempts;
@@ -138,7 +91,7 @@ WHERE started_at >= %(since)s AND started_at < %(until)s
                   WHERE known.record_id = processing_attempts.record_id
                     AND known.finding = 'canonical_missing_manifest' AND known.resolved_at IS NULL);
 
--- name: read_standing
+-- name: read_record_states
 -- Everything the tables say of these records; what became of the last event is asked only where it matters.
 SELECT asked.record_id, canonical.record_id IS NOT NULL, state.state,
        extract(epoch FROM clock_timestamp() - coalesce(state.finished_at, state.started_at))::float,
@@ -153,48 +106,6 @@ LEFT JOIN LATERAL (
     SELECT outbox_id, created_at, published_at FROM outbox_events
     WHERE key = asked.record_id::text AND topic = ANY (%(topics)s) ORDER BY outbox_id DESC LIMIT 1
 ) AS event ON canonical.record_id IS NULL;
-
--- name: lock_records
--- The locks that ingest and erase take, all in one order: what is restored is not erased or sent anew meanwhile.
-SELECT pg_advisory_xact_lock(lock_id) FROM (
-    SELECT lock_id FROM unnest(%(lock_ids)s::bigint[]) AS asked (lock_id) ORDER BY lock_id
-) AS in_order;
-
--- name: restore_manifest
--- Rows made from the bucket. A record that was erased does not come back; the first object of a record stands for it.
--- In the audit log by the job that did it; without one, reconcile says what it mended, and why.
-WITH restored AS (
-    INSERT INTO raw_object_manifest (record_id, partner_id, source, route, record_kind, schema_hint, bucket, object_key,
-                                     sha256, size_bytes, correlation_id, occurred_at, key_hash)
-    SELECT lost.* FROM jsonb_to_recordset(%(rows)s) AS lost
-        (record_id uuid, partner_id text, source text, route text, record_kind text, schema_hint text, bucket text,
-         object_key text, sha256 text, size_bytes integer, correlation_id text, occurred_at timestamptz, key_hash text)
-    WHERE NOT EXISTS (SELECT FROM tombstones WHERE tombstones.record_id = lost.record_id)
-    ON CONFLICT DO NOTHING
-    RETURNING record_id, partner_id, route
-), audit AS (
-    INSERT INTO audit_log (action, outcome, status, route, partner_id, record_id, correlation_id)
-    SELECT 'replay', 'restored', 200, route, partner_id, record_id, %(job_id)s::text
-    FROM restored WHERE %(job_id)s::text IS NOT NULL
-)
-SELECT record_id FROM restored;
-
--- name: emit
--- Once more for the topic, unless the record was erased. One whose canonical row was lost is tried again from the start.
-WITH event AS (
-    SELECT * FROM unnest(%(shards)s::smallint[], %(topics)s::text[], %(record_ids)s::uuid[], %(values)s::bytea[])
-        WITH ORDINALITY AS event (shard, topic, record_id, value, ordinal)
-    WHERE NOT EXISTS (SELECT FROM tombstones WHERE tombstones.record_id = event.record_id)
-), reopened AS (
-    UPDATE processing_stage_state AS state
-    SET state = 'failed_retryable', attempts = 0, error_code = 'canonical_row_lost', finished_at = clock_timestamp()
-    FROM event
-    WHERE state.record_id = event.record_id AND state.stage = 'canonicalize' AND state.state = 'succeeded'
-      AND NOT EXISTS (SELECT FROM canonical_records WHERE canonical_records.record_id = event.record_id)
-)
-INSERT INTO outbox_events (shard, topic, key, value)
-SELECT shard, topic, record_id::text, value FROM event ORDER BY ordinal
-RETURNING key;
 
 -- name: read_backlog
 -- Whether live events would have to wait behind ours: counted no further than the limit.

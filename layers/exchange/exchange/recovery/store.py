@@ -1,148 +1,191 @@
-"""Rows that recovery reads and mends."""
+"""Rows that recovery reads and mends: states of records, jobs, and findings."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
-from exchange.intake.model import (
-    ManifestEntry,
-    encode_event,
-    record_lock_id,
-)
-from exchange.outbox.model import OutboxEvent
 from exchange.platform.db import Row, Transaction
 from exchange.platform.queries import load_queries
-from exchange.recovery.model import Folder, ManifestRow, Selection, Standing
+from exchange.recovery.model import RecordState
 
 QUERIES = load_queries(__file__)
 
 
-def read_manifest(transaction: Transaction, record_ids: Sequence[UUID]) -> dict[UUID, ManifestRow]:
-    """The manifest rows of these records, those there are."""
-    if not record_ids:
-        return {}
-    return _manifest(transaction.execute(QUERIES["read_manifest"], {"record_ids": list(record_ids)}))
-
-
-def read_manifest_between(
-    transaction: Transaction, bucket: str, folder: Folder, after: str, upto: str
-) -> dict[UUID, ManifestRow]:
-    """The manifest rows of one folder with keys in (`after`, `upto`]."""
-    parameters = {"bucket": bucket, "after": after, "upto": upto, "prefix": folder.prefix}
-    return _manifest(transaction.execute(QUERIES["read_manifest_between"], parameters))
-
-
-def read_page_end(
-    transaction: Transaction, bucket: str, folder: Folder, after: str, upto: str, *, limit: int
-) -> str:
-    """The key of the `limit`th manifest row of one folder in (`after`, `upto`], else `upto`."""
-    parameters = {"bucket": bucket, "after": after, "upto": upto, "prefix": folder.prefix, "limit": limit}
-    rows = transaction.execute(QUERIES["read_page_end"], parameters)
-    return str(rows[0][0]) if rows else upto
-
-
-def read_manifest_sources(transaction: Transaction, bucket: str) -> list[str]:
-    """The sources of which the manifest has objects."""
-    return [name for (name,) in transaction.execute(QUERIES["read_manifest_sources"], {"bucket": bucket})]
-
-
-def read_manifest_folders(
-    transaction: Transaction, bucket: str, source: str, selection: Selection
-) -> list[Folder]:
-    """The hours of a source of which the manifest has objects, within the selection's window."""
-    first = f"{source}/{selection.since_hour or '1970-01-01T00'}"
-    last = f"{source}/{selection.until_hour}/~"
-    rows = transaction.execute(
-        QUERIES["read_manifest_folders"], {"bucket": bucket, "first": first, "last": last}
-    )
-    return [folder for (prefix,) in rows if (folder := Folder.of(prefix)) is not None]
-
-
 def read_first_attempt(transaction: Transaction) -> datetime | None:
-    """When the oldest attempt that is still known began."""
+    """Read when the oldest attempt that is still known began."""
     ((first,),) = transaction.execute(QUERIES["read_first_attempt"])
     return None if first is None else first.astimezone(UTC)
 
 
 def read_unknown_canonical(transaction: Transaction, since: datetime, until: datetime) -> list[UUID]:
-    """Canonical records worked on from `since` to before `until` that the manifest does not know."""
+    """Read the canonical records worked on from `since` to before `until` that the manifest does not know."""
     rows = transaction.execute(QUERIES["read_unknown_canonical"], {"since": since, "until": until})
     return [record_id for (record_id,) in rows]
 
 
-def read_standing(
+def read_record_states(
     transaction: Transaction, record_ids: Sequence[UUID], topics: Sequence[str]
-) -> dict[UUID, Standing]:
-    """What the tables say of each of these records."""
+) -> dict[UUID, RecordState]:
+    """Read the state of each of these records."""
     if not record_ids:
         return {}
     rows = transaction.execute(
-        QUERIES["read_standing"], {"record_ids": list(record_ids), "topics": list(topics)}
+        QUERIES["read_record_states"], {"record_ids": list(record_ids), "topics": list(topics)}
     )
-    return {record_id: Standing(*said) for record_id, *said in rows}
-
-
-def restore(
-    transaction: Transaction,
-    entries: Iterable[tuple[ManifestEntry, str | None]],
-    replay_job_id: UUID | None = None,
-) -> set[UUID]:
-    """Write what the database has lost of records, made from their objects; gives those that were missing.
-
-    Each comes with the name of its idempotency key's row, where its object knows it. That row is not written: nothing
-    tells a client that had its answer from one whose request died before. A replay's job is in the audit log, with each
-    record; reconcile writes its own rows there.
-    """
-    lost = list(entries)
-    if not lost:
-        return set()
-    # A statement of its own: the next one's snapshot has to be younger than the locks.
-    transaction.execute(
-        QUERIES["lock_records"], {"lock_ids": [record_lock_id(entry.record_id) for entry, _ in lost]}
-    )
-    rows = [{**asdict(entry), "key_hash": key_hash} for entry, key_hash in lost]
-    written = transaction.execute(
-        QUERIES["restore_manifest"],
-        {"rows": json.dumps(rows, default=str), "job_id": replay_job_id and str(replay_job_id)},
-    )
-    return {record_id for (record_id,) in written}
-
-
-def emit(
-    transaction: Transaction, entries: Sequence[ManifestEntry], version: str, topics: Mapping[str, str]
-) -> set[UUID]:
-    """Put the event of each entry into the outbox, in order; `version` is v1, v2, or auto: each record's own.
-
-    Gives the records whose event was put there: erased ones are not.
-    """
-    if not entries:
-        return set()
-    events = [_event(entry, entry.version if version == "auto" else version[1:], topics) for entry in entries]
-    rows = transaction.execute(
-        QUERIES["emit"],
-        {
-            "shards": [event.shard for event in events],
-            "topics": [event.topic for event in events],
-            "record_ids": [entry.record_id for entry in entries],
-            "values": [event.value for event in events],
-        },
-    )
-    return {UUID(key) for (key,) in rows}
+    return {record_id: RecordState(*columns) for record_id, *columns in rows}
 
 
 def read_backlog(transaction: Transaction, limit: int) -> int:
-    """How many events wait to be published, `limit` at most."""
+    """Count the events that wait to be published, `limit` at most."""
     ((count,),) = transaction.execute(QUERIES["read_backlog"], {"limit": limit})
     return int(count)
 
 
-def _event(entry: ManifestEntry, version: str, topics: Mapping[str, str]) -> OutboxEvent:
-    return OutboxEvent(topics[version], str(entry.record_id), encode_event(entry, version))
+def settle_canonical(transaction: Transaction, record_ids: Sequence[UUID]) -> set[UUID]:
+    """Let the ledger call canonical records canonical; return those that it did not."""
+    rows = transaction.execute(QUERIES["settle_canonical"], {"record_ids": list(record_ids)})
+    return {record_id for (record_id,) in rows}
 
 
-def _manifest(rows: Iterable[Row]) -> dict[UUID, ManifestRow]:
-    return {row[0]: ManifestRow(ManifestEntry(*row[:-1]), row[-1]) for row in rows}
+def start_job(
+    transaction: Transaction, job_id: UUID, job: str, request: Mapping[str, Any], shards: int
+) -> None:
+    """Write a new job with a checkpoint for each shard; forget jobs that ended long ago."""
+    transaction.execute(QUERIES["prune_jobs"], {"job": job})
+    transaction.execute(
+        QUERIES["start_job"],
+        {"job_id": job_id, "job": job, "request": json.dumps(request), "shards": shards},
+    )
+
+
+def read_checkpoint(transaction: Transaction, job_id: UUID, job: str, shard: int) -> Row | None:
+    """Read (request, shards, state, started_at, cursor, counts, progress, is_done, earned_seconds) of a shard."""
+    rows = transaction.execute(QUERIES["read_checkpoint"], {"job_id": job_id, "job": job, "shard": shard})
+    return rows[0] if rows else None
+
+
+def save_checkpoint(
+    transaction: Transaction,
+    job_id: UUID,
+    shard: int,
+    *,
+    expected_cursor: str | None,
+    cursor: str,
+    counts: Mapping[str, int],
+    progress: float,
+    paid_seconds: float,
+) -> bool:
+    """Move a checkpoint that stands at `expected_cursor`; False when it does not, or when its job has ended."""
+    return bool(
+        transaction.execute(
+            QUERIES["save_checkpoint"],
+            {
+                "job_id": job_id,
+                "shard": shard,
+                "expected": expected_cursor,
+                "cursor": cursor,
+                "counts": json.dumps(counts),
+                "progress": progress,
+                "paid_seconds": paid_seconds,
+            },
+        )
+    )
+
+
+def finish_unless_last(transaction: Transaction, job_id: UUID, shard: int) -> bool:
+    """Finish a shard unless it is the last open one of its job; tell whether it is."""
+    ((is_last,),) = transaction.execute(QUERIES["finish_unless_last"], {"job_id": job_id, "shard": shard})
+    return bool(is_last)
+
+
+def finish_shard(transaction: Transaction, job_id: UUID, shard: int) -> None:
+    """Finish a shard, and with the last one the job."""
+    transaction.execute(QUERIES["finish_shard"], {"job_id": job_id, "shard": shard})
+
+
+def cancel_job(transaction: Transaction, job_id: UUID, job: str) -> bool:
+    """End a running job; False when there is none."""
+    return bool(transaction.execute(QUERIES["cancel_job"], {"job_id": job_id, "job": job}))
+
+
+def read_left_shards(transaction: Transaction, job: str) -> list[tuple[UUID, int]]:
+    """Read the shards that nobody works on any more."""
+    return [
+        (job_id, shard) for job_id, shard in transaction.execute(QUERIES["read_left_shards"], {"job": job})
+    ]
+
+
+def read_last_window(transaction: Transaction, job: str) -> datetime | None:
+    """Read up to when the last complete job over all sources has looked, less what was under way then."""
+    rows = transaction.execute(QUERIES["read_last_window"], {"job": job})
+    return rows[0][0].astimezone(UTC) if rows else None
+
+
+def lock_findings(transaction: Transaction, lock_class: int) -> None:
+    """Keep other writers of findings away until the end of `transaction`."""
+    transaction.execute(QUERIES["lock_findings"], {"lock_class": lock_class})
+
+
+def write_findings(transaction: Transaction, rows: Sequence[Mapping[str, object]]) -> None:
+    """Write findings, each with its record_id, finding, object_key, partner_id and repaired."""
+    transaction.execute(QUERIES["write_findings"], {"rows": json.dumps(rows)})
+
+
+def resolve_findings(
+    transaction: Transaction, compared: Sequence[tuple[UUID, str | None, str | None, bool]]
+) -> None:
+    """Resolve open findings that a comparison did not find again.
+
+    A comparison is (record id, object key, finding or None, whether the object's bytes were read).
+    """
+    transaction.execute(
+        QUERIES["resolve_findings"],
+        {
+            "record_ids": [record_id for record_id, _, _, _ in compared],
+            "object_keys": [object_key for _, object_key, _, _ in compared],
+            "findings": [finding for _, _, finding, _ in compared],
+            "hashes_known": [hash_known for _, _, _, hash_known in compared],
+        },
+    )
+
+
+def touch_findings(transaction: Transaction, record_ids: Sequence[UUID]) -> None:
+    """Note that these records' open findings were looked at again."""
+    transaction.execute(QUERIES["touch_findings"], {"record_ids": list(record_ids)})
+
+
+def read_open_findings(
+    transaction: Transaction, before: datetime, limit: int
+) -> list[tuple[UUID, str | None, str]]:
+    """Read (record id, object key, finding) of those last looked at before that time, the oldest look first."""
+    rows = transaction.execute(QUERIES["read_open_findings"], {"before": before, "limit": limit})
+    return [(record_id, object_key, finding) for record_id, object_key, finding in rows]
+
+
+def count_open_findings(transaction: Transaction) -> dict[str, int]:
+    """Count the open findings by kind."""
+    return dict(transaction.execute(QUERIES["count_open_findings"]))
+
+
+def prune_findings(transaction: Transaction) -> None:
+    """Forget findings that were resolved long ago."""
+    transaction.execute(QUERIES["prune_findings"])
+
+
+def audit_repairs(transaction: Transaction, rows: Sequence[Mapping[str, object]]) -> None:
+    """Write an audit row for each repair."""
+    transaction.execute(QUERIES["audit_repairs"], {"rows": json.dumps(rows)})
+
+
+def read_findings(
+    transaction: Transaction, since: datetime, after: tuple[UUID, str], limit: int
+) -> list[Row]:
+    """Read open findings and those seen since, in order, past (record id, finding) `after`."""
+    return transaction.execute(
+        QUERIES["read_findings"],
+        {"since": since, "after_record": after[0], "after_finding": after[1], "limit": limit},
+    )

@@ -1,13 +1,12 @@
-"""Deleting what has been kept as long as was agreed, in pages, until nothing is left or the time is up.
+"""Deletion of data whose retention has ended, in pages, until nothing is left or the time is up.
 
-What is deleted is gone from what the next run looks at, so a run that was cut short goes on where it stopped. Raw
-objects are found in the bucket, not in the tables: also those that no row knows hold names. One whose record was
-accepted and is not canonical stays until it is, or is erased. The audit log is kept.
+A run deletes what it has looked at, so one that was cut short continues where it stopped. Raw objects are found in the
+bucket, not in the tables: objects that no row knows hold names, too. An object whose record was accepted and is not
+canonical stays until it is, or is erased. The audit log is kept.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,9 +15,11 @@ from uuid import UUID
 
 from exchange.erasure.service import Eraser, eraser
 from exchange.platform.db import Database, Transaction, database
+from exchange.platform.deadline import Deadline
 from exchange.platform.queries import load_queries
 from exchange.platform.settings import load_settings
 from exchange.platform.versions import DELETE_PAGE, ObjectVersion, ObjectVersions, raw_object_versions
+from exchange.raw.key import Folder, record_named_by
 
 PAGE = 5_000
 QUERIES = load_queries(__file__)
@@ -26,9 +27,9 @@ QUERIES = load_queries(__file__)
 
 @dataclass(frozen=True)
 class RetentionReport:
-    """What one run deleted; `complete` is False when its time was up first.
+    """The deletions of one run; `complete` is False when its time was up first.
 
-    `raw_object_versions_overdue` stayed: their records are not canonical.
+    `raw_object_versions_overdue` counts those that stayed because their records are not canonical.
     """
 
     raw_object_versions: int
@@ -58,18 +59,18 @@ class Retention:
         self._ledger_days = ledger_days
         self._now = now
 
-    def run(self, *, deadline: float, request_id: str) -> RetentionReport:
-        """Delete until `deadline` (time.monotonic); people's wishes first, then what is cheap, then the bucket."""
+    def run(self, *, deadline: Deadline, request_id: str) -> RetentionReport:
+        """Delete until `deadline`: erasures first, since people asked for them, then cheap rows, then the bucket."""
         erasures = self._eraser.delete_raw(None, deadline=deadline)
         keys = self._prune("prune_idempotency_keys", deadline)
         attempts = self._prune("prune_attempts", deadline)
         letters = self._prune("prune_dead_letters", deadline)
         raw, overdue = self._delete_raw_objects(deadline, request_id)
-        return RetentionReport(raw, overdue, keys, attempts, letters, erasures, time.monotonic() < deadline)
+        return RetentionReport(raw, overdue, keys, attempts, letters, erasures, not deadline.has_passed)
 
-    def _prune(self, statement: str, deadline: float) -> int:
+    def _prune(self, statement: str, deadline: Deadline) -> int:
         pruned = 0
-        while time.monotonic() < deadline:
+        while not deadline.has_passed:
             with self._database.transaction() as transaction:
                 page = len(
                     transaction.execute(QUERIES[statement], {"limit": PAGE, "days": self._ledger_days})
@@ -79,41 +80,46 @@ class Retention:
                 break
         return pruned
 
-    def _delete_raw_objects(self, deadline: float, request_id: str) -> tuple[int, int]:
-        """How many versions went, and how many should have gone and are still needed."""
+    def _delete_raw_objects(self, deadline: Deadline, request_id: str) -> tuple[int, int]:
+        """Delete expired versions; return how many, and how many have expired and are still needed."""
         with self._database.transaction() as transaction:
             retention = transaction.execute(QUERIES["read_retention"])
         deleted = overdue = 0
         for source, partner_id, days in retention:
             cutoff = self._now() - timedelta(days=days)
             for page in self._expired(f"{source}/", cutoff):
-                if time.monotonic() > deadline:
+                if deadline.has_passed:
                     return deleted, overdue
                 with self._database.transaction() as transaction:
                     needed = _retire(transaction, page, partner_id, request_id)
-                retired = [version for version in page if _record_of(version.key) not in needed]
+                retired = [version for version in page if record_named_by(version.key) not in needed]
                 deleted += self._versions.delete(retired)
                 overdue += len(page) - len(retired)
         return deleted, overdue
 
     def _expired(self, folder: str, cutoff: datetime) -> Iterator[list[ObjectVersion]]:
-        """Pages of versions below `folder` that are older than `cutoff`: whole hours, and old keys without one."""
+        """Yield pages of versions below `folder` older than `cutoff`: whole hours, and keys without an hour."""
         loose: list[ObjectVersion] = []
         for found in self._versions.browse(folder):
             if isinstance(found, ObjectVersion):
                 if found.modified_at < cutoff:
                     loose.append(found)
-            elif (hour := _hour_of(found)) is not None and hour + timedelta(hours=1) < cutoff:
+            elif (began_at := _began_at(found)) is not None and began_at + timedelta(hours=1) < cutoff:
                 yield from self._versions.pages(found)
         for begin in range(0, len(loose), DELETE_PAGE):
             yield loose[begin : begin + DELETE_PAGE]
 
 
+def _began_at(prefix: str) -> datetime | None:
+    source, _, hour = prefix.rstrip("/").partition("/")
+    return Folder(source, hour).began_at
+
+
 def _retire(
     transaction: Transaction, page: list[ObjectVersion], partner_id: str, request_id: str
 ) -> frozenset[UUID]:
-    """Mark what may go; gives the records whose objects may not."""
-    record_ids = {record_id for version in page if (record_id := _record_of(version.key)) is not None}
+    """Mark the objects that may go; return the records whose objects may not."""
+    record_ids = {record_id for version in page if (record_id := record_named_by(version.key)) is not None}
     asked = {
         "record_ids": list(record_ids),
         "object_keys": [version.key for version in page],
@@ -123,24 +129,9 @@ def _retire(
     return frozenset(record_id for (record_id,) in transaction.execute(QUERIES["retire_raw_objects"], asked))
 
 
-def _hour_of(folder: str) -> datetime | None:
-    """The hour of a folder such as hospital-a/2026-11-25T01/; None for a folder that is not ours."""
-    try:
-        return datetime.strptime(folder.split("/")[1], "%Y-%m-%dT%H").replace(tzinfo=UTC)
-    except ValueError:
-        return None
-
-
-def _record_of(key: str) -> UUID | None:
-    try:
-        return UUID(key.rpartition("/")[2].removesuffix(".json"))
-    except ValueError:
-        return None
-
-
 @cache
 def retention() -> Retention:
-    """This environment's retention."""
+    """Return this environment's retention."""
     settings = load_settings()
     return Retention(
         database(), raw_object_versions(), eraser(), ledger_days=int(settings.ledger_retention_days)

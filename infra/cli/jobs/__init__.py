@@ -1,0 +1,1 @@
+"""Replay and reconcile jobs, as an operator starts and watches them."""

@@ -1,1 +1,0 @@
-"""Jobs over the bucket, as an operator starts and watches them."""

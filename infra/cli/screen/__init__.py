@@ -1,0 +1,1 @@
+"""Tables, log lines and the status view, as a terminal shows them."""

@@ -1,0 +1,1 @@
+"""The exchange on one machine: its addresses, services, database and processes. Command line and compose share it."""

@@ -1,0 +1,1 @@
+"""Raw objects: where they lie, how they and their manifest rows describe a record, and how they are proven."""

@@ -1,0 +1,228 @@
+"""Reading raw objects: each is proven to be the one that is meant, and described.
+
+An object describes its record by its metadata. One of the first system has none and is described by its body, the
+registry and the time it was stored: v2 if it names its `record_kind`, else v1; its partner is the owner of its source;
+its mapping is its own hint, else the partner's; its correlation id is its record id.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from exchange.errors import InvalidRequest, RecordFailed, RecordNotReady, RecordRejected
+from exchange.partners.model import Partner
+from exchange.partners.service import PartnerRegistry
+from exchange.platform.objects import ObjectOverLimit, Objects, StoredObject
+from exchange.platform.strict_json import parse_json
+from exchange.raw.entry import (
+    BODY_LIMIT_BYTES,
+    FETCH_STAGE,
+    KINDS,
+    VERSIONS,
+    ManifestEntry,
+    decode_metadata,
+    has_metadata,
+)
+from exchange.raw.key import names_record, source_of
+
+# Objects are held in memory, 4 MiB each at most: a page of large ones is more than a function has.
+OBJECTS_AT_ONCE = 16
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The raw object that an event speaks of: where it lies and which bytes it holds."""
+
+    record_id: UUID
+    source: str
+    bucket: str
+    object_key: str
+    sha256: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class RawRecord:
+    """A partner's record as it was sent, and what was known of it when it came."""
+
+    partner_id: str
+    source: str
+    record_kind: str
+    schema_hint: str
+    body: dict[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a record's object lies, or may lie; `stored_at` is aware UTC."""
+
+    record_id: UUID
+    object_key: str
+    stored_at: datetime
+
+
+@dataclass(frozen=True)
+class RawObject:
+    """An object as it describes its record; `unfit` says instead why it cannot be a record's raw object.
+
+    `sha256` is that of the bytes as they are, None where the object is too large to be read; `key_hash` names the
+    idempotency row that the record came under.
+    """
+
+    record_id: UUID
+    entry: ManifestEntry | None
+    unfit: RecordRejected | None
+    sha256: str | None = None
+    key_hash: str | None = None
+
+
+Fetched = StoredObject | ObjectOverLimit | RecordFailed
+"""What came of asking for an event's object."""
+
+
+class RawReader:
+    """Reads the raw objects of one bucket."""
+
+    def __init__(self, objects: Objects, partners: PartnerRegistry, bucket: str) -> None:
+        self._objects = objects
+        self._partners = partners
+        self._bucket = bucket
+
+    def fetch(self, references: Sequence[Reference]) -> list[Fetched]:
+        """Fetch the objects of events side by side, in order; an object that cannot be had leaves the reason.
+
+        Raises DependencyUnavailable.
+        """
+        refusals = [self._find_refusal(reference) for reference in references]
+        allowed = [ref.object_key for ref, refusal in zip(references, refusals, strict=True) if not refusal]
+        stored = iter(self._objects.get_many(allowed, limit_bytes=BODY_LIMIT_BYTES))
+        return [refusal or next(stored) or _missing() for refusal in refusals]
+
+    def prove(self, reference: Reference, fetched: Fetched) -> RawRecord:
+        """Return the record that was fetched for `reference`.
+
+        Raises RecordNotReady where the object is missing, RecordRejected where it is not the one of the event.
+        """
+        if isinstance(fetched, RecordFailed):
+            raise fetched
+        if isinstance(fetched, ObjectOverLimit) or len(fetched.body) != reference.size_bytes:
+            raise RecordRejected("raw_object.size_bytes: is not the object's size", stage=FETCH_STAGE)
+        if hashlib.sha256(fetched.body).hexdigest() != reference.sha256:
+            raise RecordRejected("raw_object.sha256: is not the object's hash", stage=FETCH_STAGE)
+        source = reference.source
+        body = _parse_body(fetched.body, source, whose="event")
+        named = fetched.metadata
+        if has_metadata(named):
+            return RawRecord(named["partner-id"], source, named["record-kind"], named["schema-hint"], body)
+        partner = self._owner_of(source)
+        return RawRecord(partner.partner_id, source, str(_kind_in(body)), str(_hint_in(body, partner)), body)
+
+    def describe(self, places: Sequence[Place]) -> list[RawObject | None]:
+        """Describe the objects at these places, in order; None where there is none. Raises DependencyUnavailable."""
+        return [
+            described
+            for begin in range(0, len(places), OBJECTS_AT_ONCE)
+            for described in self._describe_together(places[begin : begin + OBJECTS_AT_ONCE])
+        ]
+
+    def _find_refusal(self, reference: Reference) -> RecordRejected | None:
+        """Return why an object is not even asked for: it is not ours to read, or larger than ingest takes."""
+        if reference.bucket != self._bucket:
+            return RecordRejected("raw_object.bucket: is not the exchange's bucket", stage=FETCH_STAGE)
+        if not names_record(reference.object_key, reference.record_id):
+            # Else one object could become canonical under two names.
+            return RecordRejected("raw_object.key: is not the record's key", stage=FETCH_STAGE)
+        if reference.size_bytes > BODY_LIMIT_BYTES:
+            return RecordRejected(
+                f"raw_object.size_bytes: is over {BODY_LIMIT_BYTES} bytes", stage=FETCH_STAGE
+            )
+        return None
+
+    def _describe_together(self, places: Sequence[Place]) -> list[RawObject | None]:
+        stored = self._objects.get_many([place.object_key for place in places], limit_bytes=BODY_LIMIT_BYTES)
+        return [
+            None if found is None else self._describe(place, found)
+            for place, found in zip(places, stored, strict=True)
+        ]
+
+    def _describe(self, place: Place, stored: StoredObject | ObjectOverLimit) -> RawObject:
+        if isinstance(stored, ObjectOverLimit):
+            over = RecordRejected(f"raw_object: is over {BODY_LIMIT_BYTES} bytes", stage=FETCH_STAGE)
+            return RawObject(place.record_id, None, over)
+        sha256 = hashlib.sha256(stored.body).hexdigest()
+        try:
+            entry = self._entry(place, stored, sha256)
+        except RecordRejected as unfit:
+            return RawObject(place.record_id, None, unfit, sha256)
+        return RawObject(place.record_id, entry, None, sha256, stored.metadata.get("key-hash"))
+
+    def _entry(self, place: Place, stored: StoredObject, sha256: str) -> ManifestEntry:
+        if not has_metadata(stored.metadata):
+            return self._entry_of_body(place, stored.body, sha256)
+        if not self._partners.is_registered(stored.metadata["partner-id"]):
+            raise RecordRejected("raw_object: its partner is not registered", stage=FETCH_STAGE)
+        return decode_metadata(
+            stored.metadata,
+            record_id=place.record_id,
+            bucket=self._bucket,
+            object_key=place.object_key,
+            sha256=sha256,
+            size_bytes=len(stored.body),
+        )
+
+    def _entry_of_body(self, place: Place, data: bytes, sha256: str) -> ManifestEntry:
+        source = source_of(place.object_key)
+        body = _parse_body(data, source, whose="key")
+        partner = self._owner_of(source)
+        kind, hint = _kind_in(body), _hint_in(body, partner)
+        if kind not in KINDS:
+            raise RecordRejected("record_kind: is not one of the exchange's kinds", stage="normalize")
+        if hint not in partner.allowed_schema_hints:
+            raise RecordRejected("schema_hint: is not agreed with this partner", stage="normalize")
+        return ManifestEntry(
+            record_id=place.record_id,
+            partner_id=partner.partner_id,
+            source=source,
+            route=VERSIONS["2" if VERSIONS["2"].kind_field in body else "1"].route,
+            record_kind=kind,
+            schema_hint=hint,
+            bucket=self._bucket,
+            object_key=place.object_key,
+            sha256=sha256,
+            size_bytes=len(data),
+            correlation_id=str(place.record_id),
+            occurred_at=place.stored_at.astimezone(UTC),
+        )
+
+    def _owner_of(self, source: str) -> Partner:
+        partner = self._partners.owner_of(source)
+        if partner is None:
+            raise RecordRejected("source: belongs to no partner", stage="normalize")
+        return partner
+
+
+def _missing() -> RecordNotReady:
+    return RecordNotReady("raw_object.key: the object is not there", stage=FETCH_STAGE)
+
+
+def _parse_body(data: bytes, source: str, *, whose: str) -> dict[str, Any]:
+    try:
+        body = parse_json(data)
+    except InvalidRequest as error:
+        raise RecordRejected(str(error), stage="normalize") from error
+    if not isinstance(body, dict) or body.get("source") != source:
+        raise RecordRejected(f"source: is not the {whose}'s source", stage="normalize")
+    return body
+
+
+def _kind_in(body: dict[str, Any]) -> Any:
+    return body.get(VERSIONS["2"].kind_field, body.get(VERSIONS["1"].kind_field))
+
+
+def _hint_in(body: dict[str, Any], partner: Partner) -> Any:
+    return body.get("schema_hint", partner.default_schema_hint)

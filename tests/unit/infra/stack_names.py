@@ -1,0 +1,94 @@
+"""The resources of a stack that an update must find again: the named ones and those that hold something.
+
+`python -m tests.unit.infra.stack_names COMMIT` prints the inventory of template.yaml as it is, for released_names.json.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from tests.unit.infra.deployed import SELF_MANAGED, Deployed
+
+# What AWS keeps apart within a scope, or by what it belongs to: a second one is refused with "already exists".
+SCOPED_NAMES = {
+    "AWS::ApiGateway::Stage": ("RestApiId", "StageName"),
+    "AWS::Lambda::Alias": ("FunctionName", "Name"),
+    "AWS::Lambda::EventInvokeConfig": ("FunctionName", "Qualifier"),
+    "AWS::Lambda::EventSourceMapping": ("FunctionName", "Topics"),
+    "AWS::S3::BucketPolicy": ("Bucket",),
+}
+# CloudFormation names these after their logical ids. Partners know the API's URL, operators the functions and alarms.
+KNOWN_BY_LOGICAL_ID = {"AWS::ApiGateway::RestApi", "AWS::CloudWatch::Alarm", "AWS::Lambda::Function"}
+STATEFUL = {
+    "AWS::DynamoDB::Table",
+    "AWS::KMS::Key",
+    "AWS::Logs::LogGroup",
+    "AWS::S3::Bucket",
+    "AWS::SNS::Topic",
+    "AWS::SQS::Queue",
+    "AWS::SecretsManager::Secret",
+}
+# SAM puts a hash into their logical ids: every update makes new ones.
+RENEWED = {"AWS::Lambda::Version", "AWS::Lambda::LayerVersion", "AWS::ApiGateway::Deployment"}
+
+Inventory = Mapping[str, Mapping[str, Any]]
+
+
+def inventory(deployed: Deployed) -> dict[str, dict[str, Any]]:
+    """Return type, name and deletion policies of the resources that an update must find again, by logical id."""
+    found = {}
+    for logical_id, resource in deployed.resources.items():
+        kind = resource["Type"]
+        name = _name(kind, resource.get("Properties") or {})
+        kept = {key: resource[key] for key in ("DeletionPolicy", "UpdateReplacePolicy") if key in resource}
+        if kind not in RENEWED and (name or kept or kind in KNOWN_BY_LOGICAL_ID | STATEFUL):
+            found[logical_id] = {"Type": kind, "Name": name, **kept}
+    return found
+
+
+def _name(kind: str, properties: Mapping[str, Any]) -> dict[str, Any]:
+    last = kind.rsplit("::", 1)[-1]
+    return {
+        key: properties[key] for key in SCOPED_NAMES.get(kind, (f"{last}Name", "Name")) if key in properties
+    }
+
+
+def update_faults(released: Inventory, left_behind: Iterable[str], now: Inventory) -> list[str]:
+    """Return what an update from the released stack to the present one would lose or collide with, a line each.
+
+    `left_behind` are released logical ids that the template gave up while their DeletionPolicy keeps the resource.
+    """
+    faults = []
+    given_up = set(left_behind)
+    holder = {_key(entry): logical_id for logical_id, entry in released.items() if entry["Name"]}
+    for logical_id, entry in now.items():
+        before = holder.get(_key(entry))
+        # CloudFormation makes the new one before it deletes the old one, and never deletes one that is retained.
+        if before is not None and (before != logical_id or before in given_up):
+            faults.append(f"{logical_id} takes the name of {before}: {entry['Name']} already exists")
+    for logical_id, entry in released.items():
+        present = now.get(logical_id)
+        if logical_id in given_up:
+            if entry.get("DeletionPolicy") != "Retain":
+                faults.append(f"{logical_id} is left behind, and nothing retains it")
+        elif present is None:
+            faults.append(f"{logical_id} ({entry['Type']}) disappears")
+        elif present != entry:
+            faults.append(f"{logical_id} was {dict(entry)} and is {dict(present)}")
+    return faults
+
+
+def _key(entry: Mapping[str, Any]) -> str:
+    return json.dumps([entry["Type"], entry["Name"]], sort_keys=True)
+
+
+if __name__ == "__main__":
+    document = {
+        "commit": sys.argv[1],
+        "left_behind": [],
+        "resources": inventory(Deployed.with_parameters(SELF_MANAGED)),
+    }
+    print(json.dumps(document, indent=1, sort_keys=True))
