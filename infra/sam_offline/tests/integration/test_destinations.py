@@ -1,4 +1,4 @@
-"""Where records of failures go, when what takes them does not."""
+"""Deliveries to a destination that does not respond."""
 
 from __future__ import annotations
 
