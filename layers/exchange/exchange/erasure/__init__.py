@@ -1,1 +1,1 @@
-"""Erasing a record, or all records of a person at a partner: for good, and provably."""
+"""Erasure of a record, or of all records of a person at a partner: for good, with proof."""

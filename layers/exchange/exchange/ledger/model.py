@@ -47,11 +47,11 @@ class Standing(Enum):
     """The ledger's verdict on a record that has just been delivered."""
 
     STARTED = "started"
-    """An attempt has been counted and is ours to make."""
+    """An attempt has been counted, and this environment makes it."""
     FINISHED = "finished"
-    """Canonical or dead already: delivered again."""
+    """It is canonical or dead already, and was delivered again."""
     SUSPECT = "suspect"
-    """Its last attempt ended with the death of the environment: this record may be what kills."""
+    """Its last attempt ended with the death of the environment, which this record may have caused."""
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""Events that were decided in a transaction and leave for Kafka afterwards."""
+"""Events that a transaction has written and that are published to Kafka afterwards."""

@@ -1,4 +1,4 @@
-"""An event on its way out, and the shard that keeps its key in order."""
+"""An event that waits to be published, and the shard that keeps its key in order."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ SHARD_COUNT = 16
 
 
 def shard_of(key: str) -> int:
-    """The key's shard, 0..15, the same in every process: Python's own `hash` is salted."""
+    """Return the key's shard, 0..15, the same in every process: Python's own `hash` is salted."""
     return hashlib.sha256(key.encode()).digest()[0] % SHARD_COUNT
 
 

@@ -1,1 +1,1 @@
-"""What every room stands on and none of the domain: settings, database, objects, bus, HTTP, log, metrics."""
+"""The ground that every room stands on, without domain words: settings, database, objects, bus, HTTP, log, metrics."""

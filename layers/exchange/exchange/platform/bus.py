@@ -1,4 +1,4 @@
-"""Producing to Kafka; only outbox-publish does."""
+"""The producer to Kafka, which outbox-publish alone uses."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from exchange.platform.secrets import read_json_secret
 from exchange.platform.settings import load_settings
 
 PRODUCE_TIMEOUT_SECONDS = 10.0
-# What a send waits at most for its topic's partitions.
+# The longest that a send waits for its topic's partitions.
 MAX_BLOCK_SECONDS = 3.0
-# What is pending has been aborted: nothing is left to wait for but the thread.
+# Pending messages have been aborted: only the thread is left to wait for.
 CLOSE_TIMEOUT_SECONDS = 1.0
 
 
@@ -33,8 +33,10 @@ class Message:
 
 
 class Bus:
-    """A producer kept between invokes, thrown away after any failure: what it still holds may be sent later, out of
-    turn, and the outbox will send it again anyway."""
+    """A producer that is kept between invokes and thrown away after any failure.
+
+    After a failure it may still send what it holds, out of turn; the outbox sends that again anyway.
+    """
 
     def __init__(
         self,
@@ -49,11 +51,11 @@ class Bus:
         self._producer: KafkaProducer | None = None
 
     def produce(self, messages: Sequence[Message]) -> list[str | None]:
-        """For each message None when all in-sync replicas have it, else the name of the error.
+        """Produce messages; return for each None when all in-sync replicas have it, else the name of the error.
 
-        Takes `timeout_seconds` at most, or MAX_BLOCK_SECONDS. A topic that takes nothing holds up no other. Keeps the
-        order of messages with one key: what comes after a failure is a failure, too, even where the replicas have it,
-        and is sent again behind it.
+        Takes at most `timeout_seconds`, or MAX_BLOCK_SECONDS if that is more. An unavailable topic delays no other.
+        Messages with one key keep their order: after a failed message the later ones of its key fail, too, even where
+        the replicas have them, and are sent again behind it.
         """
         deadline = time.monotonic() + self._timeout_seconds
         outcomes = [
@@ -70,7 +72,7 @@ class Bus:
         return outcomes
 
     def _send(self, messages: Sequence[Message], deadline: float) -> list[Future | str]:
-        """For each message its future, or why it has none: no broker, or its topic is not to be had in time."""
+        """Send messages; return for each its future, or the error: no broker, or no topic in time."""
         closed: dict[str, str] = {}
         sent: list[Future | str] = []
         try:
@@ -132,7 +134,7 @@ def _outcome_of(future: Future, deadline: float) -> str | None:
 
 
 def _access(secret_arn: str) -> dict[str, Any]:
-    """SASL/SCRAM over TLS as the user of the secret; plain text where there is none."""
+    """Return the options for SASL/SCRAM over TLS as the secret's user; without a secret, plain text."""
     if not secret_arn:
         return {}
     secret = read_json_secret(secret_arn)
@@ -146,6 +148,6 @@ def _access(secret_arn: str) -> dict[str, Any]:
 
 @cache
 def bus() -> Bus:
-    """This environment's bus."""
+    """Return this environment's bus."""
     settings = load_settings()
     return Bus(settings.require("kafka_brokers").split(","), settings.kafka_secret_arn)

@@ -121,7 +121,7 @@ def _wording(error: ValidationError) -> str:
 
 
 def _rule_beside_keyword(error: ValidationError) -> str:
-    """The `x-rule` that a contract sets beside a keyword, such as `pattern`, that says nothing to people."""
+    """Return the `x-rule` that a contract sets beside a keyword, such as `pattern`, whose text people cannot read."""
     uri, pointer = (error.absolute_keyword_location or "").split("#")
     node = _read(uri)
     for step in pointer.split("/")[1:-1]:

@@ -1,4 +1,4 @@
-"""One Postgres connection an environment, and transactions in as few round trips as they need."""
+"""One Postgres connection for each environment, and transactions in as few round trips as possible."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _DEAD = (psycopg2.OperationalError, psycopg2.InterfaceError)
 class Transaction:
     """Statements that take effect together.
 
-    BEGIN travels with the first statement and COMMIT may travel with the last: a request is two round trips
-    instead of four. A connection that turns out dead at the first statement is replaced once: nothing has
+    BEGIN is sent with the first statement, and COMMIT may be sent with the last: a request takes two round trips
+    instead of four. A connection that turns out dead at the first statement is replaced once, since nothing has
     happened before it.
     """
 
@@ -35,7 +35,7 @@ class Transaction:
         self._ended = False
 
     def execute(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[Row]:
-        """Run one named statement, or several joined by `;`; gives the rows of the last."""
+        """Run one named statement, or several joined by `;`; return the rows of the last."""
         if self._begun:
             return self._send(sql, parameters)
         try:
@@ -50,13 +50,13 @@ class Transaction:
     def execute_and_commit(self, sql: str, parameters: Mapping[str, object] | None = None) -> None:
         """Run the last statement and commit in the same round trip."""
         if not self._begun:
-            # Unlike a first statement, a commit that travels along may have happened: it is never sent twice.
+            # Unlike a first statement, a commit sent along with it may have happened: it is never sent twice.
             self.execute("SELECT 1")
         self._send(f"{sql}; COMMIT", parameters)
         self._ended = True
 
     def commit(self) -> None:
-        """Make it so; a transaction without a statement is none."""
+        """Commit the statements so far; without one there is nothing to commit."""
         if self._begun and not self._ended:
             self._send("COMMIT", None)
         self._ended = True
@@ -107,7 +107,7 @@ class Database:
         transaction.commit()
 
     def begin(self) -> Transaction:
-        """A transaction whose end the caller sees to; `transaction()` is the safer form."""
+        """Return a transaction that the caller has to end; `transaction()` is the safer form."""
         return Transaction(self)
 
     def live_connection(self) -> psycopg2.extensions.connection:
@@ -129,17 +129,17 @@ class Database:
             connection = self._connect()
         except _DEAD as error:
             raise DependencyUnavailable("the database cannot be reached") from error
-        # BEGIN and COMMIT are ours to place.
+        # We place BEGIN and COMMIT ourselves.
         connection.autocommit = True
         return connection
 
 
 def connect(settings: Settings) -> psycopg2.extensions.connection:
-    """A new connection as the role of this function; TLS with a verified host name unless local."""
+    """Open a connection as the role of this function, by TLS with a verified host name unless local."""
     credentials: dict[str, Any] = {}
     if not settings.is_local:
         secret = read_json_secret(settings.require("postgres_secret_arn"))
-        # To psycopg2-binary's libpq "system" is the machine that built it; Python knows where this one's roots are.
+        # psycopg2-binary's libpq takes "system" for the machine that built it; Python knows where this one's roots are.
         roots = ssl.get_default_verify_paths().cafile or "system"
         credentials = {"password": secret["password"], "sslmode": "verify-full", "sslrootcert": roots}
     connection: psycopg2.extensions.connection = psycopg2.connect(
@@ -150,6 +150,6 @@ def connect(settings: Settings) -> psycopg2.extensions.connection:
 
 @cache
 def database() -> Database:
-    """This environment's database."""
+    """Return this environment's database."""
     psycopg2.extras.register_uuid()  # type: ignore[no-untyped-call]
     return Database(lambda: connect(load_settings()))

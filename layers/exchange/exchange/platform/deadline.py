@@ -15,7 +15,7 @@ LEAST_SECONDS = 1.0
 
 @dataclass(frozen=True, order=True)
 class Deadline:
-    """The moment after which no new piece of work begins, by a monotonic clock."""
+    """The moment after which no new piece of work begins, on a monotonic clock."""
 
     at_seconds: float
     clock: Callable[[], float] = field(default=time.monotonic, compare=False)

@@ -1,4 +1,4 @@
-"""The last line of a handler that no HTTP answer stands behind."""
+"""Containment of faults in handlers that are invoked directly or by an event source."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ Handler = Callable[[Any, LambdaContext], Any]
 
 
 class InvocationFailed(Exception):
-    """What the Lambda runtime may print of a fault: the type of the cause, and nothing it said."""
+    """A fault as the Lambda runtime may print it: by the type of its cause, without the cause's text."""
 
 
 class InvocationRefused(InvocationFailed):
-    """The event itself is at fault: sent again, it is refused again."""
+    """The event itself is at fault; if it is sent again, it is refused again."""
 
 
 def contain_faults(service: str) -> Callable[[Handler], Handler]:
-    """Fail the invoke without the fault's text: the runtime prints the message of whatever leaves a handler.
+    """Decorate a handler so that a fault's text does not leave it: the runtime prints the message of what it raises.
 
     Our own errors keep their messages, which are written for strangers.
     """

@@ -1,6 +1,6 @@
-"""What a bucket holds, page by page, in key order.
+"""Listings of a bucket, page by page, in key order.
 
-Not by obstore: it lists whole folders only, and a shard is a range of keys within one.
+boto3, not obstore: that lists whole folders only, and a shard is a range of keys within one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class ListedObject:
 
 @dataclass(frozen=True)
 class ListedPage:
-    """Some objects in key order, the folders among them, what to go on `after`, and whether there is more."""
+    """Objects in key order, the folders among them, the key to continue after, and whether there is more."""
 
     objects: tuple[ListedObject, ...]
     folders: tuple[str, ...]
@@ -37,14 +37,14 @@ class ListedPage:
 
 
 class Listing:
-    """One bucket, listed."""
+    """The listing of one bucket."""
 
     def __init__(self, client: Any, bucket: str) -> None:
         self._client = client
         self._bucket = bucket
 
     def page(self, prefix: str, after: str = "", *, limit: int = PAGE_KEYS, flat: bool = False) -> ListedPage:
-        """Up to `limit` keys under `prefix` that sort after `after`; `flat` folds what lies below a further slash.
+        """Return up to `limit` keys under `prefix` that sort after `after`; `flat` folds keys below a further slash.
 
         Keys of one folder have one form and width: only then do all object stores agree on their order.
         Raises DependencyUnavailable.
@@ -63,13 +63,13 @@ class Listing:
             for entry in answer.get("Contents", ())
         )
         folders = tuple(entry["Prefix"] for entry in answer.get("CommonPrefixes", ()))
-        # Past everything that is folded into the folder: some stores show it again for what lies in it, others do not.
+        # Past all keys that are folded into the folder: some stores show it again for each of them, others do not.
         passed = (f"{folder.rstrip('/')}~" for folder in folders)
         last = max((*(listed.key for listed in objects), *passed), default=after)
         return ListedPage(objects, folders, last, bool(answer["IsTruncated"]))
 
     def folders(self, prefix: str, after: str = "") -> Iterator[str]:
-        """The folders right below `prefix`, in order, with their slash."""
+        """Yield the folders right below `prefix`, in order, with their slash."""
         while True:
             page = self.page(prefix, after, flat=True)
             yield from page.folders
@@ -78,14 +78,14 @@ class Listing:
             after = page.last
 
     def find(self, key: str) -> ListedObject | None:
-        """The object under exactly this key, None where there is none."""
+        """Return the object under exactly this key, or None."""
         page = self.page(key, limit=1)
         return page.objects[0] if page.objects and page.objects[0].key == key else None
 
 
 @cache
 def raw_listing() -> Listing:
-    """The bucket of the raw records."""
+    """Return the listing of the raw records' bucket."""
     import boto3
     from botocore.config import Config
 

@@ -1,4 +1,4 @@
-"""Structured logs that cannot carry what they were not made for.
+"""Structured logs that carry only what they may.
 
 A log line is one constant message and keys from ALLOWED_KEYS. An exception is logged as its type and the
 places it passed, never its text: a driver's text quotes rows, a parser's quotes the document.
@@ -30,7 +30,7 @@ ALLOWED_KEYS = frozenset({
 
 
 def only_allowed(line: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a line may be said."""
+    """Return the keys of a line that may be logged."""
     return {key: value for key, value in line.items() if key in ALLOWED_KEYS}
 
 
@@ -41,7 +41,7 @@ class _AllowListFormatter(LambdaPowertoolsFormatter):
 
 @cache
 def logger(service: str) -> Logger:
-    """The logger of one function; also silences the frameworks that would print exception texts."""
+    """Return the logger of one function; silence the frameworks that would print exception texts."""
     for chatty in ("kafka", "botocore", "urllib3", "chalice", "ingest", "tokenize"):
         logging.getLogger(chatty).setLevel(logging.CRITICAL + 1)
     # A line carries no place, thread or process, so they are not looked up either:
@@ -50,7 +50,7 @@ def logger(service: str) -> Logger:
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     return Logger(
         service=service,
-        # a message is a sentence of ours, never JSON to be tried and failed at
+        # a message is a sentence of ours; parsing it as JSON would always fail
         logger_formatter=_AllowListFormatter(utc=True, json_deserializer=str, location=None),
         level="INFO",
         name=f"exchange.{service}",
@@ -58,7 +58,7 @@ def logger(service: str) -> Logger:
 
 
 def describe_exception(error: BaseException, **keys: object) -> dict[str, object]:
-    """What a log may say of an exception, beside `keys`: types along the chain, and file:line:function."""
+    """Return the keys that describe an exception, beside `keys`: the types along its chain, and file:line:function."""
     types: list[str] = []
     link: BaseException | None = error
     while link is not None:
@@ -68,6 +68,6 @@ def describe_exception(error: BaseException, **keys: object) -> dict[str, object
         f"{Path(frame.filename).name}:{frame.lineno}:{frame.name}"
         for frame in traceback.extract_tb(error.__traceback__)
     ]
-    # Ours are written for strangers: they name settings, fields and rules, never values.
+    # Our own messages are written for strangers: they name settings, fields and rules, never values.
     reason = {"reason": str(error)} if isinstance(error, ExchangeError) else {}
     return {**keys, **reason, "error_type": " <- ".join(types), "frames": frames}

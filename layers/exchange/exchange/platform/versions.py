@@ -1,6 +1,6 @@
-"""Deleting raw objects for good: every version and delete marker. Only erase and retain may.
+"""Deletion of raw objects for good: every version and delete marker. Only erase and retain may do it.
 
-boto3, since obstore neither lists nor deletes versions. A bucket without versioning lists its objects as the one
+boto3, since obstore neither lists nor deletes versions. A bucket without versioning lists each object as its one
 version "null", so both kinds of bucket are treated alike.
 """
 
@@ -37,13 +37,13 @@ class ObjectVersions:
         self.bucket = bucket
 
     def find(self, prefix: str, *, limit: int = DELETE_PAGE) -> list[ObjectVersion]:
-        """Up to `limit` versions whose key begins with `prefix`."""
+        """Return up to `limit` versions whose key begins with `prefix`."""
         with _outages():
             page = self._client.list_object_versions(Bucket=self.bucket, Prefix=prefix, MaxKeys=limit)
         return _versions(page)
 
     def pages(self, prefix: str) -> Iterator[list[ObjectVersion]]:
-        """All versions whose key begins with `prefix`, DELETE_PAGE at a time; pages given may be deleted meanwhile."""
+        """Yield all versions whose key begins with `prefix` by DELETE_PAGE; a page may be deleted at once."""
         with _outages():
             paginator = self._client.get_paginator("list_object_versions")
             for page in paginator.paginate(Bucket=self.bucket, Prefix=prefix):
@@ -51,7 +51,7 @@ class ObjectVersions:
                     yield versions
 
     def browse(self, folder: str) -> Iterator[str | ObjectVersion]:
-        """What lies in `folder` (it ends in "/"): names of folders within, and versions of objects directly in it."""
+        """Yield the contents of `folder` (it ends in "/"): names of folders, and versions of objects directly in it."""
         with _outages():
             paginator = self._client.get_paginator("list_object_versions")
             for page in paginator.paginate(Bucket=self.bucket, Prefix=folder, Delimiter="/"):
@@ -59,7 +59,7 @@ class ObjectVersions:
                 yield from _versions(page)
 
     def delete(self, versions: list[ObjectVersion]) -> int:
-        """Delete at most DELETE_PAGE versions for good; how many."""
+        """Delete at most DELETE_PAGE versions for good; return their number."""
         if not versions:
             return 0
         named = [{"Key": version.key, "VersionId": version.version_id} for version in versions]
@@ -70,7 +70,7 @@ class ObjectVersions:
         return len(versions)
 
     def delete_all(self, key: str) -> int:
-        """Delete every version of the object under exactly `key`; how many there were."""
+        """Delete every version of the object under exactly `key`; return their number."""
         deleted = 0
         while versions := [version for version in self.find(key) if version.key == key]:
             deleted += self.delete(versions)
@@ -96,7 +96,7 @@ def _outages() -> Iterator[None]:
 
 @cache
 def raw_object_versions() -> ObjectVersions:
-    """The versions in the bucket of the raw records."""
+    """Return the versions in the bucket of the raw records."""
     import boto3
     from botocore.config import Config
 

@@ -1,4 +1,4 @@
-"""From events to canonical entries: fetch side by side, prove, map, tokenize in one call. No database."""
+"""From events to canonical entries: read the objects, map them, tokenize in one call. Uses no database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a record becomes: a person and identifiers to tokenize, and canonical rows that name nobody.
+"""The parts that a record becomes: a person and identifiers to tokenize, and canonical rows that name nobody.
 
 No repr in this file shows a value: a row is about someone's health, a person is someone.
 """
@@ -22,7 +22,7 @@ CodedResult = Literal[
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Person:
-    """Who a record is about, as sent: token profiles fold case and blanks, not we."""
+    """The person that a record is about, as sent: token profiles fold case and blanks, this class does not."""
 
     given_name: str
     family_name: str
@@ -104,7 +104,7 @@ class LabObservation:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class LabResult:
-    """What one sample told. `collected_at` is aware UTC."""
+    """The results of one sample. `collected_at` is aware UTC."""
 
     accession_token: str
     member_token: str
@@ -120,17 +120,17 @@ class Draft:
     """A canonical row that waits for the tokens of its identifiers."""
 
     identifiers: tuple[Identifier, ...]
-    """What has to be tokenized, in the order of the row's token fields, which come first in it."""
+    """The identifiers to tokenize, in the order of the row's token fields, which are its first fields."""
     row: Callable[..., CanonicalRow]
 
     def complete(self, tokens: Sequence[str]) -> CanonicalRow:
-        """The row with one token for each of `identifiers`, in their order. TypeError if the counts differ."""
+        """Return the row with one token for each of `identifiers`, in their order. TypeError if the counts differ."""
         return self.row(*tokens)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class MappedRecord:
-    """A raw record, understood: everything of it that may leave the raw store, and whom it is about."""
+    """A raw record after mapping: everything of it that may leave the raw store, and the person it is about."""
 
     person: Person
     draft: Draft

@@ -1,7 +1,7 @@
-"""Normalizing a batch of deliveries: each becomes canonical, a dead letter, or is asked for again.
+"""Normalization of a batch: each delivery becomes canonical or a dead letter, or is asked for again.
 
-A record's own failure counts and ends, at the latest with its fifth attempt, as a dead letter. A dependency's failure
-counts nothing: it raises, and the event source delivers the batch again. ADR 0005.
+A record's own failure counts as an attempt; at the latest the fifth makes it a dead letter. A dependency's failure does
+not count: it is raised, and the event source delivers the batch again. ADR 0005.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ Started = tuple[RecordIngested, Attempt]
 
 @dataclass
 class BatchReport:
-    """What became of a batch; `retry` are the deliveries that the event source has to bring again.
+    """The outcome of a batch; `retry` holds the deliveries that the event source has to bring again.
 
-    `erased` were erased while they were worked on; those erased before count as repeated.
+    `erased` counts records that were erased while they were worked on; those erased before count as repeated.
     """
 
     canonical: int = 0
@@ -63,7 +63,7 @@ class Normalizer:
         report = BatchReport()
         batch = read_batch(event, self._contract_of_topic)
         self._bury(batch.unreadable, report)
-        # Twice in one batch is once: the first stands for both.
+        # A record that comes twice in one batch counts once.
         first: dict[UUID, RecordIngested] = {}
         for ingested in batch.readable:
             first.setdefault(ingested.record_id, ingested)
@@ -88,7 +88,7 @@ class Normalizer:
     def _bury(self, unreadable: Sequence[tuple[Delivery, RecordRejected]], report: BatchReport) -> None:
         if unreadable:
             with self._database.transaction() as transaction:
-                # In one order, whoever has them too: a letter waits for its twin that is not committed yet.
+                # In one order in every environment: a letter waits for its twin that is not committed yet.
                 for delivery, failure in sorted(unreadable, key=lambda pair: pair[0].position):
                     ledger.bury(transaction, delivery, None, failure, attempts=0)
         report.dead_letters += len(unreadable)
@@ -147,7 +147,7 @@ class Normalizer:
         report.canonical += sum(s.failure is None for s in settled)
         ended = [states[s.attempt.record_id] for s in settled if s.state == "dlq"]
         report.dead_letters += ended.count("dlq")
-        # a late twin: whatever it says, the record is canonical
+        # a late twin failed, but the record is canonical
         report.repeated += ended.count("succeeded")
         report.retry += [s.delivery for s in settled if s.state == "failed_retryable"]
 
@@ -158,7 +158,7 @@ class Normalizer:
         refused: RowRefused,
         report: BatchReport,
     ) -> None:
-        """A constraint refused one row of many: find it, and let the others through."""
+        """Settle each record alone, since a constraint refused one row of many: the others are written."""
         if len(group) == 1:
             rejected = RecordRejected(f"the constraint {refused} refused the row", stage="write_canonical")
             self._settle(group, [rejected], report)
@@ -172,7 +172,7 @@ def _subject(ingested: RecordIngested) -> Subject:
 
 
 def _groups(started: Sequence[Started]) -> Iterator[list[Started]]:
-    """Runs of at most GROUP_BYTES of raw objects."""
+    """Yield runs of records whose raw objects have at most GROUP_BYTES together."""
     group: list[Started] = []
     size_bytes = 0
     for ingested, attempt in started:
@@ -187,7 +187,7 @@ def _groups(started: Sequence[Started]) -> Iterator[list[Started]]:
 
 @cache
 def normalizer() -> Normalizer:
-    """This environment's normalizer."""
+    """Return this environment's normalizer."""
     settings = load_settings()
     reader = RawReader(raw_objects(), PartnerRegistry(database()), settings.require("raw_bucket"))
     contracts = event_contracts_by_topic(topics_by_version(settings))

@@ -1,1 +1,1 @@
-"""What the exchange keeps no longer than was agreed."""
+"""Deletion of data that was kept for as long as agreed."""

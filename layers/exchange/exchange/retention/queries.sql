@@ -1,11 +1,11 @@
 -- name: read_retention
--- Which source's raw objects are kept how long.
+-- The retention of each source's raw objects.
 SELECT source, partner_id, raw_retention_days FROM partner_sources JOIN partners USING (partner_id) ORDER BY source;
 
 -- name: retire_raw_objects
--- Before the objects go: a run that dies in between finds them again, a row that says "gone" too late would be a lie.
--- Then those that stay: accepted and not canonical, their object is all that there is of them. A copy goes before its
--- record's object, of which it says nothing.
+-- Marks rows before the objects are deleted: a run that dies in between finds the objects again, while a row that says
+-- "deleted" too late would be wrong. Returns the records whose objects stay: accepted and not canonical, the object is
+-- all that exists of them. A copy is deleted before its record's own object, and says nothing about it.
 WITH retired AS (
     UPDATE raw_object_manifest SET raw_deleted_at = clock_timestamp()
     WHERE record_id IN (SELECT record_id FROM raw_object_manifest
@@ -23,15 +23,15 @@ WHERE record_id = ANY (%(record_ids)s::uuid[]) AND raw_deleted_at IS NULL
        OR NOT EXISTS (SELECT FROM canonical_records WHERE canonical_records.record_id = raw_object_manifest.record_id));
 
 -- name: prune_idempotency_keys
--- In bites, so that no run holds locks for long, and like every pruning around what is in somebody's hands: what is left
--- goes the next time. An expired key that is in use anew by now is not asked for again.
+-- Deletes a page at a time, so that no run holds locks for long, and skips rows that are locked, as every pruning does:
+-- they are deleted next time. An expired key that is in use again by now is kept.
 DELETE FROM idempotency_keys
 WHERE key_hash IN (SELECT key_hash FROM idempotency_keys WHERE expires_at < clock_timestamp()
                    ORDER BY expires_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
 RETURNING 1;
 
 -- name: prune_attempts
--- The oldest first, by their index; where a record stands is in processing_stage_state and stays.
+-- Deletes the oldest first, by their index. The state of each record is in processing_stage_state and stays.
 DELETE FROM processing_attempts
 WHERE (record_id, stage, started_at) IN (
     SELECT record_id, stage, started_at FROM processing_attempts
@@ -40,7 +40,7 @@ WHERE (record_id, stage, started_at) IN (
 RETURNING 1;
 
 -- name: prune_dead_letters
--- Closed ones; an open one waits for somebody, however long.
+-- Deletes closed letters; an open one waits for an operator, however long.
 DELETE FROM dead_letters
 WHERE dead_letter_id IN (SELECT dead_letter_id FROM dead_letters
                          WHERE closed_at < clock_timestamp() - make_interval(days => %(days)s) LIMIT %(limit)s

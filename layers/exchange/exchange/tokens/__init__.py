@@ -1,1 +1,1 @@
-"""Tokens: identifiers in, keyed hashes out. The only room that ever holds a token key."""
+"""Tokens: keyed hashes of people and identifiers. No other room ever holds a token key."""

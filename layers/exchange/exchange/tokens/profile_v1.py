@@ -1,4 +1,4 @@
-"""Token profile "v1": one token a person, byte for byte that of the system before ours. ADR 0004.
+"""Token profile "v1": one token for each person, byte for byte that of the first system. ADR 0004.
 
 Names trimmed, inner whitespace collapsed, lower-cased; ssn digits only, empty is missing. '|' and '=' in a name
 are refused by the contract: with them `a|family_name=b` + `c` would be `a` + `b|family_name=c`.
@@ -16,7 +16,7 @@ RULE = "v1"
 def person_token(
     secret: bytes, *, given_name: str, family_name: str, birth_date: str, ssn: str | None
 ) -> str:
-    """64 lower-case hex digits; `birth_date` is YYYY-MM-DD."""
+    """Return 64 lower-case hex digits; `birth_date` is YYYY-MM-DD."""
     message = (
         f"given_name={_fold(given_name)}|family_name={_fold(family_name)}|dob={birth_date}|ssn={_digits(ssn)}"
     )
