@@ -12,12 +12,12 @@ from exchange.platform.auth import Caller
 from exchange.platform.contracts import contract
 from exchange.platform.http import HttpRequest
 from exchange.platform.strict_json import parse_json
-from exchange.raw.entry import BODY_LIMIT_BYTES, Version, version_of_route
+from exchange.raw.entry import BODY_LIMIT_BYTES, ROUTES, Version
 
 
 def read_submission(request: HttpRequest, caller: Caller, partners: PartnerRegistry) -> Submission:
     """Read the submission that `caller` sends with `request`; raises RequestRefused, naming the field."""
-    version = version_of_route(request.route)
+    version = ROUTES[request.route]
     caller.require_scope("ingest:write")
     request.require_json()
     idempotency_key = _read_idempotency_key(request)

@@ -56,7 +56,7 @@ VERSIONS = {
         ),
     )
 }
-_BY_ROUTE = {version.route: version for version in VERSIONS.values()}
+ROUTES = {version.route: version for version in VERSIONS.values()}
 
 
 def version_of_route(route: str | None) -> Version:
@@ -65,7 +65,7 @@ def version_of_route(route: str | None) -> Version:
     Rows outlive routes: one whose route is gone still needs an event id, and version 1 is what the first system
     wrote. Metadata and requests with an unknown route are refused before they come here.
     """
-    return _BY_ROUTE.get(route or "", VERSIONS["1"])
+    return ROUTES.get(route or "", VERSIONS["1"])
 
 
 def topics_by_version(settings: Settings) -> dict[str, str]:
@@ -157,7 +157,7 @@ def decode_metadata(
         raise RecordRejected("raw_object.sha256: is not the object's hash", stage=FETCH_STAGE)
     if (metadata["record-id"], metadata["source"]) != (str(record_id), source_of(object_key)):
         raise RecordRejected("raw_object.key: is not the record's key", stage=FETCH_STAGE)
-    if metadata["route"] not in _BY_ROUTE or metadata["record-kind"] not in KINDS:
+    if metadata["route"] not in ROUTES or metadata["record-kind"] not in KINDS:
         raise RecordRejected("raw_object: its metadata are not ours", stage=FETCH_STAGE)
     try:
         occurred_at = datetime.fromisoformat(metadata["occurred-at"])
