@@ -16,6 +16,7 @@ from exchange.outbox import service as outbox
 from exchange.outbox.model import OutboxEvent
 from exchange.platform import bus, db, functions, listing, objects, settings
 from exchange.platform.faults import InvocationFailed, InvocationRefused
+from exchange.raw import reader
 from exchange.records import service as records
 from exchange.recovery import reconcile, replay
 from tests.integration.exchange.building import (
@@ -30,7 +31,7 @@ ROOT = Path(__file__).parents[3]
 CANARY = "Quetzalcoatl"
 KEPT = (
     *(settings.load_settings, db.database, objects.raw_objects, functions.tokenize_function),
-    *(bus.bus, outbox.publisher, records.normalizer),
+    *(bus.bus, outbox.publisher, reader.raw_reader, records.normalizer),
     *(listing.raw_listing, replay.replayer, reconcile.reconciler),
 )
 

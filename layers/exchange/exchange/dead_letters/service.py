@@ -25,13 +25,11 @@ from exchange.dead_letters.model import (
 )
 from exchange.dead_letters.rebuild import EventRebuilder
 from exchange.errors import ContractViolation
-from exchange.partners.service import PartnerRegistry
 from exchange.platform.contracts import contract
 from exchange.platform.db import Database, database
-from exchange.platform.objects import raw_objects
 from exchange.platform.settings import load_settings
 from exchange.raw.entry import topics_by_version
-from exchange.raw.reader import RawReader
+from exchange.raw.reader import RawReader, raw_reader
 
 LISTED_LETTERS = 100
 REDRIVE_PAGE = 500
@@ -158,6 +156,4 @@ class DeadLetters:
 @cache
 def dead_letters() -> DeadLetters:
     """Return this environment's dead letters."""
-    settings = load_settings()
-    reader = RawReader(raw_objects(), PartnerRegistry(database()), settings.require("raw_bucket"))
-    return DeadLetters(database(), reader, topics_by_version(settings))
+    return DeadLetters(database(), raw_reader(), topics_by_version(load_settings()))

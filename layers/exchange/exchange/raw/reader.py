@@ -11,13 +11,16 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
 from exchange.errors import DependencyUnavailable, InvalidRequest, RecordNotReady, RecordRejected
 from exchange.partners.model import Partner
 from exchange.partners.service import PartnerRegistry
-from exchange.platform.objects import ObjectOverLimit, Objects, StoredObject
+from exchange.platform.db import database
+from exchange.platform.objects import ObjectOverLimit, Objects, StoredObject, raw_objects
+from exchange.platform.settings import load_settings
 from exchange.platform.strict_json import parse_json
 from exchange.raw.entry import (
     BODY_LIMIT_BYTES,
@@ -226,3 +229,9 @@ def _kind_in(body: dict[str, Any]) -> Any:
 
 def _hint_in(body: dict[str, Any], partner: Partner) -> Any:
     return body.get("schema_hint", partner.default_schema_hint)
+
+
+@cache
+def raw_reader() -> RawReader:
+    """Return this environment's reader."""
+    return RawReader(raw_objects(), PartnerRegistry(database()), load_settings().require("raw_bucket"))

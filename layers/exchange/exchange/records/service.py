@@ -17,13 +17,11 @@ from exchange.errors import DependencyUnavailable, RecordFailed, RecordRejected,
 from exchange.ledger import attempts as ledger
 from exchange.ledger.attempts import Settlement
 from exchange.ledger.model import ATTEMPT_LIMIT, Attempt, Delivery, Standing, Subject
-from exchange.partners.service import PartnerRegistry
 from exchange.platform.db import Database, database
 from exchange.platform.functions import tokenize_function
-from exchange.platform.objects import raw_objects
 from exchange.platform.settings import load_settings
 from exchange.raw.entry import event_contracts_by_topic, topics_by_version
-from exchange.raw.reader import RawReader
+from exchange.raw.reader import raw_reader
 from exchange.records.canonicalizer import Canonicalizer
 from exchange.records.deliveries import RecordIngested, read_batch
 from exchange.records.store import CanonicalEntry, write_canonical
@@ -188,7 +186,5 @@ def _groups(started: Sequence[Started]) -> Iterator[list[Started]]:
 @cache
 def normalizer() -> Normalizer:
     """Return this environment's normalizer."""
-    settings = load_settings()
-    reader = RawReader(raw_objects(), PartnerRegistry(database()), settings.require("raw_bucket"))
-    contracts = event_contracts_by_topic(topics_by_version(settings))
-    return Normalizer(database(), Canonicalizer(reader, tokenize_function()), contracts)
+    contracts = event_contracts_by_topic(topics_by_version(load_settings()))
+    return Normalizer(database(), Canonicalizer(raw_reader(), tokenize_function()), contracts)

@@ -10,15 +10,13 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from exchange.partners.service import PartnerRegistry
 from exchange.platform.contracts import contract
 from exchange.platform.db import Database, Transaction, database
 from exchange.platform.deadline import Deadline
 from exchange.platform.listing import Listing, raw_listing
-from exchange.platform.objects import raw_objects
 from exchange.platform.settings import load_settings
 from exchange.raw.entry import topics_by_version
-from exchange.raw.reader import RawReader
+from exchange.raw.reader import RawReader, raw_reader
 from exchange.recovery import findings, store
 from exchange.recovery.compare import Comparer, Comparison
 from exchange.recovery.findings import Verdict
@@ -240,6 +238,5 @@ def _since(record: Comparison) -> int:
 def reconciler() -> Reconciler:
     """Return this environment's reconciler."""
     settings = load_settings()
-    bucket = settings.require("raw_bucket")
-    reader = RawReader(raw_objects(), PartnerRegistry(database()), bucket)
-    return Reconciler(database(), raw_listing(), reader, bucket, topics_by_version(settings))
+    bucket, topics = settings.require("raw_bucket"), topics_by_version(settings)
+    return Reconciler(database(), raw_listing(), raw_reader(), bucket, topics)

@@ -15,17 +15,15 @@ from uuid import UUID
 
 from exchange.errors import ContractViolation
 from exchange.ledger import attempts as ledger
-from exchange.partners.service import PartnerRegistry
 from exchange.platform.contracts import contract
 from exchange.platform.db import Database, Transaction, database
 from exchange.platform.deadline import Deadline
 from exchange.platform.listing import Listing, raw_listing
-from exchange.platform.objects import raw_objects
 from exchange.platform.settings import load_settings
 from exchange.raw import manifest
 from exchange.raw.entry import ManifestEntry, topics_by_version
 from exchange.raw.key import RawKey
-from exchange.raw.reader import Place, RawObject, RawReader
+from exchange.raw.reader import Place, RawObject, RawReader, raw_reader
 from exchange.recovery import store
 from exchange.recovery.budget import Budget
 from exchange.recovery.jobs import BACKLOG_PAUSE_SECONDS, Answer, Checkpoint, Jobs, Progress, resume
@@ -208,6 +206,4 @@ def _count(
 @cache
 def replayer() -> Replayer:
     """Return this environment's replayer."""
-    settings = load_settings()
-    reader = RawReader(raw_objects(), PartnerRegistry(database()), settings.require("raw_bucket"))
-    return Replayer(database(), raw_listing(), reader, topics_by_version(settings))
+    return Replayer(database(), raw_listing(), raw_reader(), topics_by_version(load_settings()))
