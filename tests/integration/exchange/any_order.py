@@ -295,7 +295,7 @@ class AnyOrder:
         pages = obstore.list(self.exchange.store())
         return {item["path"].rpartition("/")[2].removesuffix(".json") for page in pages for item in page}
 
-    def drain(self) -> None:
+    def drain(self, *, stalled_after_seconds: float = STALLED_AFTER_SECONDS) -> None:
         """Publish and deliver until nothing is left to do. Raises Unbalanced when something never comes to an end."""
         unsettled, moved_at = -1, time.monotonic()
         while True:
@@ -313,7 +313,7 @@ class AnyOrder:
                 return
             if left != unsettled:
                 unsettled, moved_at = left, time.monotonic()
-            if time.monotonic() - moved_at > STALLED_AFTER_SECONDS:
+            if time.monotonic() - moved_at > stalled_after_seconds:
                 raise Unbalanced(f"{left} accepted records are neither canonical nor dead")
 
     def check(self) -> None:

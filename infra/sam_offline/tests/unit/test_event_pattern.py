@@ -101,6 +101,7 @@ def test_a_pattern_that_aws_would_refuse_is_an_error(pattern: Any) -> None:
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=10,
 )
 
 
