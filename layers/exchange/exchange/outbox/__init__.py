@@ -1,1 +1,1 @@
-"""Events that were decided in a transaction and leave for Kafka afterwards."""
+"""The outbox: events written in a transaction and published to Kafka afterwards."""

@@ -1,4 +1,4 @@
-"""An event on its way out, and the shard that keeps its key in order."""
+"""Outbox events, and the shards that keep the events of one key in order."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ SHARD_COUNT = 16
 
 
 def shard_of(key: str) -> int:
-    """The key's shard, 0..15, the same in every process: Python's own `hash` is salted."""
+    """Return the key's shard, 0..15. Python's own `hash` would differ between processes, as it is salted."""
     return hashlib.sha256(key.encode()).digest()[0] % SHARD_COUNT
 
 
 @dataclass(frozen=True)
 class OutboxEvent:
-    """Bytes for one topic under one key."""
+    """An event to publish: its topic, its key and its bytes."""
 
     topic: str
     key: str

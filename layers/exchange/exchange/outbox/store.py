@@ -1,4 +1,4 @@
-"""Outbox rows: taken by whole shards, marked, pruned."""
+"""Outbox rows, which are taken by whole shards, marked and pruned."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from exchange.platform.environment import environment_id
 from exchange.platform.queries import load_queries
 
 QUERIES = load_queries(__file__)
-# The first half of the advisory lock's name; the shard is the second.
+# The first key of the advisory locks; the shard is the second.
 LOCK_CLASS = 0x0E7B0
 
 
 def take_pending(transaction: Transaction, limit: int) -> list[PendingEvent]:
-    """Up to about `limit` events of the shards that are free, in order; their shards are ours until the end."""
+    """Take free shards; return up to about `limit` of their events, in order.
+
+    The shards stay locked until the end of the transaction.
+    """
     shards = [shard for (shard,) in transaction.execute(QUERIES["take_shards"], {"lock_class": LOCK_CLASS})]
     if not shards:
         return []
@@ -28,7 +31,7 @@ def take_pending(transaction: Transaction, limit: int) -> list[PendingEvent]:
 def mark_outcomes(
     transaction: Transaction, events: Sequence[PendingEvent], outcomes: Sequence[str | None]
 ) -> None:
-    """Write down for each event that it was published, or under which error it was not, and commit."""
+    """Record for each event that it was published, or the error that it failed with, and commit."""
     published = sum(outcome is None for outcome in outcomes)
     transaction.execute_and_commit(
         f"{QUERIES['mark_outcomes']}; {QUERIES['count_outcomes']}",
@@ -43,13 +46,13 @@ def mark_outcomes(
 
 
 def read_backlog(transaction: Transaction) -> tuple[int, float]:
-    """How many events wait, and the age of the oldest in seconds."""
+    """Return the number of waiting events, and the age of the oldest in seconds."""
     ((count, oldest_age_seconds),) = transaction.execute(QUERIES["read_backlog"])
     return count, oldest_age_seconds
 
 
 def prune_published(transaction: Transaction, retention_hours: int, limit: int) -> int:
-    """Delete up to `limit` events published before the retention; how many."""
+    """Delete up to `limit` events that were published longer ago than the retention; return their number."""
     pruned: Iterable[object] = transaction.execute(
         QUERIES["prune_published"], {"retention_hours": retention_hours, "limit": limit}
     )

@@ -16,6 +16,6 @@ class Partner:
     allowed_schema_hints: frozenset[str]
 
     def require_hint(self, schema_hint: str) -> None:
-        """Raises Forbidden unless the partner's agreement covers this mapping."""
+        """Raise Forbidden unless the partner's agreement covers this mapping."""
         if schema_hint not in self.allowed_schema_hints:
             raise Forbidden("is not agreed with this partner", field="schema_hint")

@@ -1,4 +1,4 @@
-"""The registry of partners, as of at most a minute ago."""
+"""The registry of partners, cached for up to a minute."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from exchange.platform.db import Database
 from exchange.platform.queries import load_queries
 
 REGISTRY_SECONDS = 60.0
-# A source just registered is found at once, yet a caller who guesses sources causes one query a second at most.
+# A new source is found within a second, and a caller who guesses sources causes at most one query a second.
 UNKNOWN_SOURCE_SECONDS = 1.0
 QUERIES = load_queries(__file__)
 
 
 class PartnerRegistry:
-    """Which partner owns which source."""
+    """The owners of sources."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -27,28 +27,28 @@ class PartnerRegistry:
         self._read_at = float("-inf")
 
     def partner_for(self, caller: Caller, source: str) -> Partner:
-        """The partner that owns `source`; raises Forbidden unless the caller is that partner.
+        """Return the partner that owns `source`; raise Forbidden unless the caller is that partner.
 
-        The local developer acts as the owner of whatever source the body names.
+        The local developer acts as the owner of any source.
         """
         partner = self.owner_of(source)
         if partner is None or caller.partner_id not in (None, partner.partner_id):
-            # One message for both: a caller does not learn which sources others own.
+            # The same message for both, so that a caller does not learn which sources others own.
             raise Forbidden("is not a source of this partner", field="source")
         return partner
 
     def owner_of(self, source: str) -> Partner | None:
-        """The partner that owns `source`, if any."""
+        """Return the partner that owns `source`, or None."""
         self._refresh(is_known=source in self._by_source)
         return self._by_source.get(source)
 
     def is_registered(self, partner_id: str) -> bool:
-        """Whether there is such a partner, whatever it owns."""
+        """Tell whether a partner is registered."""
         self._refresh(is_known=partner_id in self._partner_ids)
         return partner_id in self._partner_ids
 
     def sources(self) -> list[str]:
-        """Every source that is registered, by name, as it is now."""
+        """Return every registered source, sorted by name, read anew from the database."""
         self._read()
         return sorted(self._by_source)
 

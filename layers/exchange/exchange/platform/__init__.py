@@ -1,1 +1,1 @@
-"""What every room stands on and none of the domain: settings, database, objects, bus, HTTP, log, metrics."""
+"""The parts that know nothing of the domain: settings, database, objects, bus, contracts, HTTP, logs, metrics."""

@@ -1,8 +1,8 @@
-"""Who is calling: a bearer token into a Caller.
+"""Authentication: turns a bearer token into a Caller.
 
-`Bearer dev` is a caller only where ENV=local. Everything else is a JWT with issuer, audience and expiry checked:
-RS256/ES256 against the issuer's JWKS when a JWKS URL is set, HS256 with the shared secret otherwise; never both,
-so a public key can not be replayed as an HMAC secret.
+`Bearer dev` is accepted only where ENV=local. Any other token must be a JWT, whose issuer, audience and expiry are
+checked. Its signature is RS256 or ES256 by the issuer's JWKS when a JWKS URL is set, and HS256 by the shared secret
+otherwise. It is never both, so that nobody can use a public key as an HMAC secret.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LEEWAY_SECONDS = 30
 REMEMBERED_SECONDS = 60
 REMEMBERED_TOKENS = 1_000
 SHORTEST_SECRET_BYTES = 32
-# As the registry spells partners: the name goes into the audit log before anybody has looked it up.
+# The form of a partner id in the registry. Checked here, since the audit log takes the id before anybody looks it up.
 _PARTNER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{1,62}")
 
 
@@ -38,7 +38,7 @@ class Caller:
     scopes: frozenset[str]
 
     def require_scope(self, scope: str) -> None:
-        """Raises Forbidden unless the token grants `scope`."""
+        """Raise Forbidden unless the token grants `scope`."""
         if scope not in self.scopes:
             raise Forbidden(f"the token lacks the scope {scope}", field="Authorization")
 
@@ -47,7 +47,7 @@ DEVELOPER = Caller(partner_id=None, scopes=frozenset({"ingest:write", "tokenize"
 
 
 def authenticate(authorization: str | None, settings: Settings) -> Caller:
-    """The caller behind an Authorization header; raises Unauthenticated."""
+    """Return the caller that an Authorization header identifies; raise Unauthenticated if there is none."""
     scheme, _, token = (authorization or "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise Unauthenticated("a bearer token is required", field="Authorization")
@@ -58,9 +58,10 @@ def authenticate(authorization: str | None, settings: Settings) -> Caller:
 
 
 class RememberedCallers:
-    """Callers by their tokens, for a minute after these were verified: one token comes with thousands of requests.
+    """A cache of callers by token, since one token comes with thousands of requests.
 
-    A minute, never past the token's own end: as much longer is a withdrawn key taken for good.
+    An entry is kept for a minute and never past the token's own expiry. The minute is kept short because a withdrawn key
+is still accepted for as long as the cache holds its tokens.
     """
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:
@@ -72,7 +73,7 @@ class RememberedCallers:
         return caller if self._now() < until else None
 
     def keep(self, token: str, caller: Caller, expires_at: float) -> Caller:
-        """Gives `caller` back."""
+        """Remember `caller` and return it."""
         if len(self._callers) >= REMEMBERED_TOKENS:
             self._callers.clear()
         self._callers[token] = caller, min(self._now() + REMEMBERED_SECONDS, expires_at + LEEWAY_SECONDS)
@@ -85,7 +86,7 @@ def _remembered(settings: Settings) -> RememberedCallers:
 
 
 def _verify(token: str, settings: Settings) -> tuple[Caller, float]:
-    """The token's caller and its end, in seconds of the epoch."""
+    """Verify a token; return its caller and its expiry, in seconds since the epoch."""
     claims = _verified_claims(token, settings)
     partner_id = claims.get("partner_id")
     scope = claims.get("scope")
@@ -107,7 +108,7 @@ def _verified_claims(token: str, settings: Settings) -> dict[str, Any]:
             options={"require": ["exp", "iss", "aud"]},
         )
     except (jwt.PyJWKClientConnectionError, jwt.PyJWKSetError, JSONDecodeError) as error:
-        # Only the issuer's answer ends in the latter two: a caller with a good token is not to blame for it.
+        # The latter two come only from a bad answer of the issuer: a caller with a good token is not to blame for it.
         raise DependencyUnavailable("the issuer's keys cannot be read") from error
     except jwt.ExpiredSignatureError as error:
         raise Unauthenticated("the token is expired", field="Authorization") from error
@@ -130,7 +131,7 @@ def _jwks(url: str) -> jwt.PyJWKClient:
 
 @cache
 def _shared_key(settings: Settings) -> jwt.PyJWK:
-    """The secret as a key that is prepared once, instead of with every token."""
+    """Return the shared secret as a key; it is prepared once instead of for every token."""
     if settings.jwt_secret_arn and not settings.is_local:
         secret = read_secret(settings.jwt_secret_arn).encode()
     else:

@@ -1,4 +1,4 @@
-"""Producing to Kafka; only outbox-publish does."""
+"""A Kafka producer, used only by outbox-publish."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from exchange.platform.secrets import read_json_secret
 from exchange.platform.settings import load_settings
 
 PRODUCE_TIMEOUT_SECONDS = 10.0
-# What a send waits at most for its topic's partitions.
+# The longest that one send waits for the partitions of its topic.
 MAX_BLOCK_SECONDS = 3.0
-# What is pending has been aborted: nothing is left to wait for but the thread.
+# Pending messages have been aborted by then: only the thread is left to wait for.
 CLOSE_TIMEOUT_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
 class Message:
-    """One record for one topic."""
+    """A record to send to a topic."""
 
     topic: str
     key: bytes = field(repr=False)
@@ -33,8 +33,11 @@ class Message:
 
 
 class Bus:
-    """A producer kept between invokes, thrown away after any failure: what it still holds may be sent later, out of
-    turn, and the outbox will send it again anyway."""
+    """A producer that is kept between invocations and discarded after any failure.
+
+    It is discarded because it could send the messages it still holds later and out of order; the outbox will send them
+    again anyway.
+    """
 
     def __init__(
         self,
@@ -49,11 +52,11 @@ class Bus:
         self._producer: KafkaProducer | None = None
 
     def produce(self, messages: Sequence[Message]) -> list[str | None]:
-        """For each message None when all in-sync replicas have it, else the name of the error.
+        """Send messages; return for each None when all in-sync replicas have it, else the name of the error.
 
-        Takes `timeout_seconds` at most, or MAX_BLOCK_SECONDS. A topic that takes nothing holds up no other. Keeps the
-        order of messages with one key: what comes after a failure is a failure, too, even where the replicas have it,
-        and is sent again behind it.
+        Takes at most `timeout_seconds`, or MAX_BLOCK_SECONDS if that is longer. A topic that accepts nothing delays no
+        other. The order of messages with the same key is kept: after one of them fails, the later ones count as failed,
+        too, even where the replicas have them, and are sent again behind it.
         """
         deadline = time.monotonic() + self._timeout_seconds
         outcomes = [
@@ -70,7 +73,7 @@ class Bus:
         return outcomes
 
     def _send(self, messages: Sequence[Message], deadline: float) -> list[Future | str]:
-        """For each message its future, or why it has none: no broker, or its topic is not to be had in time."""
+        """Hand messages to the producer; return for each its future or, if no broker or topic answered, the error."""
         closed: dict[str, str] = {}
         sent: list[Future | str] = []
         try:
@@ -113,9 +116,9 @@ class Bus:
         producer, self._producer = self._producer, None
         if producer is None:
             return
-        # close() alone flushes first and, while something is pending, raises before it ends the sender's thread, which
-        # would go on sending. There is no public way (kafka-python 3.0.12); tests/integration/exchange/test_outbox.py
-        # looks for the thread.
+        # close() alone flushes first. While messages are pending it raises before it ends the sender's thread, which
+        # would go on sending. kafka-python 3.0.12 has no public way to stop it;
+        # tests/integration/exchange/test_outbox.py checks that the thread is gone.
         producer._sender.force_close()
         with suppress(KafkaError):
             producer.close(timeout=CLOSE_TIMEOUT_SECONDS)
@@ -126,13 +129,13 @@ def _outcome_of(future: Future, deadline: float) -> str | None:
         written = future.get(timeout=max(deadline - time.monotonic(), 0.001))
     except KafkaError as error:
         return type(error).__name__
-    # The broker knows the batch and not where it is, which kafka-python takes for success: a broker whose write failed
-    # after it had counted the batch's sequence number says so, too, and has nothing.
+    # Without an offset, the broker knows the batch's sequence number but not where the batch is. kafka-python takes that
+    # for success, yet a broker whose write failed after it had counted the number answers the same and has nothing.
     return None if written.offset >= 0 else DuplicateSequenceNumberError.__name__
 
 
 def _access(secret_arn: str) -> dict[str, Any]:
-    """SASL/SCRAM over TLS as the user of the secret; plain text where there is none."""
+    """Return the producer's options: SASL/SCRAM over TLS as the user in the secret, plain text without a secret."""
     if not secret_arn:
         return {}
     secret = read_json_secret(secret_arn)
@@ -146,6 +149,6 @@ def _access(secret_arn: str) -> dict[str, Any]:
 
 @cache
 def bus() -> Bus:
-    """This environment's bus."""
+    """Return this environment's bus."""
     settings = load_settings()
     return Bus(settings.require("kafka_brokers").split(","), settings.kafka_secret_arn)

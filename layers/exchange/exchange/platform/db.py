@@ -1,4 +1,4 @@
-"""One Postgres connection an environment, and transactions in as few round trips as they need."""
+"""One Postgres connection per environment, and transactions in as few round trips as possible."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _DEAD = (psycopg2.OperationalError, psycopg2.InterfaceError)
 class Transaction:
     """Statements that take effect together.
 
-    BEGIN travels with the first statement and COMMIT may travel with the last: a request is two round trips
-    instead of four. A connection that turns out dead at the first statement is replaced once: nothing has
+    BEGIN is sent with the first statement and COMMIT may be sent with the last, so that a request takes two round trips
+    instead of four. A connection that turns out dead at the first statement is replaced once, since nothing has
     happened before it.
     """
 
@@ -35,13 +35,13 @@ class Transaction:
         self._ended = False
 
     def execute(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[Row]:
-        """Run one named statement, or several joined by `;`; gives the rows of the last."""
+        """Run one named statement, or several joined by `;`; return the rows of the last."""
         if self._begun:
             return self._send(sql, parameters)
         try:
             return self._send(f"BEGIN; {sql}", parameters)
         except DependencyUnavailable:
-            # A live server that refuses (a lock not had in time) is no dead connection.
+            # A server that refuses a statement, such as for a lock timeout, is alive: its connection is not replaced.
             if not self._connection.closed:
                 raise
         self._connection = self._database.replace_connection()
@@ -50,29 +50,29 @@ class Transaction:
     def execute_and_commit(self, sql: str, parameters: Mapping[str, object] | None = None) -> None:
         """Run the last statement and commit in the same round trip."""
         if not self._begun:
-            # Unlike a first statement, a commit that travels along may have happened: it is never sent twice.
+            # Unlike a first statement, a statement with its COMMIT may have taken effect: it must never be sent twice.
             self.execute("SELECT 1")
         self._send(f"{sql}; COMMIT", parameters)
         self._ended = True
 
     def commit(self) -> None:
-        """Make it so; a transaction without a statement is none."""
+        """Commit; do nothing if no statement was sent."""
         if self._begun and not self._ended:
             self._send("COMMIT", None)
         self._ended = True
 
     def rollback(self) -> None:
-        """Undo everything; safe to call at any time."""
+        """Roll back; safe to call at any time."""
         if self._begun and not self._ended and not self._connection.closed:
             try:
                 self._send("ROLLBACK", None)
             except DependencyUnavailable:
-                # The server has forgotten the transaction with the connection; nothing is left to undo.
+                # The server drops the transaction together with the connection; nothing is left to undo.
                 self._connection.close()
         self._ended = True
 
     def _send(self, text: str, parameters: Mapping[str, object] | None) -> list[Row]:
-        # Set before sending: an answer that never came still has to be rolled back.
+        # Set before sending, because a statement whose answer is lost still has to be rolled back.
         self._begun = True
         with self._connection.cursor() as cursor:
             try:
@@ -81,12 +81,12 @@ class Transaction:
             except _DEAD as error:
                 raise DependencyUnavailable("the database did not answer in time") from error
             except (psycopg2.IntegrityError, psycopg2.DataError) as error:
-                # The driver's own text quotes the row.
+                # Only the constraint's name: the driver's message quotes the row.
                 raise RowRefused(error.diag.constraint_name or type(error).__name__) from error
 
 
 class Database:
-    """The environment's connection: opened at first use, replaced once when it turns out dead.
+    """The environment's connection, opened at first use and replaced once when it turns out dead.
 
     Only the first statement of a transaction may be sent twice: nothing has happened before it.
     """
@@ -97,7 +97,7 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
-        """Commit at the end of the block, roll back on any exception, KeyboardInterrupt included."""
+        """Run the block in a transaction: commit at its end, roll back on any exception, even KeyboardInterrupt."""
         transaction = self.begin()
         try:
             yield transaction
@@ -107,7 +107,7 @@ class Database:
         transaction.commit()
 
     def begin(self) -> Transaction:
-        """A transaction whose end the caller sees to; `transaction()` is the safer form."""
+        """Return a transaction that the caller has to end; `transaction()` is the safer form."""
         return Transaction(self)
 
     def live_connection(self) -> psycopg2.extensions.connection:
@@ -129,17 +129,17 @@ class Database:
             connection = self._connect()
         except _DEAD as error:
             raise DependencyUnavailable("the database cannot be reached") from error
-        # BEGIN and COMMIT are ours to place.
+        # Transaction sends BEGIN and COMMIT itself.
         connection.autocommit = True
         return connection
 
 
 def connect(settings: Settings) -> psycopg2.extensions.connection:
-    """A new connection as the role of this function; TLS with a verified host name unless local."""
+    """Open a connection as the role of this function, by TLS with a verified host name unless local."""
     credentials: dict[str, Any] = {}
     if not settings.is_local:
         secret = read_json_secret(settings.require("postgres_secret_arn"))
-        # To psycopg2-binary's libpq "system" is the machine that built it; Python knows where this one's roots are.
+        # To psycopg2-binary's libpq "system" means the machine that built it; Python knows where the roots are here.
         roots = ssl.get_default_verify_paths().cafile or "system"
         credentials = {"password": secret["password"], "sslmode": "verify-full", "sslrootcert": roots}
     connection: psycopg2.extensions.connection = psycopg2.connect(
@@ -150,6 +150,6 @@ def connect(settings: Settings) -> psycopg2.extensions.connection:
 
 @cache
 def database() -> Database:
-    """This environment's database."""
+    """Return this environment's database."""
     psycopg2.extras.register_uuid()  # type: ignore[no-untyped-call]
     return Database(lambda: connect(load_settings()))

@@ -8,5 +8,5 @@ from uuid import uuid4
 
 @cache
 def environment_id() -> str:
-    """One name for as long as the process lives; a restarted process is another environment."""
+    """Return the id of this process; a restarted process is another environment."""
     return uuid4().hex

@@ -1,4 +1,4 @@
-"""The last line of a handler that no HTTP answer stands behind."""
+"""The last catch around handlers that answer no HTTP request."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ Handler = Callable[[Any, LambdaContext], Any]
 
 
 class InvocationFailed(Exception):
-    """What the Lambda runtime may print of a fault: the type of the cause, and nothing it said."""
+    """A fault in the form that the Lambda runtime may print: the type of its cause, without its message."""
 
 
 class InvocationRefused(InvocationFailed):
-    """The event itself is at fault: sent again, it is refused again."""
+    """The event itself is at fault and would be refused again."""
 
 
 def contain_faults(service: str) -> Callable[[Handler], Handler]:
-    """Fail the invoke without the fault's text: the runtime prints the message of whatever leaves a handler.
+    """Decorate a handler so that it fails without the fault's message, since the runtime prints what a handler raises.
 
-    Our own errors keep their messages, which are written for strangers.
+    The exchange's own errors keep their messages, which may be shown to anyone.
     """
 
     def decorate(handler: Handler) -> Handler:

@@ -1,4 +1,4 @@
-"""Calling another function of ours, synchronously."""
+"""Synchronous calls of other functions of the exchange."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 class Function:
-    """A function by its name."""
+    """A Lambda function, called by its name."""
 
     def __init__(self, client: BaseClient, name: str) -> None:
         self._client = client
         self._name = name
 
     def invoke(self, payload: dict[str, Any]) -> dict[str, Any]:
-        """The function's answer; raises DependencyUnavailable when it failed or could not be reached."""
+        """Return the function's answer; raise DependencyUnavailable when it failed or could not be reached."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
@@ -41,7 +41,7 @@ class Function:
 
 @cache
 def tokenize_function() -> Function:
-    """The tokenize function of this deployment."""
+    """Return the tokenize function of this deployment."""
     import boto3
     from botocore.config import Config
 

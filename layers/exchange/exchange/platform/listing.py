@@ -1,6 +1,6 @@
-"""What a bucket holds, page by page, in key order.
+"""Listings of a bucket, page by page, in key order.
 
-Not by obstore: it lists whole folders only, and a shard is a range of keys within one.
+boto3 is used because obstore lists whole folders only, and a shard is a range of keys within a folder.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class ListedObject:
 
 @dataclass(frozen=True)
 class ListedPage:
-    """Some objects in key order, the folders among them, what to go on `after`, and whether there is more."""
+    """Objects in key order and the folders among them; `last` is where the next page begins, if there is one."""
 
     objects: tuple[ListedObject, ...]
     folders: tuple[str, ...]
@@ -37,16 +37,16 @@ class ListedPage:
 
 
 class Listing:
-    """One bucket, listed."""
+    """The listing of one bucket."""
 
     def __init__(self, client: Any, bucket: str) -> None:
         self._client = client
         self._bucket = bucket
 
     def page(self, prefix: str, after: str = "", *, limit: int = PAGE_KEYS, flat: bool = False) -> ListedPage:
-        """Up to `limit` keys under `prefix` that sort after `after`; `flat` folds what lies below a further slash.
+        """Return up to `limit` keys under `prefix` that sort after `after`; `flat` folds keys with a further slash.
 
-        Keys of one folder have one form and width: only then do all object stores agree on their order.
+        The keys of one folder must have one form and width: only then do all object stores agree on their order.
         Raises DependencyUnavailable.
         """
         from botocore.exceptions import BotoCoreError, ClientError
@@ -63,13 +63,13 @@ class Listing:
             for entry in answer.get("Contents", ())
         )
         folders = tuple(entry["Prefix"] for entry in answer.get("CommonPrefixes", ()))
-        # Past everything that is folded into the folder: some stores show it again for what lies in it, others do not.
+        # Beyond every key that is folded into a folder: some stores would list the folder again for the keys within it.
         passed = (f"{folder.rstrip('/')}~" for folder in folders)
         last = max((*(listed.key for listed in objects), *passed), default=after)
         return ListedPage(objects, folders, last, bool(answer["IsTruncated"]))
 
     def folders(self, prefix: str, after: str = "") -> Iterator[str]:
-        """The folders right below `prefix`, in order, with their slash."""
+        """Yield the folders directly below `prefix`, in order, with their slash."""
         while True:
             page = self.page(prefix, after, flat=True)
             yield from page.folders
@@ -78,19 +78,19 @@ class Listing:
             after = page.last
 
     def find(self, key: str) -> ListedObject | None:
-        """The object under exactly this key, None where there is none."""
+        """Return the object under exactly this key, or None."""
         page = self.page(key, limit=1)
         return page.objects[0] if page.objects and page.objects[0].key == key else None
 
 
 @cache
 def raw_listing() -> Listing:
-    """The bucket of the raw records."""
+    """Return the listing of the bucket of raw records."""
     import boto3
     from botocore.config import Config
 
     settings = load_settings()
-    # A local endpoint knows buckets by path only.
+    # A local endpoint supports path-style addresses only.
     style = {"s3": {"addressing_style": "path"}} if settings.aws_endpoint_url_s3 else {}
     client = boto3.client(
         "s3",

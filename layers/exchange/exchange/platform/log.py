@@ -1,7 +1,7 @@
-"""Structured logs that cannot carry what they were not made for.
+"""Structured logs that cannot leak record data.
 
-A log line is one constant message and keys from ALLOWED_KEYS. An exception is logged as its type and the
-places it passed, never its text: a driver's text quotes rows, a parser's quotes the document.
+A log line is a constant message with keys from ALLOWED_KEYS. An exception is logged by its type and the frames it
+passed, never by its text: a driver's text quotes rows, a parser's quotes the document.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ALLOWED_KEYS = frozenset({
 
 
 def only_allowed(line: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a line may be said."""
+    """Return the members of a log line whose keys are in ALLOWED_KEYS."""
     return {key: value for key, value in line.items() if key in ALLOWED_KEYS}
 
 
@@ -41,16 +41,16 @@ class _AllowListFormatter(LambdaPowertoolsFormatter):
 
 @cache
 def logger(service: str) -> Logger:
-    """The logger of one function; also silences the frameworks that would print exception texts."""
+    """Return the logger of a function; also silence the frameworks that would print exception texts."""
     for chatty in ("kafka", "botocore", "urllib3", "chalice", "ingest", "tokenize"):
         logging.getLogger(chatty).setLevel(logging.CRITICAL + 1)
-    # A line carries no place, thread or process, so they are not looked up either:
+    # A line shows no source location, thread or process, so they are not looked up either:
     # https://docs.python.org/3/howto/logging.html#optimization
     logging._srcfile = None
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     return Logger(
         service=service,
-        # a message is a sentence of ours, never JSON to be tried and failed at
+        # a message is a sentence, so Powertools need not try to parse it as JSON
         logger_formatter=_AllowListFormatter(utc=True, json_deserializer=str, location=None),
         level="INFO",
         name=f"exchange.{service}",
@@ -58,7 +58,7 @@ def logger(service: str) -> Logger:
 
 
 def describe_exception(error: BaseException, **keys: object) -> dict[str, object]:
-    """What a log may say of an exception, beside `keys`: types along the chain, and file:line:function."""
+    """Return `keys` and the loggable facts of an exception: the types along its chain, and file:line:function."""
     types: list[str] = []
     link: BaseException | None = error
     while link is not None:
@@ -68,6 +68,6 @@ def describe_exception(error: BaseException, **keys: object) -> dict[str, object
         f"{Path(frame.filename).name}:{frame.lineno}:{frame.name}"
         for frame in traceback.extract_tb(error.__traceback__)
     ]
-    # Ours are written for strangers: they name settings, fields and rules, never values.
+    # Messages of the exchange's own errors may be shown to anyone: they name settings, fields and rules, never values.
     reason = {"reason": str(error)} if isinstance(error, ExchangeError) else {}
     return {**keys, **reason, "error_type": " <- ".join(types), "frames": frames}

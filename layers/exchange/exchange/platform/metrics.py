@@ -1,4 +1,4 @@
-"""Metrics as CloudWatch embedded format on standard output, through Powertools."""
+"""Metrics in CloudWatch's embedded metric format on standard output, through Powertools."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ def _metrics(service: str) -> Metrics:
 
 
 def _flush(metrics: Metrics, beside: dict[str, Any] | None = None) -> None:
-    # One write. Powertools prints, which the runtime's unbuffered stdout makes two of: line and line feed.
+    # One write. Powertools would print, which is two writes to the runtime's unbuffered stdout: line and line feed.
     line = json.dumps(metrics.serialize_metric_set(metadata=beside), separators=(",", ":"))
     metrics.clear_metrics()
     sys.stdout.write(f"{line}\n")
 
 
 def record_request(service: str, route: str, status: int, duration_ms: float, **keys: str | None) -> None:
-    """One answered HTTP request: its metrics and its log line in one, `keys` as the log allows them.
+    """Record an answered HTTP request: write one line that holds its metrics and, as its log line, the allowed `keys`.
 
-    EMF is a log line that may say more than its metrics; two lines cost twice, here and in CloudWatch.
+    A line in embedded metric format may hold more than metrics; two lines would cost twice, here and in CloudWatch.
     """
     metrics = _metrics(service)
     metrics.add_dimension("route", route)
@@ -41,7 +41,7 @@ def record_request(service: str, route: str, status: int, duration_ms: float, **
 
 
 def record_counts(service: str, counts: Mapping[str, int]) -> None:
-    """What one run of a function did, each number under its name."""
+    """Record the counts of one run of a function by name."""
     metrics = _metrics(service)
     for name, value in counts.items():
         metrics.add_metric(name, MetricUnit.Count, value)
@@ -49,7 +49,7 @@ def record_counts(service: str, counts: Mapping[str, int]) -> None:
 
 
 def record_gauges(service: str, gauges: Mapping[str, float]) -> None:
-    """States at this moment, not sums."""
+    """Record gauges by name: states at this moment, not sums."""
     metrics = _metrics(service)
     for name, value in gauges.items():
         metrics.add_metric(name, MetricUnit.NoUnit, value)

@@ -1,4 +1,4 @@
-"""Raw objects in S3 through obstore: several times boto3's rate, at a tenth of its import."""
+"""Raw objects in S3 through obstore, which is several times faster than boto3 and imports in a tenth of the time."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ class StoredObject:
 
 @dataclass(frozen=True)
 class ObjectOverLimit:
-    """An object too large to be read whole; nobody writes one by the front door."""
+    """An object too large to read; the ingest API never stores one."""
 
     size_bytes: int
 
 
 class Objects:
-    """One bucket."""
+    """The objects of one bucket."""
 
     def __init__(self, store: S3Store) -> None:
         self._store = store
 
     def put(self, key: str, body: bytes, metadata: Mapping[str, str]) -> None:
-        """Durable when it returns; raises DependencyUnavailable otherwise."""
+        """Store an object durably, or raise DependencyUnavailable."""
         try:
             obstore.put(
                 self._store,
@@ -53,7 +53,7 @@ class Objects:
     def get_many(
         self, keys: Sequence[str], *, limit_bytes: int
     ) -> list[StoredObject | ObjectOverLimit | None]:
-        """The objects under `keys`, read side by side, in the order asked; None for one that is not there."""
+        """Read the objects under `keys` concurrently; return them in the order of `keys`, None for a missing one."""
         return asyncio.run(self._get_many(keys, limit_bytes))
 
     async def _get_many(
@@ -71,7 +71,10 @@ class Objects:
         return found
 
     async def _prove_bucket(self) -> None:
-        """A bucket that is gone makes every object "not found": that is an outage, not a record's failure."""
+        """Raise DependencyUnavailable unless the bucket can be read.
+
+        In a bucket that is gone every object is "not found", which is an outage and not a record's failure.
+        """
         try:
             await obstore.list_with_delimiter_async(self._store, prefix="0")
         except (BaseError, OSError) as error:
@@ -92,7 +95,7 @@ class Objects:
 
 @cache
 def raw_objects() -> Objects:
-    """The bucket of the raw records."""
+    """Return the bucket of raw records."""
     settings = load_settings()
     endpoint = settings.aws_endpoint_url_s3
     store = S3Store(

@@ -3,7 +3,7 @@
 A file is a sequence of
 
     -- name: take_shards
-    -- Why this statement exists, in a line or a few; Postgres is not told.
+    -- Why this statement exists, in one line or a few; not sent to Postgres.
     SELECT …
 """
 
@@ -16,7 +16,7 @@ _STATEMENT = re.compile(r"^-- name: (\w+)\n((?:-- .+\n)+)", re.MULTILINE)
 
 
 def load_queries(beside: str) -> dict[str, str]:
-    """The statements of the `queries.sql` in the folder of the module `beside` (pass `__file__`), by name."""
+    """Return the statements of the `queries.sql` beside a module by name; pass the module's `__file__`."""
     text = Path(beside).with_name("queries.sql").read_text(encoding="utf-8")
     pieces = _STATEMENT.split(text)
     return {

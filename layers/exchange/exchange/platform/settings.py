@@ -1,4 +1,4 @@
-"""The one place that reads the environment."""
+"""The settings; no other module reads environment variables."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from functools import cache
 
 from exchange.errors import Misconfigured
 
-# Outside local a secret arrives by ARN; its plain form in the environment is a leak waiting for a console user.
+# Outside local a secret is named by its ARN: every user of the console can read a function's variables.
 PLAIN_SECRETS = {
     "JWT_SECRET": "JWT_SECRET_ARN",
     "TOKENIZER_HMAC_SECRET": "TOKENIZER_SECRET_ARN",
-    # No setting of ours: libpq reads it.
+    # Not a setting of the exchange: libpq reads it.
     "PGPASSWORD": "POSTGRES_SECRET_ARN",
 }
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What this environment was told; an empty string is "not told".
+    """The settings of this environment; an empty string means that a setting is absent.
 
     Field names are the variables' names in lower case. Secrets stay out of `repr`.
     """
@@ -49,11 +49,11 @@ class Settings:
 
     @property
     def is_local(self) -> bool:
-        """True only where ENV says so in exactly that word."""
+        """True only where ENV is exactly "local"."""
         return self.env == "local"
 
     def require(self, name: str) -> str:
-        """The setting `name`; raises Misconfigured, naming the variable, when it is absent."""
+        """Return the setting `name`; raise Misconfigured, naming the variable, when it is absent."""
         value: str = getattr(self, name)
         if not value:
             raise Misconfigured(f"{name.upper()} is not set")
@@ -61,7 +61,7 @@ class Settings:
 
 
 def parse_settings(environment: Mapping[str, str]) -> Settings:
-    """Settings from variables; raises Misconfigured for a plain secret or a plain JWKS URL outside local."""
+    """Parse environment variables; raise Misconfigured for a plain secret or a plain-HTTP JWKS URL outside local."""
     settings = Settings(
         **{f.name: environment[f.name.upper()] for f in fields(Settings) if f.name.upper() in environment}
     )
@@ -72,38 +72,38 @@ def parse_settings(environment: Mapping[str, str]) -> Settings:
             raise Misconfigured(f"{plain} is allowed only when ENV=local; use {by_arn}")
     if settings.postgres_dsn and _has_password(settings.postgres_dsn):
         raise Misconfigured("POSTGRES_DSN carries a password; outside local use POSTGRES_SECRET_ARN")
-    # Whoever can change an answer on its way could have the exchange believe keys of their own.
+    # Over plain HTTP, anyone who can change the answer on its way could substitute their own keys.
     if settings.jwt_jwks_url and not settings.jwt_jwks_url.startswith("https://"):
         raise Misconfigured("JWT_JWKS_URL must begin with https:// outside local")
     return settings
 
 
 def _with_localstack(settings: Settings, environment: Mapping[str, str]) -> Settings:
-    """S3 where LOCALSTACK_HOST says, unless an endpoint is given: what boto3 itself reads comes first."""
+    """Point S3 at LOCALSTACK_HOST, unless a variable that boto3 itself reads names an endpoint."""
     given = (environment.get(name) for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"))
     if not settings.localstack_host or any(given):
         return settings
     try:
         from localstack_client.config import get_service_endpoint
     except ImportError as error:
-        # A developer's tool: in no layer.
+        # A developer's tool, which is in no layer.
         raise Misconfigured("LOCALSTACK_HOST needs localstack-client; set AWS_ENDPOINT_URL_S3") from error
     return replace(settings, aws_endpoint_url_s3=get_service_endpoint("s3", settings.localstack_host) or "")
 
 
 def _has_password(dsn: str) -> bool:
-    """As libpq reads it: a password may also stand in a URL's query or among key=value pairs."""
+    """Tell whether a DSN holds a password as libpq reads it: in the URL, its query or a key=value pair."""
     import psycopg2
     from psycopg2.extensions import parse_dsn
 
     try:
         return not parse_dsn(dsn).keys().isdisjoint({"password", "sslpassword"})
     except psycopg2.ProgrammingError:
-        # The driver's text quotes the DSN.
+        # `from None`: the driver's message quotes the DSN.
         raise Misconfigured("POSTGRES_DSN is not a connection string") from None
 
 
 @cache
 def load_settings() -> Settings:
-    """This environment's settings, parsed at first use."""
+    """Return this environment's settings, parsed at first use."""
     return parse_settings(os.environ)

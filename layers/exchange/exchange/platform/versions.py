@@ -1,7 +1,7 @@
-"""Deleting raw objects for good: every version and delete marker. Only erase and retain may.
+"""Permanent deletion of raw objects with every version and delete marker. Only erase and retain are permitted it.
 
-boto3, since obstore neither lists nor deletes versions. A bucket without versioning lists its objects as the one
-version "null", so both kinds of bucket are treated alike.
+boto3 is used because obstore neither lists nor deletes versions. A bucket without versioning lists each object as the
+single version "null", so both kinds of bucket are treated alike.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from typing import Any
 from exchange.errors import DependencyUnavailable
 from exchange.platform.settings import load_settings
 
-# S3 takes no more in one call.
+# The most that S3 deletes in one call.
 DELETE_PAGE = 1_000
 
 
 @dataclass(frozen=True)
 class ObjectVersion:
-    """A version of an object, or the marker of its deletion."""
+    """A version of an object, or a delete marker."""
 
     key: str
     version_id: str
@@ -30,20 +30,20 @@ class ObjectVersion:
 
 
 class ObjectVersions:
-    """The versions of one bucket's objects. Everything raises DependencyUnavailable."""
+    """The versions of the objects of one bucket. Every method raises DependencyUnavailable."""
 
     def __init__(self, client: Any, bucket: str) -> None:
         self._client = client
         self.bucket = bucket
 
     def find(self, prefix: str, *, limit: int = DELETE_PAGE) -> list[ObjectVersion]:
-        """Up to `limit` versions whose key begins with `prefix`."""
+        """Return up to `limit` versions whose keys begin with `prefix`."""
         with _outages():
             page = self._client.list_object_versions(Bucket=self.bucket, Prefix=prefix, MaxKeys=limit)
         return _versions(page)
 
     def pages(self, prefix: str) -> Iterator[list[ObjectVersion]]:
-        """All versions whose key begins with `prefix`, DELETE_PAGE at a time; pages given may be deleted meanwhile."""
+        """Yield all versions whose keys begin with `prefix`, DELETE_PAGE at a time; the caller may delete each page."""
         with _outages():
             paginator = self._client.get_paginator("list_object_versions")
             for page in paginator.paginate(Bucket=self.bucket, Prefix=prefix):
@@ -51,7 +51,7 @@ class ObjectVersions:
                     yield versions
 
     def browse(self, folder: str) -> Iterator[str | ObjectVersion]:
-        """What lies in `folder` (it ends in "/"): names of folders within, and versions of objects directly in it."""
+        """Yield the names of the folders directly in `folder`, which ends in "/", and the versions of its objects."""
         with _outages():
             paginator = self._client.get_paginator("list_object_versions")
             for page in paginator.paginate(Bucket=self.bucket, Prefix=folder, Delimiter="/"):
@@ -59,7 +59,7 @@ class ObjectVersions:
                 yield from _versions(page)
 
     def delete(self, versions: list[ObjectVersion]) -> int:
-        """Delete at most DELETE_PAGE versions for good; how many."""
+        """Delete at most DELETE_PAGE versions for good; return their number."""
         if not versions:
             return 0
         named = [{"Key": version.key, "VersionId": version.version_id} for version in versions]
@@ -70,7 +70,7 @@ class ObjectVersions:
         return len(versions)
 
     def delete_all(self, key: str) -> int:
-        """Delete every version of the object under exactly `key`; how many there were."""
+        """Delete every version of the object under exactly `key`; return their number."""
         deleted = 0
         while versions := [version for version in self.find(key) if version.key == key]:
             deleted += self.delete(versions)
@@ -96,12 +96,12 @@ def _outages() -> Iterator[None]:
 
 @cache
 def raw_object_versions() -> ObjectVersions:
-    """The versions in the bucket of the raw records."""
+    """Return the versions of the bucket of raw records."""
     import boto3
     from botocore.config import Config
 
     settings = load_settings()
-    # boto3 itself reads AWS_ENDPOINT_URL_S3.
+    # No endpoint is passed: boto3 itself reads AWS_ENDPOINT_URL_S3.
     client = boto3.client(
         "s3",
         region_name=settings.aws_region,

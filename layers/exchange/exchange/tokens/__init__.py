@@ -1,1 +1,1 @@
-"""Tokens: identifiers in, keyed hashes out. The only room that ever holds a token key."""
+"""Tokens: keyed hashes of identifiers. No other package ever holds a token key."""

@@ -1,4 +1,4 @@
-"""Token keys: versioned, read by tokenize alone."""
+"""Versioned token keys, which only tokenize reads."""
 
 from __future__ import annotations
 
@@ -16,8 +16,11 @@ LOCAL_KEY_VERSION = "1"
 
 @dataclass(frozen=True)
 class TokenKey:
-    """One version of the key. `identifier_secret` is derived: no text a caller can hand to the person profile
-    makes a token that an identifier has, or the other way round."""
+    """One version of the token key.
+
+    `identifier_secret` is derived from it, so that no input of the person profile can produce the token of an
+    identifier, or the other way round.
+    """
 
     version: str
     secret: bytes = field(repr=False)
@@ -28,16 +31,16 @@ class TokenKey:
 
 
 def current_key(settings: Settings) -> TokenKey:
-    """The key that new tokens are made with."""
+    """Return the key that new tokens are made with."""
     return every_key(settings)[0]
 
 
 @cache
 def every_key(settings: Settings) -> tuple[TokenKey, ...]:
-    """Every version that tokens may have been made with, the current one first.
+    """Return every version of the key that existing tokens may have been made with, the current one first.
 
-    On AWS the secret is a JSON object `{"current": "2", "1": "…", "2": "…"}`: old versions stay in it as long as there
-    are rows with their tokens, or an erasure would miss these. Locally it is TOKENIZER_HMAC_SECRET, version 1.
+    On AWS the secret is a JSON object `{"current": "2", "1": "…", "2": "…"}`: old versions must stay in it
+    as long as rows have their tokens, or an erasure would miss these rows. Locally TOKENIZER_HMAC_SECRET is version 1.
     """
     if settings.is_local and not settings.tokenizer_secret_arn:
         return (TokenKey(LOCAL_KEY_VERSION, settings.require("tokenizer_hmac_secret").encode()),)

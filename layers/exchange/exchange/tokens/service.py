@@ -1,4 +1,4 @@
-"""Tokenizing one person over HTTP, or a batch by direct invoke."""
+"""Tokenization of one person over HTTP, or of a batch by direct invoke."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BODY_LIMIT_BYTES = 1024 * 1024
 
 
 def tokenize_request(request: HttpRequest, settings: Settings) -> dict[str, str]:
-    """The answer to POST /tokenize; raises RequestRefused."""
+    """Answer POST /tokenize; raises RequestRefused."""
     authenticate(request.header("Authorization"), settings).require_scope("tokenize")
     request.require_json()
     request.require_body_within(BODY_LIMIT_BYTES)
@@ -31,12 +31,12 @@ def tokenize_request(request: HttpRequest, settings: Settings) -> dict[str, str]
 
 
 def tokenize_batch(event: object, settings: Settings) -> dict[str, Any]:
-    """The answer to a direct invoke, in the order asked; a bad item gets an error in its place.
+    """Answer a direct invoke: return tokens in the order of the items, with an error in the place of a bad item.
 
     Raises ContractViolation when the envelope itself is wrong.
     """
     contract("api/schemas/tokenize.batch.request").validate(event)
-    assert isinstance(event, dict)  # noqa: S101 - the contract has just said so
+    assert isinstance(event, dict)  # noqa: S101 - the contract has just proven it
     key = current_key(settings)
     keys = every_key(settings) if event.get("every_key_version") else (key,)
 
@@ -57,7 +57,7 @@ def tokenize_batch(event: object, settings: Settings) -> dict[str, Any]:
 
 
 def is_batch(event: object) -> bool:
-    """A direct invoke, told from an HTTP event by what every HTTP event has."""
+    """Tell whether an event is a direct invoke: only HTTP events have a request context."""
     return not (isinstance(event, dict) and "requestContext" in event)
 
 
