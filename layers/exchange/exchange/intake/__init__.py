@@ -1,1 +1,1 @@
-"""Submissions: a partner's request becomes a raw object, a manifest row and an event, once."""
+"""The intake: a partner's request becomes a raw object, a manifest row and an event, exactly once."""

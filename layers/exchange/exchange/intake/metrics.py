@@ -1,4 +1,4 @@
-"""The /metrics page: Prometheus text from SQL, so that it is right whichever environment answers."""
+"""The /metrics page: Prometheus text from SQL, so that every environment gives the same answer."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class MetricsPage:
         self._uncounted_errors = 0
 
     def render(self) -> str:
-        """Every series of SERIES, those without a row at 0."""
+        """Return every series of SERIES, those without a row at 0."""
         series: dict[str, dict[str, int]] = {name: {} for name in SERIES}
         try:
             if self._uncounted_errors:
@@ -36,7 +36,7 @@ class MetricsPage:
                 if metric in series:
                     series[metric][labels] = value
         except DependencyUnavailable:
-            # Counted, and written down at the next scrape that reaches the database.
+            # Counted here, and written at the next scrape that reaches the database.
             self._uncounted_errors += 1
             return _render({"metrics_scrape_errors_total": {"": self._uncounted_errors}})
         return _render({name: values or {"": 0} for name, values in series.items()})
@@ -55,5 +55,5 @@ def _render(series: dict[str, dict[str, int]]) -> str:
 
 @cache
 def metrics_page() -> MetricsPage:
-    """This environment's page."""
+    """Return this environment's page."""
     return MetricsPage(database())

@@ -1,7 +1,7 @@
 -- name: lock_and_read_answer
--- Two statements: in one, the snapshot would be older than the locks and miss what whoever held them before wrote. The
--- second lock is the record's, which erase takes. An erased record is gone by its key and by itself; the manifest knows
--- the first answer to a key whose row has been pruned.
+-- Two statements: in one, the snapshot would be older than the locks and miss the rows of their previous holder. The
+-- second lock is that of the record, which erase takes. Tombstones are looked up both by key and by record. The
+-- manifest has the first answer to a key whose row has been pruned.
 SELECT pg_advisory_xact_lock(%(lock_id)s), pg_advisory_xact_lock(%(record_lock_id)s);
 SELECT EXISTS (SELECT FROM tombstones WHERE key_hash = %(key_hash)s)
            OR EXISTS (SELECT FROM tombstones WHERE record_id = %(record_id)s) AS erased,
@@ -10,7 +10,7 @@ FROM (SELECT %(record_id)s::uuid AS record_id, %(key_hash)s AS key_hash) AS aske
 LEFT JOIN idempotency_keys USING (key_hash) LEFT JOIN raw_object_manifest USING (record_id);
 
 -- name: keep_answer
--- An expired key may be used for another body; until then the lock keeps this row ours alone.
+-- An expired key may be used again with another body; until the commit, the lock keeps others away from this row.
 INSERT INTO idempotency_keys (key_hash, partner_id, route, body_hash, response, expires_at)
 VALUES (%(key_hash)s, %(partner_id)s, %(route)s, %(body_hash)s, %(response)s,
         clock_timestamp() + make_interval(secs => %(expires_after_seconds)s))
@@ -18,13 +18,13 @@ ON CONFLICT (key_hash) DO UPDATE SET body_hash = excluded.body_hash, response = 
     created_at = excluded.created_at, expires_at = excluded.expires_at;
 
 -- name: accept_submission
--- One statement, one round trip: the record, its event, its audit row and its count appear together or not at all.
+-- One statement in one round trip: the record, its event, its audit row and its count appear together or not at all.
 WITH manifest AS (
     INSERT INTO raw_object_manifest (record_id, partner_id, source, route, record_kind, schema_hint, bucket,
                                      object_key, sha256, size_bytes, correlation_id, occurred_at, key_hash)
     VALUES (%(record_id)s, %(partner_id)s, %(source)s, %(route)s, %(record_kind)s, %(schema_hint)s, %(bucket)s,
             %(object_key)s, %(sha256)s, %(size_bytes)s, %(correlation_id)s, %(occurred_at)s, %(key_hash)s)
-    -- nobody else can have stored it since we looked: the lock is ours
+    -- nobody else can have stored it since the lookup, since this transaction holds the lock
     ON CONFLICT (record_id) DO NOTHING
     RETURNING record_id
 ), event AS (
@@ -39,7 +39,7 @@ VALUES (%(environment_id)s, 'ingest_requests_total', %(labels)s, 1)
 ON CONFLICT (environment_id, metric, labels) DO UPDATE SET value = counter.value + 1;
 
 -- name: audit_answer
--- Refused and repeated requests change nothing but the audit log and the count.
+-- Refused and repeated requests change only the audit log and the counters.
 WITH audit AS (
     INSERT INTO audit_log (action, outcome, status, route, partner_id, record_id, correlation_id)
     VALUES ('ingest', %(outcome)s, %(status)s, %(route)s, %(partner_id)s, %(record_id)s, %(correlation_id)s)
@@ -49,7 +49,7 @@ VALUES (%(environment_id)s, 'ingest_requests_total', %(labels)s, 1)
 ON CONFLICT (environment_id, metric, labels) DO UPDATE SET value = counter.value + 1;
 
 -- name: read_series
--- What /metrics shows: the counters of every environment, and the outbox's backlog by its partial index.
+-- Reads the series of /metrics: the counters of all environments, and the outbox's backlog by its partial index.
 SELECT metric, labels, sum(value)::bigint FROM counters GROUP BY metric, labels
 UNION ALL
 SELECT 'outbox_pending', '', count(*) FROM outbox_events WHERE published_at IS NULL
@@ -59,7 +59,7 @@ FROM outbox_events WHERE published_at IS NULL
 ORDER BY 1, 2;
 
 -- name: count
--- Adds to a series of this environment's own row.
+-- Adds to this environment's own row of a series.
 INSERT INTO counters AS counter (environment_id, metric, labels, value)
 VALUES (%(environment_id)s, %(metric)s, %(labels)s, %(value)s)
 ON CONFLICT (environment_id, metric, labels) DO UPDATE SET value = counter.value + excluded.value;

@@ -60,8 +60,8 @@ def authenticate(authorization: str | None, settings: Settings) -> Caller:
 class RememberedCallers:
     """A cache of callers by token, since one token comes with thousands of requests.
 
-    An entry is kept for a minute and never past the token's own expiry. The minute is kept short because a withdrawn key
-is still accepted for as long as the cache holds its tokens.
+    An entry is kept for a minute and never past the token's own expiry. It is no longer than a minute because tokens of
+    a withdrawn key are accepted for as long as the cache holds them.
     """
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:

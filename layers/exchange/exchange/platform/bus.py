@@ -129,8 +129,9 @@ def _outcome_of(future: Future, deadline: float) -> str | None:
         written = future.get(timeout=max(deadline - time.monotonic(), 0.001))
     except KafkaError as error:
         return type(error).__name__
-    # Without an offset, the broker knows the batch's sequence number but not where the batch is. kafka-python takes that
-    # for success, yet a broker whose write failed after it had counted the number answers the same and has nothing.
+    # Without an offset, the broker knows the batch's sequence number but not where the batch is. kafka-python takes
+    # that for success, yet a broker whose write failed after it had counted the number answers the same and has
+    # nothing.
     return None if written.offset >= 0 else DuplicateSequenceNumberError.__name__
 
 

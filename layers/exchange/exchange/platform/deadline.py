@@ -24,7 +24,8 @@ class Deadline:
     def of(cls, context: LambdaContext, *, reserve_seconds: float) -> Self:
         """Return the deadline of an invocation.
 
-        `reserve_seconds` is the time that the last piece of work may take: it must end before Lambda ends the invocation.
+        `reserve_seconds` is the time that the last piece of work may take, since it must end before the invocation
+        does.
         """
         seconds = context.get_remaining_time_in_millis() / 1000 - reserve_seconds
         return cls.after(max(seconds, LEAST_SECONDS))

@@ -1,1 +1,1 @@
-"""Records: an event becomes a canonical row, once, or a dead letter."""
+"""Records: each event becomes a canonical row, exactly once, or a dead letter."""

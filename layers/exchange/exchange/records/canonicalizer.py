@@ -1,4 +1,7 @@
-"""From events to canonical entries: fetch side by side, prove, map, tokenize in one call. No database."""
+"""The way from events to canonical entries, without the database.
+
+Objects are fetched concurrently, proven and mapped, and all records are tokenized in one call.
+"""
 
 from __future__ import annotations
 
@@ -25,14 +28,14 @@ class _Understood:
 
 
 class Canonicalizer:
-    """Turns events into canonical entries; a record that fails leaves its failure in its place."""
+    """Turns events into canonical entries; a failed record has its failure as its outcome."""
 
     def __init__(self, reader: RawReader, tokenizer: Function) -> None:
         self._reader = reader
         self._tokenizer = tokenizer
 
     def canonicalize(self, batch: Sequence[RecordIngested]) -> list[CanonicalEntry | RecordFailed]:
-        """Return one outcome for each of `batch`, in order. Raises DependencyUnavailable."""
+        """Return one outcome for each event of `batch`, in order. Raises DependencyUnavailable."""
         references = [ingested.reference for ingested in batch]
         understood = [
             self._understand(reference, fetched)
@@ -53,7 +56,7 @@ class Canonicalizer:
             return failed
         except ExchangeError:
             raise
-        except Exception as fault:  # noqa: BLE001 - a fault of ours over one record would hold up its partition for ever
+        except Exception as fault:  # noqa: BLE001 - a bug triggered by one record would block its partition forever
             logger("normalize").error(
                 "record failed", extra=describe_exception(fault, record_id=str(reference.record_id))
             )

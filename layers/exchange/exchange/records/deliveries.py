@@ -1,4 +1,4 @@
-"""Deliveries of the Kafka event source, and the events inside them."""
+"""Deliveries of the Kafka event source, and the events that they hold."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ class RecordIngested:
 
     @property
     def subject(self) -> Subject:
-        """The record and its event, for the ledger."""
+        """The subject of an attempt at this record."""
         return Subject(self.record_id, self.event_id, self.delivery)
 
     @property
     def reference(self) -> Reference:
-        """The raw object that the event speaks of."""
+        """The reference to the raw object that the event names."""
         raw_object = self.event["raw_object"]
         return Reference(
             record_id=self.record_id,

@@ -1,6 +1,6 @@
-"""What a record becomes: a person and identifiers to tokenize, and canonical rows that name nobody.
+"""The parts of a mapped record: a person and identifiers to tokenize, and canonical rows that name nobody.
 
-No repr in this file shows a value: a row is about someone's health, a person is someone.
+No repr in this module shows a value, since rows hold health data and persons are identifiable.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ CodedResult = Literal[
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Person:
-    """Who a record is about, as sent: token profiles fold case and blanks, not we."""
+    """The person that a record is about, as the partner sent it: token profiles fold case and whitespace later."""
 
     given_name: str
     family_name: str
@@ -32,7 +32,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Identifier:
-    """A number that the partner gave to a person, a stay, a claim or a sample."""
+    """A number that the partner assigned to a person, a stay, a claim or a sample."""
 
     kind: IdentifierKind
     value: str
@@ -40,7 +40,7 @@ class Identifier:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class CanonicalRecord:
-    """The row that every canonical record has, whatever its kind."""
+    """The row that canonical records of every kind have."""
 
     record_id: UUID
     partner_id: str
@@ -52,7 +52,7 @@ class CanonicalRecord:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Encounter:
-    """A stay or visit. Times are aware UTC; `discharged_at` is None while it lasts."""
+    """A stay or visit. Times are aware UTC; `discharged_at` is None until it ends."""
 
     encounter_token: str
     member_token: str
@@ -103,7 +103,7 @@ class LabObservation:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class LabResult:
-    """What one sample told. `collected_at` is aware UTC."""
+    """The results of one sample. `collected_at` is aware UTC."""
 
     accession_token: str
     member_token: str
@@ -119,22 +119,22 @@ class Draft:
     """A canonical row that waits for the tokens of its identifiers."""
 
     identifiers: tuple[Identifier, ...]
-    """What has to be tokenized, in the order of the row's token fields, which come first in it."""
+    """The identifiers to tokenize, in the order of the row's token fields, which are its first fields."""
     row: Callable[..., CanonicalRow]
 
     def complete(self, tokens: Sequence[str]) -> CanonicalRow:
-        """The row with one token for each of `identifiers`, in their order. TypeError if the counts differ."""
+        """Return the row with one token for each of `identifiers`, in order; raise TypeError if the counts differ."""
         return self.row(*tokens)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class MappedRecord:
-    """A raw record, understood: everything of it that may leave the raw store, and whom it is about."""
+    """A mapped raw record: the draft of its row, and the person that it is about."""
 
     person: Person
     draft: Draft
 
     @property
     def birth_year(self) -> int:
-        """All that canonical rows keep of the birth date."""
+        """The year of birth, the only part of the birth date that canonical rows keep."""
         return self.person.dob.year

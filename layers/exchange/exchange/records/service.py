@@ -1,7 +1,7 @@
-"""Normalizing a batch of deliveries: each becomes canonical, a dead letter, or is asked for again.
+"""Normalization of a batch: each delivery becomes canonical, becomes a dead letter, or is to be delivered again.
 
-A record's own failure counts and ends, at the latest with its fifth attempt, as a dead letter. A dependency's failure
-counts nothing: it raises, and the event source delivers the batch again. ADR 0005.
+A record's own failure counts as an attempt and makes it a dead letter with its fifth attempt at the latest. A
+dependency's failure counts for no record: it raises, and the event source delivers the batch again. ADR 0005.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from exchange.records.canonicalizer import Canonicalizer
 from exchange.records.deliveries import RecordIngested, read_deliveries, read_event
 from exchange.records.store import CanonicalEntry, write_canonical
 
-# Raw objects held in memory at once; a function has a few hundred megabytes.
+# The size of raw objects held in memory at once; a function has a few hundred megabytes.
 GROUP_BYTES = 48 * 1024 * 1024
 
 Started = tuple[RecordIngested, Attempt]
@@ -36,9 +36,9 @@ Started = tuple[RecordIngested, Attempt]
 
 @dataclass
 class BatchReport:
-    """What became of a batch; `retry` are the deliveries that the event source has to bring again.
+    """The outcomes of a batch; `retry` holds the deliveries that the event source has to deliver again.
 
-    `erased` were erased while they were worked on; those erased before count as repeated.
+    `erased` counts records erased while they were worked on; those erased before count as repeated.
     """
 
     canonical: int = 0
@@ -59,10 +59,10 @@ class Normalizer:
         self._contract_of_topic = contract_of_topic
 
     def normalize(self, event: Mapping[str, Any]) -> BatchReport:
-        """Process an event of the Kafka event source; raises DependencyUnavailable to have all of it again."""
+        """Process an event of the Kafka event source; raise DependencyUnavailable to have all of it delivered again."""
         report = BatchReport()
         readable = self._bury_unreadable(read_deliveries(event), report)
-        # Twice in one batch is once: the first stands for both.
+        # A record that comes twice in one batch is worked on once: the first delivery stands for both.
         first: dict[UUID, RecordIngested] = {}
         for ingested in readable:
             first.setdefault(ingested.record_id, ingested)
@@ -94,7 +94,8 @@ class Normalizer:
                 unreadable.append((delivery, rejected))
         if unreadable:
             with self._database.transaction() as transaction:
-                # In one order, whoever has them too: a letter waits for its twin that is not committed yet.
+                # Sorted, against deadlocks: inserting a letter waits for another insert of it that is not yet
+                # committed.
                 for delivery, failure in sorted(unreadable, key=lambda pair: pair[0].position):
                     ledger.bury(transaction, delivery, None, failure, attempts=0)
         report.dead_letters += len(unreadable)
@@ -117,7 +118,7 @@ class Normalizer:
             outcomes = self._canonicalizer.canonicalize([ingested for ingested, _ in group])
             self._settle(group, outcomes, report)
         except DependencyUnavailable:
-            # When the database is what failed, start_attempts knows these by our environment's name.
+            # If the database itself failed, start_attempts recognises these attempts by our environment's id.
             with suppress(DependencyUnavailable), self._database.transaction() as transaction:
                 ledger.give_back_attempts(transaction, [ingested.record_id for ingested, _ in group])
             raise
@@ -139,7 +140,8 @@ class Normalizer:
         ]
         try:
             with self._database.transaction() as transaction:
-                # Before the rows: settling locks the records against an erasure, and tells which came too late.
+                # Settle before writing rows: it locks the records against an erasure and tells which are erased
+                # already.
                 states = ledger.settle(transaction, settlements)
                 erased = {record_id for record_id, state in states.items() if state == "erased"}
                 entries = [outcome for outcome in outcomes if isinstance(outcome, CanonicalEntry)]
@@ -154,7 +156,7 @@ class Normalizer:
         report.canonical += sum(s.failure is None for s in settled)
         failed = [states[s.attempt.record_id] for s in settled if s.failure is not None and s.is_final]
         report.dead_letters += failed.count("dlq")
-        # a late twin: whatever it says, the record is canonical
+        # a late failure of a record that another environment has made canonical
         report.repeated += failed.count("succeeded")
         report.retry += [s.delivery for s in settled if not s.is_final]
 
@@ -165,7 +167,7 @@ class Normalizer:
         refused: RowRefused,
         report: BatchReport,
     ) -> None:
-        """A constraint refused one row of many: find it, and let the others through."""
+        """Settle each record alone after a constraint refused a row, so that only the refused record fails."""
         if len(group) == 1:
             rejected = RecordRejected(f"the constraint {refused} refused the row", stage="write_canonical")
             self._settle(group, [rejected], report)
@@ -175,7 +177,7 @@ class Normalizer:
 
 
 def _groups(started: Sequence[Started]) -> Iterator[list[Started]]:
-    """Runs of at most GROUP_BYTES of raw objects."""
+    """Split a batch into groups of at most GROUP_BYTES of raw objects."""
     group: list[Started] = []
     size_bytes = 0
     for ingested, attempt in started:
@@ -190,7 +192,7 @@ def _groups(started: Sequence[Started]) -> Iterator[list[Started]]:
 
 @cache
 def normalizer() -> Normalizer:
-    """This environment's normalizer."""
+    """Return this environment's normalizer."""
     settings = load_settings()
     reader = RawReader(raw_objects(), PartnerRegistry(database()), settings.require("raw_bucket"))
     contracts = event_contracts_by_topic(topics_by_version(settings))

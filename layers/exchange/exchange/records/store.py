@@ -1,4 +1,4 @@
-"""Canonical rows and tokens, a statement or two a batch whatever its size."""
+"""Canonical rows and tokens, written in a few statements per batch of any size."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from exchange.records.model import CanonicalRecord, CanonicalRow, Claim, Encount
 from exchange.records.tokenizer import PatientToken
 
 QUERIES = load_queries(__file__)
-# The statement of each kind of row, and the field whose rows go to a table of their own.
+# The statement of each kind of row, and the field whose items go to a table of their own.
 _WRITES: Mapping[type[CanonicalRow], tuple[str, str | None]] = {
     Encounter: ("write_encounters", None),
     Claim: ("write_claims", "lines"),
@@ -23,7 +23,7 @@ _WRITES: Mapping[type[CanonicalRow], tuple[str, str | None]] = {
 
 @dataclass(frozen=True)
 class CanonicalEntry:
-    """Everything canonical about one record."""
+    """The canonical rows and tokens of one record."""
 
     record: CanonicalRecord
     tokens: tuple[PatientToken, ...]
@@ -31,7 +31,7 @@ class CanonicalEntry:
 
 
 def write_canonical(transaction: Transaction, entries: Sequence[CanonicalEntry]) -> None:
-    """Write all of `entries`; those that are there already stay as they are."""
+    """Write all of `entries`; rows that exist already stay as they are."""
     if not entries:
         return
     transaction.execute(
@@ -67,10 +67,10 @@ def write_canonical(transaction: Transaction, entries: Sequence[CanonicalEntry])
 
 
 def _columns(row: Any, *, leave_out: str | None = None, **more: object) -> dict[str, object]:
-    """A dataclass as a row: its fields are the table's columns."""
+    """Return a dataclass as a row; its fields are the table's columns."""
     return {f.name: getattr(row, f.name) for f in fields(row) if f.name != leave_out} | more
 
 
 def _encode(rows: Iterable[Mapping[str, object]]) -> str:
-    # str: dates, UUIDs and Decimals as Postgres reads them, without a detour over float.
+    # str writes dates, UUIDs and Decimals as Postgres reads them, without a conversion to float.
     return json.dumps(list(rows), default=str, separators=(",", ":"))

@@ -1,4 +1,4 @@
-"""Values that every format's mapping reads: days, instants, amounts. Each error names the field that is wrong."""
+"""Readers of the values that all formats share: days, instants, amounts. Each error names the wrong field."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def read_day(text: str, *, field: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        # The cause shows the text, which may be part of someone's record.
+        # The cause quotes the text, which may be part of a person's record.
         raise ContractViolation("is not a day of the calendar", field=field) from None
 
 
@@ -30,7 +30,7 @@ def read_instant(text: str, *, field: str) -> datetime:
 
 
 def read_number(number: str | float, *, field: str) -> Decimal:
-    """Read a decimal of at most six decimals, exactly as it was written."""
+    """Read a number of at most six decimals, exactly as it was written."""
     value = Decimal(str(number))
     if value != round(value, _DECIMALS_KEPT):
         raise ContractViolation(f"must have at most {_DECIMALS_KEPT} decimals", field=field)
@@ -38,7 +38,7 @@ def read_number(number: str | float, *, field: str) -> Decimal:
 
 
 def read_cents(amount: str | float, *, field: str) -> int:
-    """Read an amount of a currency with two decimals, in cents."""
+    """Read an amount in a currency with two decimals; return cents."""
     cents = Decimal(str(amount)) * 100
     if cents != int(cents):
         raise ContractViolation("must have at most two decimals", field=field)
@@ -46,12 +46,12 @@ def read_cents(amount: str | float, *, field: str) -> int:
 
 
 def require_order(first: date, last: date | None, *, field: str) -> None:
-    """Refuse `last`, which is `field`, when it lies before `first`. Two days or two instants."""
+    """Refuse `last`, the value of `field`, when it lies before `first`; both are days or both are instants."""
     if last is not None and last < first:
         raise ContractViolation("lies before the beginning", field=field)
 
 
 def require_sum(total_cents: int, lines: Sequence[ClaimLine], *, field: str) -> None:
-    """Refuse the total, which is `field`, when the lines do not add up to it."""
+    """Refuse the total, the value of `field`, when the lines do not add up to it."""
     if total_cents != sum(line.amount_cents for line in lines):
         raise ContractViolation("is not the sum of the lines", field=field)
