@@ -1,5 +1,5 @@
 -- name: start_job
--- The job and a checkpoint for each shard, one second of its rate in advance.
+-- Writes the job and a checkpoint for each shard, with one second of its rate in advance.
 WITH job AS (
     INSERT INTO job_runs (job_id, job, request, shards) VALUES (%(job_id)s, %(job)s, %(request)s, %(shards)s)
     RETURNING job_id
@@ -9,7 +9,7 @@ SELECT job_id, shard, clock_timestamp() - interval '1 second'
 FROM job CROSS JOIN generate_series(0, %(shards)s - 1) AS shard;
 
 -- name: read_checkpoint
--- Where a shard stands, and what of its rate has come together: a minute of it at most.
+-- Reads the position of a shard and the part of its rate that has accumulated, a minute at most.
 SELECT job.request, job.shards, job.state, job.started_at, checkpoint.cursor, checkpoint.counts, checkpoint.progress,
        checkpoint.finished_at IS NOT NULL,
        least(extract(epoch FROM clock_timestamp() - checkpoint.paid_until), 60)::float
@@ -17,8 +17,8 @@ FROM job_runs AS job JOIN job_checkpoints AS checkpoint USING (job_id)
 WHERE job_id = %(job_id)s AND job = %(job)s AND shard = %(shard)s;
 
 -- name: save_checkpoint
--- In the transaction of the page's effects. No row where another has gone on with the shard, or the job was cancelled:
--- then nothing takes effect.
+-- Part of the transaction of the page's effects. Returns no row if another run has continued the shard or the job was
+-- cancelled; then nothing takes effect.
 UPDATE job_checkpoints
 SET cursor = %(cursor)s, counts = %(counts)s, progress = %(progress)s, updated_at = clock_timestamp(),
     paid_until = greatest(paid_until, clock_timestamp() - interval '60 seconds')
@@ -28,7 +28,7 @@ WHERE job_id = %(job_id)s AND shard = %(shard)s AND cursor IS NOT DISTINCT FROM 
 RETURNING shard;
 
 -- name: finish_unless_last
--- Under the lock of finish_shard: of two last shards that end side by side exactly one is the last.
+-- Takes the lock of finish_shard, so that of two last shards that end concurrently exactly one is the last.
 SELECT FROM job_runs WHERE job_id = %(job_id)s FOR UPDATE;
 UPDATE job_checkpoints SET finished_at = clock_timestamp(), updated_at = clock_timestamp(), progress = 1
 WHERE job_id = %(job_id)s AND shard = %(shard)s AND finished_at IS NULL
@@ -38,8 +38,8 @@ SELECT NOT EXISTS (SELECT FROM job_checkpoints
                    WHERE job_id = %(job_id)s AND shard <> %(shard)s AND finished_at IS NULL);
 
 -- name: finish_shard
--- The shard, and with the last one the job. The job's row comes first: two last shards that end side by side would each
--- see the other unfinished, and the job would never end.
+-- Finishes the shard, and with the last one the job. Locks the job's row first: otherwise two last shards that end
+-- concurrently would each see the other unfinished, and the job would never end.
 SELECT FROM job_runs WHERE job_id = %(job_id)s FOR UPDATE;
 UPDATE job_checkpoints SET finished_at = clock_timestamp(), updated_at = clock_timestamp(), progress = 1
 WHERE job_id = %(job_id)s AND shard = %(shard)s AND finished_at IS NULL;
@@ -48,26 +48,26 @@ WHERE job_id = %(job_id)s AND state = 'running'
   AND NOT EXISTS (SELECT FROM job_checkpoints WHERE job_id = %(job_id)s AND finished_at IS NULL);
 
 -- name: cancel_job
--- A job that nobody is to take up again.
+-- Cancels a job, so that no run continues it.
 UPDATE job_runs SET state = 'cancelled', finished_at = clock_timestamp()
 WHERE job_id = %(job_id)s AND job = %(job)s AND state = 'running' RETURNING job_id;
 
 -- name: read_left_shards
--- Shards that were begun and that nobody has worked on for a minute: their function or their operator has gone.
+-- Reads shards that were begun and not worked on for a minute: their function or their operator has gone.
 SELECT job_id, shard FROM job_runs JOIN job_checkpoints USING (job_id)
 WHERE job = %(job)s AND state = 'running' AND job_checkpoints.finished_at IS NULL
   AND coalesce(request ->> 'mode', 'emit') = 'emit' AND updated_at < clock_timestamp() - interval '1 minute'
 ORDER BY started_at, shard;
 
 -- name: prune_jobs
--- What was done stays known for a month. What somebody works on is left for the next time.
+-- Keeps ended jobs for a month. Rows that are locked are left for the next time.
 DELETE FROM job_runs WHERE job_id IN (
     SELECT job_id FROM job_runs WHERE job = %(job)s AND started_at < clock_timestamp() - interval '30 days'
     FOR UPDATE SKIP LOCKED);
 
 -- name: read_last_window
--- Up to when complete runs over all sources have looked without a gap, less what was still under way then. Nobody has
--- looked at what came after a run was started, whatever it was asked for.
+-- Reads the time up to which complete runs over all sources have compared without a gap, less records then in flight.
+-- It is never later than the start of a run, even if the run was asked for more.
 SELECT least((job.request ->> 'until')::timestamptz, job.started_at,
              to_timestamp(min((counts ->> 'in_flight_since')::float)))
 FROM job_runs AS job JOIN job_checkpoints USING (job_id)
@@ -77,22 +77,22 @@ WHERE job.job = %(job)s AND job.state = 'succeeded'
 GROUP BY job.job_id ORDER BY least((job.request ->> 'until')::timestamptz, job.started_at) DESC LIMIT 1;
 
 -- name: read_first_attempt
--- Before it there is nothing to ask for.
+-- The search for unknown canonical rows begins here, since earlier attempts are not stored.
 SELECT min(started_at) FROM processing_attempts;
 
 -- name: read_unknown_canonical
--- Canonical records worked on in a slice of time of which the manifest knows nothing.
+-- Reads the canonical records with attempts in a slice of time that have no manifest row.
 SELECT DISTINCT record_id FROM processing_attempts
 WHERE started_at >= %(since)s AND started_at < %(until)s
   AND EXISTS (SELECT FROM canonical_records WHERE canonical_records.record_id = processing_attempts.record_id)
   AND NOT EXISTS (SELECT FROM raw_object_manifest WHERE raw_object_manifest.record_id = processing_attempts.record_id)
-  -- their objects are there, and known to be
+  -- an open finding says that the object is there
   AND NOT EXISTS (SELECT FROM reconcile_findings AS known
                   WHERE known.record_id = processing_attempts.record_id
                     AND known.finding = 'canonical_missing_manifest' AND known.resolved_at IS NULL);
 
 -- name: read_record_states
--- Everything the tables say of these records; what became of the last event is asked only where it matters.
+-- Reads the state of these records; the last event is looked up only where it matters.
 SELECT asked.record_id, canonical.record_id IS NOT NULL, state.state,
        extract(epoch FROM clock_timestamp() - coalesce(state.finished_at, state.started_at))::float,
        extract(epoch FROM clock_timestamp() - tombstone.erased_at)::float,
@@ -108,12 +108,12 @@ LEFT JOIN LATERAL (
 ) AS event ON canonical.record_id IS NULL;
 
 -- name: read_backlog
--- Whether live events would have to wait behind ours: counted no further than the limit.
+-- Counts the events that delay live ones, up to the limit only.
 SELECT count(*) FROM (SELECT FROM outbox_events WHERE published_at IS NULL LIMIT %(limit)s) AS pending;
 
 -- name: settle_canonical
--- Their canonical rows are there: the ledger's last word on them was lost. A letter of theirs is over, too, or it would
--- wait for a redrive that no record needs.
+-- Corrects the ledger, whose last write about these canonical records was lost. Closes their dead letters, too, which
+-- would otherwise wait for a redrive that no record needs.
 WITH settled AS (
     UPDATE processing_stage_state SET state = 'succeeded', error_code = NULL, finished_at = clock_timestamp()
     WHERE record_id = ANY (%(record_ids)s) AND stage = 'canonicalize' AND state NOT IN ('succeeded', 'erased')
@@ -126,18 +126,19 @@ WITH settled AS (
 SELECT record_id FROM settled;
 
 -- name: audit_repairs
--- Who changed a record without a request, and why.
+-- Records repairs, which change a record without a request, and the reason for each.
 INSERT INTO audit_log (action, outcome, status, route, partner_id, record_id, correlation_id)
 SELECT 'reconcile', finding, 200, route, partner_id, record_id, correlation_id
 FROM jsonb_to_recordset(%(rows)s) AS repair
     (finding text, route text, partner_id text, record_id uuid, correlation_id text);
 
 -- name: lock_findings
--- Findings have one writer at a time, after all locks of records: two looks at the same records would lock up.
+-- Allows one writer of findings at a time, after all locks of records: else two checks of the same records could
+-- deadlock.
 SELECT pg_advisory_xact_lock(%(lock_class)s, 0);
 
 -- name: write_findings
--- A finding that comes back after it was resolved is a new one, and about the object it comes back with.
+-- A finding that recurs after it was resolved counts as new, and is about the object that it recurs with.
 INSERT INTO reconcile_findings AS known (record_id, finding, object_key, partner_id, repaired_at)
 SELECT record_id, finding, object_key, partner_id, CASE WHEN repaired THEN clock_timestamp() END
 FROM jsonb_to_recordset(%(rows)s) AS found
@@ -149,35 +150,35 @@ SET last_seen = clock_timestamp(), resolved_at = NULL,
     repaired_at = coalesce(excluded.repaired_at, CASE WHEN known.resolved_at IS NULL THEN known.repaired_at END);
 
 -- name: resolve_findings
--- Looked at again: whatever is not found any more is over. Not by the listing alone, where the hash was wrong.
+-- Resolves findings that were not found again. A wrong hash is resolved only after the object was read again.
 UPDATE reconcile_findings AS known SET resolved_at = clock_timestamp()
 FROM unnest(%(record_ids)s, %(object_keys)s::text[], %(findings)s::text[], %(hashes_known)s::boolean[])
     AS judged (record_id, object_key, finding, hash_known)
 WHERE known.record_id = judged.record_id AND known.finding IS DISTINCT FROM judged.finding
   AND (judged.hash_known OR known.finding <> 'hash_mismatch')
-  -- a record's one object says nothing of its other
+  -- a finding about one object of a record is not resolved by a look at another one
   AND (known.object_key IS NULL OR known.object_key = judged.object_key) AND known.resolved_at IS NULL;
 
 -- name: read_open_findings
--- Those that wait longest for another look.
+-- Reads the open findings that have gone unchecked longest.
 SELECT record_id, object_key, finding FROM reconcile_findings WHERE resolved_at IS NULL AND last_seen < %(before)s
 ORDER BY last_seen LIMIT %(limit)s;
 
 -- name: touch_findings
--- Looked at again and still under way.
+-- Marks findings as checked whose records are still in flight.
 UPDATE reconcile_findings SET last_seen = clock_timestamp()
 WHERE record_id = ANY (%(record_ids)s) AND resolved_at IS NULL;
 
 -- name: count_open_findings
--- What the alarm watches.
+-- Counts open findings for the alarm.
 SELECT finding, count(*) FROM reconcile_findings WHERE resolved_at IS NULL GROUP BY finding ORDER BY finding;
 
 -- name: prune_findings
--- What was resolved stays known for three months.
+-- Keeps resolved findings for three months.
 DELETE FROM reconcile_findings WHERE resolved_at < clock_timestamp() - interval '90 days';
 
 -- name: read_findings
--- For people: open ones, and all that were seen since.
+-- Reads findings for display: all open ones, and any seen since a time.
 SELECT record_id, finding, object_key, partner_id, first_seen, last_seen, repaired_at, resolved_at
 FROM reconcile_findings
 WHERE (resolved_at IS NULL OR last_seen >= %(since)s) AND (record_id, finding) > (%(after_record)s, %(after_finding)s)
