@@ -1,1 +1,1 @@
-"""Erasing a record, or all records of a person at a partner: for good, and provably."""
+"""The permanent erasure of records, or of all records of a person at a partner, with a receipt as proof."""

@@ -1,6 +1,6 @@
 -- name: lock_record
--- The lock that ingest takes before it looks for the record: nobody stores it again between our look and our commit.
--- Two statements: in one, the snapshot would be older than the lock.
+-- Takes the lock that ingest takes before it looks for the record, so that nobody stores it again before our commit.
+-- Two statements, since in one the snapshot would be older than the lock.
 SELECT pg_advisory_xact_lock(%(lock_id)s);
 SELECT coalesce(m.partner_id, t.partner_id), m.route, coalesce(m.bucket, t.bucket),
        coalesce(m.object_key, t.object_key), m.key_hash, t.erasure_id,
@@ -9,8 +9,8 @@ FROM (SELECT %(record_id)s::uuid AS record_id) AS asked
 LEFT JOIN raw_object_manifest AS m USING (record_id) LEFT JOIN tombstones AS t USING (record_id);
 
 -- name: stop_processing
--- Takes the lock that normalize's outcome takes: its rows are there by now and go, or never come. An attempt under way
--- may be one whose environment died, and ends here.
+-- Takes the lock under which normalize writes its outcome: its rows either exist already and are deleted, or are never
+-- written. A running attempt may be one whose environment died, and ends here.
 INSERT INTO processing_stage_state (record_id, stage, state, attempts, event_id, environment_id, error_code, finished_at)
 VALUES (%(record_id)s, 'canonicalize', 'erased', 0, %(event_id)s, %(environment_id)s, 'erased', clock_timestamp())
 ON CONFLICT (record_id, stage) DO UPDATE
@@ -19,9 +19,9 @@ UPDATE processing_attempts SET state = 'erased', error_code = 'erased', finished
 WHERE record_id = %(record_id)s AND stage = 'canonicalize' AND state = 'running';
 
 -- name: erase
--- Every row that holds something of the record, and the tombstone that keeps them away. A statement of its own: the
--- snapshot has to be younger than the locks. Children go by cascade, so they are counted before. A tombstone that is
--- there stays, and counts what a backup had brought back.
+-- Deletes every row of the record and writes the tombstone that keeps new ones away. A separate statement, because its
+-- snapshot has to be younger than the locks. Child rows are deleted by cascade, so they are counted first. An existing
+-- tombstone stays, and adds the rows that a backup had brought back.
 WITH children AS (
     SELECT jsonb_build_object(
         'patient_tokens', (SELECT count(*) FROM patient_tokens WHERE record_id = %(record_id)s),
@@ -36,12 +36,12 @@ WITH children AS (
 ), manifest AS (
     DELETE FROM raw_object_manifest WHERE record_id = %(record_id)s RETURNING 1
 ), answers AS (
-    -- the key's row, unless the key had expired and is another record's now
+    -- the key's row, unless the key had expired and belongs to another record now
     DELETE FROM idempotency_keys
     WHERE key_hash = %(key_hash)s AND response::jsonb ->> 'record_id' = %(record_id)s::text
     RETURNING key_hash
 ), events AS (
-    -- in the order in which outbox-publish marks them
+    -- locked in the order in which outbox-publish marks events
     DELETE FROM outbox_events WHERE outbox_id IN (
         SELECT outbox_id FROM outbox_events
         WHERE shard = %(shard)s AND published_at IS NULL AND key = %(record_id)s::text ORDER BY outbox_id FOR UPDATE)
@@ -55,7 +55,7 @@ WITH children AS (
     VALUES ('erase', 'erased', 200, 'erase', %(partner_id)s, %(record_id)s, %(request_id)s, %(case_ref)s)
 )
 INSERT INTO tombstones (record_id, erasure_id, partner_id, key_hash, bucket, object_key, deleted_rows)
--- The key is the record's for good, also where its row has been pruned or lost; unless another record has it since.
+-- The key stays the record's even if its row was pruned or lost, unless another record has used it since.
 SELECT %(record_id)s, %(erasure_id)s, %(partner_id)s,
        CASE WHEN NOT EXISTS (SELECT FROM idempotency_keys WHERE key_hash = %(key_hash)s
                              AND response::jsonb ->> 'record_id' <> %(record_id)s::text)
@@ -73,14 +73,15 @@ ON CONFLICT (record_id) DO UPDATE SET deleted_rows = (
     FROM jsonb_each_text(excluded.deleted_rows) AS counted (name, again));
 
 -- name: mark_raw_deleted
--- The bucket has been asked for every version; the erasure of this record is complete. Once: retain, or the same erasure
--- asked for again, may have deleted the same versions beside us, and count them, too.
+-- Every version has been deleted from the bucket: the erasure of this record is complete. Only the first writer counts,
+-- since retain or a repetition of the erasure may have deleted the same versions concurrently and would count them,
+-- too.
 UPDATE tombstones
 SET raw_deleted_at = clock_timestamp(), deleted_object_versions = deleted_object_versions + %(versions)s
 WHERE record_id = %(record_id)s AND raw_deleted_at IS NULL;
 
 -- name: mark_raw_deleted_again
--- An object that had come back by hand is gone again: the one who erased it again is in the audit log, too.
+-- An object that was restored by hand is deleted again: the audit log records the repeated erasure, too.
 WITH marked AS (
     UPDATE tombstones
     SET raw_deleted_at = clock_timestamp(), deleted_object_versions = deleted_object_versions + %(versions)s
@@ -90,32 +91,32 @@ INSERT INTO audit_log (action, outcome, status, route, partner_id, record_id, co
 SELECT 'erase', 'raw_deleted', 200, 'erase', partner_id, record_id, %(request_id)s, %(case_ref)s FROM marked;
 
 -- name: read_pending
--- Erased in the database, not yet in the bucket: somebody died or the bucket was away.
+-- Reads records erased in the database but not yet in the bucket, as after a crash or an outage of the bucket.
 SELECT record_id, bucket, object_key FROM tombstones
 WHERE raw_deleted_at IS NULL AND (%(erasure_id)s::uuid IS NULL OR erasure_id = %(erasure_id)s::uuid)
 ORDER BY erased_at LIMIT %(limit)s;
 
 -- name: find_records
--- A person's records at a partner, by the tokens that the person has.
+-- Reads a person's records at a partner by the person's tokens.
 SELECT record_id FROM patient_tokens JOIN canonical_records USING (record_id)
 WHERE partner_id = %(partner_id)s AND profile = %(profile)s AND token = ANY (%(tokens)s)
 GROUP BY record_id ORDER BY record_id;
 
 -- name: find_known
--- A record id that is misspelt must not look like one that would be erased.
+-- Reads which records exist: a misspelt record id must not look as if it would be erased.
 SELECT record_id FROM raw_object_manifest WHERE record_id = ANY (%(record_ids)s)
 UNION SELECT record_id FROM tombstones WHERE record_id = ANY (%(record_ids)s);
 
 -- name: count_others
--- How full an erasure is; what is asked for again counts once.
+-- Counts the records that an erasure already has, without those that are asked for again.
 SELECT count(*) FROM tombstones
 WHERE erasure_id = %(erasure_id)s::uuid AND record_id <> ALL (%(record_ids)s::uuid[]);
 
 -- name: read_erasure
--- What a receipt is computed from: stored, not remembered.
+-- Reads the tombstones of an erasure, from which its receipt is computed.
 SELECT record_id, partner_id, deleted_rows, deleted_object_versions, erased_at, raw_deleted_at
 FROM tombstones WHERE erasure_id = %(erasure_id)s::uuid ORDER BY record_id;
 
 -- name: partner_exists
--- A partner that is misspelt has no records, which must not look like success.
+-- Checks that a partner exists: a misspelt one has no records, which must not look like success.
 SELECT count(*) FROM partners WHERE partner_id = %(partner_id)s;

@@ -81,7 +81,7 @@ class Comparer:
             )
 
     def page_end(self, folder: Folder, after: str, upto: str) -> str:
-        """Return the end of a page that begins after `after`: `upto`, or earlier, so that it has PAGE_OBJECTS rows at most."""
+        """Return `upto`, or the end of an earlier page from `after` on that has PAGE_OBJECTS manifest rows."""
         with self._database.transaction() as transaction:
             return manifest.read_page_end(transaction, self._bucket, folder, after, upto, limit=PAGE_OBJECTS)
 
@@ -148,7 +148,7 @@ class Comparer:
             facts = _facts(record_id, raw, rows.get(record_id), states[record_id], now)
             verdict = classify(facts, grace_seconds)
             if verdict in WITHOUT_RAW and facts.manifest is not None:
-                # The object may have been stored after the page was listed: look it up by key before calling it lost.
+                # Perhaps it was stored after the page was listed: look it up by key before calling it lost.
                 found = self._listing.find(facts.manifest.entry.object_key)
                 facts = replace(facts, raw=_raw(found, now, None) if found else None)
                 verdict = classify(facts, grace_seconds)
@@ -156,7 +156,7 @@ class Comparer:
         return self._describe_lost(compared)
 
     def _describe_lost(self, compared: list[Comparison]) -> list[Comparison]:
-        """Read the objects of records without a manifest row: only the object tells whose it is, if it is a record's."""
+        """Read the objects of records without a manifest row: only an object tells whose it is, or that it is unfit."""
         lost = {
             index: Place(record.record_id, raw.key, raw.last_modified)
             for index, record in enumerate(compared)

@@ -80,7 +80,7 @@ class Progress:
         *,
         done: bool = False,
     ) -> Self:
-        """Return the progress of a shard at a checkpoint; `before` holds its counts at the beginning of the invocation."""
+        """Return the progress of a shard at a checkpoint; `before` holds its counts when the invocation began."""
         return cls(
             checkpoint.job_id,
             checkpoint.shard.number,
@@ -151,7 +151,7 @@ class Jobs:
         *,
         paid_seconds: float = 0.0,
     ) -> None:
-        """Move the checkpoint together with the effects in `transaction`; raise ShardTaken if another run has moved it."""
+        """Move the checkpoint with the effects in `transaction`; raise ShardTaken if it has moved meanwhile."""
         moved = store.save_checkpoint(
             transaction,
             checkpoint.job_id,

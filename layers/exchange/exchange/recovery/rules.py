@@ -37,8 +37,8 @@ class Sound(StrEnum):
     IN_FLIGHT = "in_flight"
 
 
-# Repaired by finishing the crashed transaction: the object is read and proven, and its manifest row is written and, if
-# there is no canonical row, its event.
+# Repaired by finishing the crashed transaction: the object is read and proven, its manifest row is written and, for an
+# orphan, its event is emitted.
 RESTORED = frozenset({Finding.ORPHAN_RAW, Finding.CANONICAL_MISSING_MANIFEST})
 EMITTED = frozenset(
     {
@@ -75,7 +75,7 @@ class Facts:
 
     @property
     def is_copy(self) -> bool:
-        """True for a second object of a record, left by a crash before a retry in another hour."""
+        """True for a second object of a record, whose request crashed in one hour and was retried in another."""
         return bool(self.raw and self.manifest and self.raw.key != self.manifest.entry.object_key)
 
     @property

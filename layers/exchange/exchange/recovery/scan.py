@@ -43,7 +43,7 @@ class Scan:
         more_folders: Callable[[str], Iterable[Folder]] = lambda source: (),
         end_within: Callable[[Folder, str, str], str] = lambda folder, after, upto: upto,
     ) -> None:
-        """Create a scan, which also covers `more_sources` and `more_folders`: the bucket may have lost all their objects.
+        """Create a scan, also of `more_sources` and `more_folders`, since the bucket may have lost all their objects.
 
         `end_within` shortens a page of (`after`, `upto`] where more keys are known than fit into a page.
         """

@@ -1,1 +1,1 @@
-"""What the exchange keeps no longer than was agreed."""
+"""The retention of data: its deletion after the agreed time."""

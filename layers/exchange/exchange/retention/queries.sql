@@ -1,11 +1,11 @@
 -- name: read_retention
--- Which source's raw objects are kept how long.
+-- Reads how long the raw objects of each source are kept.
 SELECT source, partner_id, raw_retention_days FROM partner_sources JOIN partners USING (partner_id) ORDER BY source;
 
 -- name: retire_raw_objects
--- Before the objects go: a run that dies in between finds them again, a row that says "gone" too late would be a lie.
--- Then those that stay: accepted and not canonical, their object is all that there is of them. A copy goes before its
--- record's object, of which it says nothing.
+-- Marks the rows before the objects are deleted: a run that dies in between finds the objects again, while a row marked
+-- too late would be false. Then reads the records whose objects stay, because they are accepted but not canonical and
+-- have nothing but their object. The deletion of a copy does not mark the row, which is about the record's own object.
 WITH retired AS (
     UPDATE raw_object_manifest SET raw_deleted_at = clock_timestamp()
     WHERE record_id IN (SELECT record_id FROM raw_object_manifest
@@ -23,15 +23,15 @@ WHERE record_id = ANY (%(record_ids)s::uuid[]) AND raw_deleted_at IS NULL
        OR NOT EXISTS (SELECT FROM canonical_records WHERE canonical_records.record_id = raw_object_manifest.record_id));
 
 -- name: prune_idempotency_keys
--- In bites, so that no run holds locks for long, and like every pruning around what is in somebody's hands: what is left
--- goes the next time. An expired key that is in use anew by now is not asked for again.
+-- Deletes a limited number of rows at a time, so that no run holds locks for long. Like every pruning it skips locked
+-- rows, which the next run deletes; an expired key that is being used again is not waited for.
 DELETE FROM idempotency_keys
 WHERE key_hash IN (SELECT key_hash FROM idempotency_keys WHERE expires_at < clock_timestamp()
                    ORDER BY expires_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
 RETURNING 1;
 
 -- name: prune_attempts
--- The oldest first, by their index; where a record stands is in processing_stage_state and stays.
+-- Deletes the oldest first, by their index. The record's state is kept in processing_stage_state.
 DELETE FROM processing_attempts
 WHERE (record_id, stage, started_at) IN (
     SELECT record_id, stage, started_at FROM processing_attempts
@@ -40,7 +40,7 @@ WHERE (record_id, stage, started_at) IN (
 RETURNING 1;
 
 -- name: prune_dead_letters
--- Closed ones; an open one waits for somebody, however long.
+-- Deletes closed letters only; an open one waits for an operator without limit.
 DELETE FROM dead_letters
 WHERE dead_letter_id IN (SELECT dead_letter_id FROM dead_letters
                          WHERE closed_at < clock_timestamp() - make_interval(days => %(days)s) LIMIT %(limit)s
