@@ -30,7 +30,10 @@ RECEIPT = {
 
 @contextmanager
 def eraser_that_leaves(remaining: list[int]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Yield a Lambda endpoint whose n-th call leaves `remaining[n]` records, later ones the last number; and its requests."""
+    """Yield a Lambda endpoint and its requests; its calls leave as many records as `remaining` says.
+
+    The last number is repeated for a while, but not forever.
+    """
     asked: list[dict[str, Any]] = []
 
     class Eraser(BaseHTTPRequestHandler):

@@ -87,7 +87,7 @@ UNAVOIDABLE = {
     "ec2:DescribeSecurityGroups": "EC2's Describe actions know no resources",
     "ec2:DescribeVpcs": "EC2's Describe actions know no resources",
 }
-# AWS's own policies that SAM attaches; their resource "*" is accepted because they permit so little.
+# AWS's own policies that SAM attaches; their resource "*" is accepted for what they permit.
 MANAGED = {
     "service-role/AWSLambdaBasicExecutionRole": "write logs",
     "AWSXRayDaemonWriteAccess": "write traces, which know no resources",
