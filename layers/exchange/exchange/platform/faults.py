@@ -1,4 +1,4 @@
-"""The last catch around handlers that answer no HTTP request."""
+"""The outermost exception handling of functions that do not answer over HTTP."""
 
 from __future__ import annotations
 

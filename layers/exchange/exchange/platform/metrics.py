@@ -28,7 +28,7 @@ def _flush(metrics: Metrics, beside: dict[str, Any] | None = None) -> None:
 
 
 def record_request(service: str, route: str, status: int, duration_ms: float, **keys: str | None) -> None:
-    """Record an answered HTTP request: write one line that holds its metrics and, as its log line, the allowed `keys`.
+    """Record an answered HTTP request: write its metrics and its log fields, the allowed `keys`, as one line.
 
     A line in embedded metric format may hold more than metrics; two lines would cost twice, here and in CloudWatch.
     """

@@ -81,7 +81,7 @@ class Comparer:
             )
 
     def page_end(self, folder: Folder, after: str, upto: str) -> str:
-        """Return `upto`, or the end of an earlier page from `after` on that has PAGE_OBJECTS manifest rows."""
+        """Return the key that ends a page of at most PAGE_OBJECTS manifest rows in (`after`, `upto`]."""
         with self._database.transaction() as transaction:
             return manifest.read_page_end(transaction, self._bucket, folder, after, upto, limit=PAGE_OBJECTS)
 

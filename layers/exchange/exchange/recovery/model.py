@@ -87,7 +87,7 @@ class Shard:
 
 @dataclass(frozen=True)
 class RecordState:
-    """The state of a record by the tables. Ages are in seconds, None where the thing itself does not exist.
+    """The state of a record by the tables. Ages are in seconds, None without a state, a tombstone or an event.
 
     The event is the record's last one; it is read only for records without a canonical row.
     """

@@ -15,7 +15,7 @@ PAGE_OBJECTS = 250
 
 @dataclass(frozen=True)
 class Page:
-    """All objects of a folder with keys in (`after`, `upto`]; `progress` is the scan's once these are done."""
+    """All objects of a folder with keys in (`after`, `upto`]; `progress` is that of the scan after this page."""
 
     folder: Folder
     objects: tuple[ListedObject, ...]

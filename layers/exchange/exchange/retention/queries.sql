@@ -5,7 +5,7 @@ SELECT source, partner_id, raw_retention_days FROM partner_sources JOIN partners
 -- name: retire_raw_objects
 -- Marks the rows before the objects are deleted: a run that dies in between finds the objects again, while a row marked
 -- too late would be false. Then reads the records whose objects stay, because they are accepted but not canonical and
--- have nothing but their object. The deletion of a copy does not mark the row, which is about the record's own object.
+-- have nothing but their object. A copy may be deleted first, which does not mark the row.
 WITH retired AS (
     UPDATE raw_object_manifest SET raw_deleted_at = clock_timestamp()
     WHERE record_id IN (SELECT record_id FROM raw_object_manifest
