@@ -7,6 +7,7 @@ import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -51,9 +52,8 @@ class ProcessLedger:
         """End the services that an earlier stack left running and return their names. Blocks until all are gone."""
         if not self._path.exists():
             return []
-        # Earlier versions wrote clock ticks. As a rule their services died with the stack (see `dying_with_parent`).
-        entries = [entry for entry in json.loads(self._path.read_text()) if "started_at" in entry]
-        left = [process for process in (ServiceProcess(**entry) for entry in entries) if process.is_alive]
+        recorded = [_read(entry) for entry in json.loads(self._path.read_text())]
+        left = [process for process in recorded if process.is_alive]
         for process in left:
             _signal_group(process, signal.Signals(process.stop_signal))
         deadline = time.monotonic() + GRACE_SECONDS
@@ -64,6 +64,14 @@ class ProcessLedger:
             time.sleep(POLL_SECONDS)
         self.clear()
         return [process.name for process in left]
+
+
+def _read(entry: dict[str, Any]) -> ServiceProcess:
+    ticks = entry.pop("started_ticks", None)
+    if ticks is not None:
+        # The first release counted a start in clock ticks since boot.
+        entry["started_at"] = psutil.boot_time() + ticks / os.sysconf("SC_CLK_TCK")
+    return ServiceProcess(**entry)
 
 
 def _signal_group(process: ServiceProcess, signum: signal.Signals) -> None:

@@ -42,7 +42,7 @@ def lineage(
 def _show(found: dict[str, Any]) -> None:
     screen = console()
     raw, canonical, erased = found["raw_object"], found["canonical"], found["erased"]
-    derived = ", ".join(f"{count} {name}" for name, count in found["derived"].items() if count)
+    rows = ", ".join(f"{count} {name}" for name, count in found["derived"].items() if count)
     stages = ", ".join(f"{stage['stage']} {stage['state']}" for stage in found["stages"])
     facts = [
         ("record", found["record_id"]),
@@ -50,7 +50,7 @@ def _show(found: dict[str, Any]) -> None:
         ("accepted", raw and f"{raw['occurred_at']} from {raw['source']}, {raw['record_kind']}"),
         ("state", stages or None),
         ("canonical", canonical and f"{canonical['record_kind']} of {canonical['partner_id']}"),
-        ("derived", derived or None),
+        ("derived", rows or None),
         ("erased", erased and f"{erased['erased_at']}, erasure {erased['erasure_id']}"),
     ]
     screen.print(table(("", ""), facts))

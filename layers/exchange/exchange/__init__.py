@@ -1,1 +1,1 @@
-"""The exchange: partners send health records, the world reads de-identified, linkable rows."""
+"""The exchange: partners send health records, analysts read de-identified, linkable rows."""

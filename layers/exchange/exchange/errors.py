@@ -1,4 +1,4 @@
-"""Every error the exchange raises on purpose.
+"""Every error that the exchange raises on purpose.
 
 ExchangeError
 ├── RequestRefused                 the request is at fault: a 4xx, which an identical retry only repeats
@@ -26,7 +26,7 @@ from typing import ClassVar
 
 
 class ExchangeError(Exception):
-    """The base class of every error here: catch this and nothing broader."""
+    """The root of the tree: catch this and nothing broader."""
 
     code: ClassVar[str] = "exchange_error"
     retryable: ClassVar[bool] = False
@@ -43,7 +43,7 @@ class RequestRefused(ExchangeError):
 
 
 class InvalidRequest(RequestRefused):
-    """The request is malformed."""
+    """The request cannot be read in the format that it claims to have."""
 
     code = "invalid_request"
 
@@ -114,13 +114,13 @@ class RecordNotReady(RecordFailed):
 
 
 class RowRefused(ExchangeError):
-    """A constraint rejected a row; the message names the constraint, never the row's values."""
+    """A constraint refused a row; the message names the constraint and shows nothing of the row."""
 
     code = "row_refused"
 
 
 class DependencyUnavailable(ExchangeError):
-    """A dependency did not answer; nothing is wrong with the request or the record."""
+    """A service that we depend on did not answer; nothing is wrong with the request or the record."""
 
     code = "dependency_unavailable"
     retryable = True

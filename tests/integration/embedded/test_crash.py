@@ -126,12 +126,22 @@ def test_leftovers_are_ended_by_pid_and_start_time_and_nobody_else(tmp_path: Pat
         stranger.wait()
 
 
-def test_a_ledger_of_another_version_ends_nothing_and_stops_no_start(tmp_path: Path) -> None:
+def test_leftovers_of_the_first_release_are_ended_too(tmp_path: Path) -> None:
+    """It counted the start in clock ticks since boot, field 22 of proc_pid_stat(5)."""
+    leftover = subprocess.Popen(["sleep", "100"], start_new_session=True)
+    stat = Path(f"/proc/{leftover.pid}/stat").read_text()
+    ticks = int(stat.rpartition(")")[2].split()[19])
+    entry = {"name": "s3", "pid": leftover.pid, "started_ticks": ticks, "stop_signal": signal.SIGTERM}
+    reused = {**entry, "pid": os.getpid(), "started_ticks": ticks - 100_000}
     path = tmp_path / "processes.json"
-    entry = {"name": "s3", "pid": os.getpid(), "started_ticks": 1, "stop_signal": signal.SIGTERM}
-    path.write_text(json.dumps([entry]))
-    assert ProcessLedger(path).end_leftovers() == []
-    assert not path.exists()
+    path.write_text(json.dumps([entry, reused]))
+    try:
+        assert ProcessLedger(path).end_leftovers() == ["s3"]
+        assert leftover.wait(timeout=20) == -signal.SIGTERM
+        assert not path.exists()
+    finally:
+        leftover.kill()
+        leftover.wait()
 
 
 def look_at(stack: BackgroundStack, name: str) -> tuple[int, int, int]:

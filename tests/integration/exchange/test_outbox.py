@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 
 import psycopg2
 import psycopg2.extensions
@@ -84,6 +85,20 @@ def unreachable_broker() -> str:
         return f"127.0.0.1:{probe.getsockname()[1]}"
 
 
+def freeze(pid: int) -> None:
+    """Stop a process; a thread that still runs when the signal is sent would answer one request more."""
+    os.kill(pid, signal.SIGSTOP)
+    deadline = time.monotonic() + 20
+    while any(_state(thread) != "T" for thread in Path(f"/proc/{pid}/task").iterdir()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def _state(thread: Path) -> str:
+    """The third field of proc_pid_stat(5); the second may hold anything."""
+    return (thread / "stat").read_text().rpartition(")")[2].split()[0]
+
+
 def sender_threads() -> set[threading.Thread]:
     """Return the threads of kafka-python's producers, which the bus ends by an undocumented method."""
     return {thread for thread in threading.enumerate() if thread.name.endswith("-network-thread")}
@@ -102,8 +117,8 @@ def test_a_broker_that_stands_still_is_published_to_again_by_the_same_environmen
         enqueue(exchange, numbered(topic_name, 8, keys=2)[4:])
         senders = sender_threads() - others
         assert senders
-        os.kill(broker, signal.SIGSTOP)
         try:
+            freeze(broker)
             assert None not in publisher.publish_page()
         finally:
             os.kill(broker, signal.SIGCONT)

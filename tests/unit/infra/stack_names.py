@@ -1,7 +1,7 @@
 """The resources of a stack that an update must keep: those with names, and those that hold data.
 
-`python -m tests.unit.infra.stack_names COMMIT` prints the inventory of the present template.yaml for
-released_names.json.
+`python -m tests.unit.infra.stack_names COMMIT` prints the inventory of template.yaml
+as it is, for released_names.json.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from tests.unit.infra.deployed import SELF_MANAGED, Deployed
@@ -34,6 +35,8 @@ STATEFUL = {
 }
 # SAM puts a hash into their logical ids: every update makes new ones.
 RENEWED = {"AWS::Lambda::Version", "AWS::Lambda::LayerVersion", "AWS::ApiGateway::Deployment"}
+
+RELEASED = Path(__file__).with_name("released_names.json")
 
 Inventory = Mapping[str, Mapping[str, Any]]
 
@@ -87,9 +90,15 @@ def _key(entry: Mapping[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    document = {
-        "commit": sys.argv[1],
-        "left_behind": [],
-        "resources": inventory(Deployed.with_parameters(SELF_MANAGED)),
+    previous = json.loads(RELEASED.read_text("utf-8"))
+    left_behind = previous["left_behind"]
+    # The names of what was left behind stay taken.
+    resources = inventory(Deployed.with_parameters(SELF_MANAGED)) | {
+        logical_id: previous["resources"][logical_id] for logical_id in left_behind
     }
-    print(json.dumps(document, indent=1, sort_keys=True))
+    lines = ",\n".join(
+        f"  {json.dumps(logical_id)}: {json.dumps(entry, sort_keys=True)}"
+        for logical_id, entry in sorted(resources.items())
+    )
+    print(f'{{\n "commit": "{sys.argv[1]}",\n "left_behind": {json.dumps(left_behind)},')
+    print(f' "resources": {{\n{lines}\n }}\n}}')

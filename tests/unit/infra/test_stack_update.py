@@ -10,20 +10,19 @@ from __future__ import annotations
 import json
 from copy import deepcopy
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.unit.infra.deployed import MSK, SELF_MANAGED, Deployed
-from tests.unit.infra.stack_names import inventory, update_faults
+from tests.unit.infra.stack_names import RELEASED, inventory, update_faults
 
 INGEST_LOGS = "/exchange/local/ingest"
 
 
 @cache
 def released() -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(Path(__file__).with_name("released_names.json").read_text("utf-8"))
+    document: dict[str, Any] = json.loads(RELEASED.read_text("utf-8"))
     return document
 
 

@@ -34,7 +34,10 @@ def read_http_apis(resources: Resources) -> Iterator[HttpApi]:
 
 
 def _cors(declared: Mapping[str, Any] | None) -> Cors | None:
-    """https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html"""
+    """Return the CORS configuration, if there is one.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html
+    """
     if not declared:
         return None
     max_age = declared.get("maxAge")

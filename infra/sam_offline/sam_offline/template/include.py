@@ -31,7 +31,10 @@ def include_documents(template: Mapping[str, Any], folder: Path) -> dict[str, An
 
 
 def _include(value: Any, folder: Path) -> Any:
-    """https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/transform-aws-include.html"""
+    """Return a value with each local `AWS::Include` in it replaced.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/transform-aws-include.html
+    """
     if isinstance(value, list):
         return [_include(item, folder) for item in value]
     if not isinstance(value, Mapping):

@@ -20,7 +20,7 @@ def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @pytest.fixture(scope="session")
 def edges(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """The application of edge cases, with time-outs short enough to wait for."""
+    """The application of edge cases, with short time-outs."""
     output = tmp_path_factory.mktemp("edges") / "output.txt"
     options = ("--no-prestart", "--init-timeout=1", "--integration-timeout=1", "--concurrency=2")
     with running(output, *options, template="edges.yaml") as started:
@@ -46,7 +46,7 @@ def s3(stack: BackgroundStack) -> S3Endpoint:  # noqa: F811
 
 @pytest.fixture(scope="session")
 def store(tmp_path_factory: pytest.TempPathFactory, broker: Broker) -> Iterator[Running]:
-    """An application that is written as SAM's own examples are, run unchanged."""
+    """An application in the style of SAM's own examples, run unchanged."""
     output = tmp_path_factory.mktemp("store") / "output.txt"
     template = str(Path(__file__).parent / "store" / "template.yaml")
     apis = "StoreApi StoreHttpApi ServerlessHttpApi"

@@ -1,4 +1,4 @@
-"""The runner as a program of its own with a small application, and a real Kafka broker in memory."""
+"""The runner as a separate program with a small application, and a real Kafka broker in memory."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ STATE = ROOT / ".local" / "test-runner"
 
 @dataclass(frozen=True)
 class Running:
-    """A runner that has started: where it listens, what it has printed, and its process."""
+    """A started runner: its endpoints, its output and its process."""
 
     endpoints: dict[str, str]
     output: Path
@@ -42,7 +42,7 @@ class Running:
         return self.endpoints["PublicApi"]
 
     def invoke(self, function: str, event: Any = None, **options: Any) -> Any:
-        """Invoke as any program does, by boto3."""
+        """Invoke a function by boto3, as any program does."""
         payload = {} if event is None else {"Payload": json.dumps(event)}
         return self.client().invoke(FunctionName=function, **payload, **options)
 
@@ -50,7 +50,7 @@ class Running:
         return json.loads(self.invoke(function, event)["Payload"].read())
 
     def remembered(self) -> list[Any]:
-        """What RememberFunction has been given; nothing while it is busy, for it reserves one environment."""
+        """Return the events of RememberFunction, or none while it is busy, since it reserves one environment."""
         try:
             recalled: list[Any] = self.result("RememberFunction", {"recall": True})
         except ClientError:
@@ -58,7 +58,7 @@ class Running:
         return recalled
 
     def at_work(self, function: str) -> tuple[int, int]:
-        """How many environments of a function start or have something to do, and how many invokes wait for one."""
+        """Return how many environments of a function are starting or busy, and how many invocations wait."""
         status = self.status()["functions"][function]
         return status["environments"] - status["idle"], status["waiting"]
 
@@ -91,7 +91,7 @@ def running(
     apis: str = "PublicApi",
     **parameters: str,
 ) -> AbstractContextManager[Running]:
-    """Run a template of the application, or another one with its `apis`; `options` are the command line's."""
+    """Run a template of the application, or another with its `apis`. `options` are those of the command line."""
     return running_as({}, output, options, template, parameters, apis=apis)
 
 
@@ -105,7 +105,7 @@ def running_as(
     *,
     apis: str = "PublicApi",
 ) -> Iterator[Running]:
-    """Run a template with `aws` over the credentials that a runner is given otherwise."""
+    """Run a template with the environment variables of `aws` in place of the usual credentials."""
     names = apis.split()
     command = [sys.executable, "-m", "sam_offline", "--template", str(APPLICATION / template)]
     command += ["--state-dir", str(STATE), "--lambda-port=0", "--admin-port=0"]
@@ -153,7 +153,7 @@ def wait_until(holds: Callable[[], bool], seconds: float = 60) -> None:
 
 
 class Broker:
-    """Tansu on `memory://`, which can be killed and started again on its port."""
+    """Tansu on `memory://`. It can be killed and started again on its port."""
 
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
@@ -190,7 +190,7 @@ class Broker:
         admin.close()
 
     def produce(self, topic: str, values: list[str], partition: int = 0) -> None:
-        """All at once: what goes out one by one may also be read one by one."""
+        """Produce all values at once: values that go out one by one may also be read one by one."""
         producer = KafkaProducer(bootstrap_servers=self.address, linger_ms=60_000)
         for value in values:
             producer.send(topic, value.encode(), key=b"key", partition=partition, headers=[("trace", b"ab")])

@@ -1,4 +1,4 @@
-"""Where records of failures go, when what takes them does not."""
+"""Deliveries to a destination that does not respond."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import asyncio
 import os
 import signal
 import threading
+import time
 import uuid
 from contextlib import closing
+from pathlib import Path
 
 from kafka import KafkaAdminClient, KafkaConsumer
 
@@ -20,6 +22,20 @@ def threads() -> set[threading.Thread]:
     return {thread for thread in threading.enumerate() if "kafka" in thread.name.lower()}
 
 
+def freeze(pid: int) -> None:
+    """Stop a process; a thread that still runs when the signal is sent would answer one request more."""
+    os.kill(pid, signal.SIGSTOP)
+    deadline = time.monotonic() + 20
+    while any(_state(thread) != "T" for thread in Path(f"/proc/{pid}/task").iterdir()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def _state(thread: Path) -> str:
+    """The third field of proc_pid_stat(5); the second may hold anything."""
+    return (thread / "stat").read_text().rpartition(")")[2].split()[0]
+
+
 def test_a_broker_that_stands_still_fails_every_delivery_and_leaves_no_thread(broker: Broker) -> None:
     name = f"discards-{uuid.uuid4().hex[:12]}"
     with closing(KafkaAdminClient(bootstrap_servers=broker.address)) as admin:
@@ -29,8 +45,8 @@ def test_a_broker_that_stands_still_fails_every_delivery_and_leaves_no_thread(br
     async def scenario() -> None:
         topic = Topic((broker.address,), name, timeout_seconds=4.0)
         await topic.put([(b"first", b"first")])
-        os.kill(broker.pid, signal.SIGSTOP)
         try:
+            freeze(broker.pid)
             # As the partitions of a source do, at once.
             deliveries = [topic.put([(bytes([key]), b"late") for key in range(20)]) for _ in range(2)]
             failed = await asyncio.gather(*deliveries, return_exceptions=True)

@@ -62,7 +62,7 @@ def test_a_function_that_reserves_nothing_queues_beyond_the_runners_own_limit(
 
 
 def pid_unless_throttled(edges: Running, end: Path) -> int | None:
-    """The process that slept until `end`; None where the invoke was refused."""
+    """Return the pid of the process that slept until `end`, or None if the invocation was refused."""
     try:
         pid: int = edges.result("ScaledFunction", {"until": str(end)})["pid"]
     except ClientError as refusal:

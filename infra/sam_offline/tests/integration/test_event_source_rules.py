@@ -1,4 +1,4 @@
-"""What Lambda promises of a Kafka source, each rule by a topic and a source of its own in one runner."""
+"""Lambda's rules for Kafka sources, each with a topic and a source of its own in one runner."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ NAMES = (
 
 @dataclass(frozen=True)
 class Sources:
-    """A runner with every source of the template, its topics, and what the function was given."""
+    """A runner with every source of the template, its topics, and the events of its functions."""
 
     runner: Running
     brokers: str
@@ -55,7 +55,7 @@ class Sources:
         produce(self.brokers, self.topic(name), values, partition, timestamp_ms)
 
     def invokes(self, name: str) -> list[dict[str, Any]]:
-        """Each invoke with records of that topic."""
+        """Return each invocation with records of that topic."""
         if not self.journal.exists():
             return []
         entries = [json.loads(line) for line in self.journal.read_text().splitlines()]
@@ -74,7 +74,7 @@ class Sources:
             return offset
 
     def kept(self, partition: str) -> dict[str, dict[str, Any]]:
-        """The objects that were kept of a partition, by key."""
+        """Return the objects that were kept for a partition, by key."""
         listed = self.s3.list_objects_v2(Bucket=self.bucket, Prefix="aws/lambda/").get("Contents", [])
         keys = [item["Key"] for item in listed if item["Key"].split("/")[3] == f"{self.prefix}-{partition}"]
         return {

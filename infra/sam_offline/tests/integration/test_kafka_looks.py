@@ -1,4 +1,4 @@
-"""A source that is paused while it looks at a broker which takes its time."""
+"""A source that is paused while it waits for a slow broker."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def connections_to(port: int) -> int:
 
 
 def serve_late(listener: socket.socket, broker: tuple[str, int], begin: threading.Event) -> None:
-    """Pass connections on to the broker, none before `begin`."""
+    """Pass connections on to the broker, but none before `begin`."""
     begin.wait(60)
     while True:
         try:

@@ -22,7 +22,7 @@ class Nobody:
 
 
 class HeldUpLane(Lane):
-    """Keeps the poller that asks in the middle of its turn, between fetch and commit, until `go`."""
+    """A lane that holds up its poller between fetch and commit until `go`."""
 
     asked, go = threading.Event(), threading.Event()
 

@@ -15,7 +15,7 @@ from integration.running import Broker, Running, running, wait_until
 
 @dataclass(frozen=True)
 class Orders:
-    """A topic of its own with a runner that reads it; `seen` is what the function has been given, in order."""
+    """A topic and a runner that reads it; `seen` are the function's events, in order."""
 
     topic: str
     broker: Broker
@@ -33,7 +33,7 @@ class Orders:
         return [record["value"] for record in self.seen() if record["name"] == f"{self.topic}-{partition}"]
 
     def batches(self) -> list[list[str]]:
-        """The values of each invoke."""
+        """Return the values of each invocation."""
         grouped = groupby(self.seen(), key=lambda record: record["batch"])
         return [[record["value"] for record in batch] for _, batch in grouped]
 
@@ -46,7 +46,7 @@ class Orders:
 
 @pytest.fixture
 def orders(request: pytest.FixtureRequest, broker: Broker, tmp_path: Path) -> Iterator[Orders]:
-    """A source of its own; a test's indirect parameter is the template's parameters."""
+    """A source for one test; an indirect parameter of the test holds the template's parameters."""
     topic = request.function.__name__.replace("_", "-")[:60]
     broker.create(topic, partitions=2)
     journal = tmp_path / "journal.jsonl"

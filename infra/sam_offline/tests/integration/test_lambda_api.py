@@ -68,7 +68,7 @@ def test_beyond_its_reserved_concurrency_a_function_is_throttled(runner: Running
 
 
 def is_throttled(runner: Running) -> bool:
-    """Whether the function is at its limit; the refusal must be Lambda's, word for word."""
+    """Return whether the function is at its limit; the refusal must be Lambda's, word for word."""
     try:
         runner.invoke("ReservedFunction", {"seconds": 0})
     except ClientError as refusal:

@@ -1,4 +1,4 @@
-"""The environments of one function, of processes that speak the Runtime API by hand."""
+"""The environments of one function, whose processes speak the Runtime API by hand."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def test_one_that_ends_while_it_is_taken_in_gets_no_invocation(tmp_path: Path) -
 
 @contextmanager
 def busy_loop(seconds: float, begin: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Have the loop look at nothing for so long, from its next turn on: what happens meanwhile is read at once."""
+    """Block the loop for a while from its next turn on, so that all events of that time are read at once."""
     blocker, wake = socket.socketpair()
 
     def block() -> None:

@@ -1,4 +1,4 @@
-"""Code and template that are saved while they run, as a developer's editor saves them."""
+"""Code and template that are saved while they run, in the way editors save them."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def handler(event, context):
 
 
 class Project:
-    """A developer's folder, and the runner that watches it."""
+    """A developer's folder and the runner that watches it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -68,7 +68,7 @@ class Project:
         self.runner: Running
 
     def save(self, name: str, text: str) -> None:
-        """As most editors do: a new file into the place of the old one."""
+        """Save as most editors do, by replacing the old file with a new one."""
         new = self.folder / f"{name}.swp"
         new.write_text(text)
         new.replace(self.folder / name)

@@ -1,4 +1,4 @@
-"""Nothing that a program sends is changed on its way: any event, any answer, any header, query and body."""
+"""No event, answer, header, query or body is changed on its way."""
 
 from __future__ import annotations
 
@@ -90,6 +90,6 @@ def grouped(query: list[tuple[str, str]]) -> dict[str, list[str]]:
 
 
 def same(left: Any, right: Any) -> bool:
-    """Equal with types and key order: `1 == True` and `1 == 1.0` do not hide a change."""
+    """Return whether two values are equal in types and key order: `1 == True` or `1 == 1.0` would hide a change."""
     dump: Callable[[Any], str] = json.dumps
     return dump(left) == dump(right)

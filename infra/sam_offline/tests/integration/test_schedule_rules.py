@@ -1,4 +1,4 @@
-"""What EventBridge and its Scheduler promise, and Lambda of asynchronous invokes, by a clock that tests move."""
+"""The rules of EventBridge, its Scheduler and asynchronous invocations, by a clock that tests move."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ARN = "arn:aws:lambda:us-east-1:123456789012:function"
 
 @dataclass(frozen=True)
 class Clocked:
-    """A runner whose clock is moved, and what its functions were given."""
+    """A runner whose clock is moved, and the events of its functions."""
 
     runner: Running
     journal: Path
@@ -41,7 +41,7 @@ class Clocked:
         return [entry["event"] for entry in self.entries(function)]
 
     def told(self, mark: str) -> list[dict[str, Any]]:
-        """The records that HearFunction got of that event."""
+        """Return the records that HearFunction got about that event."""
         return [
             event
             for event in self.events("HearFunction")

@@ -1,4 +1,4 @@
-"""The application under `store/`, and what AWS's documentation says of each request to it."""
+"""The application under `store/`, held to AWS's documentation request by request."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Sent:
 
 @dataclass(frozen=True)
 class Expected:
-    """`body` is the whole JSON, or the bytes; None in `headers` is a header that must not be there."""
+    """An expected response: `body` is JSON or bytes, None in `headers` is a header that must be absent."""
 
     status: int
     body: Any = None
@@ -40,7 +40,7 @@ def bearer(token: str) -> dict[str, str]:
 
 
 def answering(answer: Any, api: str = REST, **headers: str) -> Sent:
-    """A request whose function answers with that."""
+    """Return a request whose function answers with this."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Sent(
         api, "POST /answer", {"Content-Type": "application/json", **named}, json.dumps(answer).encode()

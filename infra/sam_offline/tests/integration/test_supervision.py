@@ -1,4 +1,4 @@
-"""What the runner does about functions that take too much, die, or are left alone."""
+"""Functions that take too much, die, or are left alone."""
 
 from __future__ import annotations
 

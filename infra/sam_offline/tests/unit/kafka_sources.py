@@ -1,4 +1,4 @@
-"""A Kafka source as templates declare most of them."""
+"""A typical Kafka source."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from sam_offline.model import AsynchronousConfig, DeliveryPolicy, Destination, F
 
 
 class Away:
-    """Cannot be reached so many times, then succeeds."""
+    """Functions that cannot be reached a number of times and then succeed."""
 
     def __init__(self, error: RunnerError, times: int) -> None:
         self._error = error
@@ -47,7 +47,7 @@ def function(config: AsynchronousConfig) -> Function:
 
 
 def run(invoker: Away, policy: DeliveryPolicy, config: AsynchronousConfig, hours: float) -> list[str]:
-    """Let an event be handed over while the clock goes on; return what was announced."""
+    """Hand over an event while the clock runs, and return the announcements."""
     said: list[str] = []
 
     async def scenario() -> None:

@@ -23,7 +23,7 @@ OK = b"null"
 
 
 class ScriptedFunction:
-    """Answers each batch, given as its offsets, by a rule; keeps what it was given."""
+    """Answers each batch, given as its offsets, by a rule, and keeps the batches."""
 
     def __init__(self, rule: Callable[[list[int], int], bytes | None]) -> None:
         self._rule = rule
@@ -40,7 +40,7 @@ class ScriptedFunction:
 
 
 class ListedDiscards(Discards):
-    """Keeps what is given up in a list, after failing so many times."""
+    """Keeps given-up records in a list, after failing a number of times."""
 
     def __init__(self, source: KafkaSource, clock: Clock, failures: int = 0) -> None:
         super().__init__(source, "us-east-1", Buckets({}), clock)
@@ -59,7 +59,7 @@ def record(offset: int, size: int = 0) -> EncodedRecord:
 
 
 class Work:
-    """A lane that works off records until its offset is reached."""
+    """A lane that processes records until an offset is reached."""
 
     def __init__(self, source: KafkaSource, function: ScriptedFunction, failures: int = 0) -> None:
         clock = Clock()

@@ -1,4 +1,4 @@
-"""Who polls which partition, with pollers that let go when they are told to."""
+"""The assignment of partitions to pollers that let go only when told to."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Nobody:
 
 
 class SlowPoller(KafkaPoller):
-    """One that goes on with what it had until `let_go`."""
+    """A poller that keeps its earlier partitions until `let_go`."""
 
     connected = True
 

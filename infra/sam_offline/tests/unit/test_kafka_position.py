@@ -24,7 +24,7 @@ class Fetched:
 
 @dataclass
 class Broker:
-    """A consumer's view of one partition that holds offsets 3 to 9, by a broker that may be wrong about its end."""
+    """A consumer's view of a partition with offsets 3 to 9, whose broker may be wrong about the end."""
 
     committed_offset: OffsetAndMetadata | None = None
     said_end: int = 10

@@ -15,7 +15,7 @@ from sam_offline.sources.schedules import Scheduler
 
 
 class Journal:
-    """Answers every invoke, and keeps which function it was for."""
+    """Answers every invocation, and keeps the function's name."""
 
     def __init__(self) -> None:
         self.invoked: list[str] = []

@@ -1,12 +1,12 @@
 -- name: read_reasons
--- Reads the classes of open letters, the largest first.
+-- Open letters by class, the largest class first.
 SELECT reason, stage, error_type, max(error_message), count(*), count(*) FILTER (WHERE state = 'redriven'),
        count(record_id), count(refusal), max(redrives), min(failed_at), max(failed_at)
 FROM dead_letters WHERE closed_at IS NULL
 GROUP BY reason, stage, error_type ORDER BY count(*) DESC, reason;
 
 -- name: read_letters
--- Reads open letters one by one. The manifest tells whose record each is; the event's bytes are not read.
+-- Open letters one by one. The manifest tells whose record it is; the event's bytes are not read.
 SELECT dead_letter_id, reason, state, record_id, partner_id, record_kind, stage, error_message, attempts, redrives,
        refusal, failed_at
 FROM dead_letters LEFT JOIN raw_object_manifest USING (record_id)
@@ -22,15 +22,15 @@ FROM dead_letters LEFT JOIN raw_object_manifest USING (record_id)
 WHERE dead_letter_id = %(dead_letter_id)s;
 
 -- name: count_waiting
--- Counts the letters that a redrive begun at `as_of` has still to reach. A letter that failed again or was refused
--- since then is left out, or a hopeless one would be tried again for as long as the run lasts.
+-- Letters that a redrive begun at `as_of` has not reached yet. A letter that died again or was refused since then is
+-- left alone, or a hopeless one would be sent again as long as the run lasts.
 SELECT count(*) FROM dead_letters
 WHERE state = 'dead' AND greatest(redriven_at, refused_at, '-infinity') < %(as_of)s
   AND (%(dead_letter_ids)s::bigint[] IS NULL OR dead_letter_id = ANY (%(dead_letter_ids)s::bigint[]))
   AND (%(reason)s::text IS NULL OR reason = %(reason)s);
 
 -- name: read_waiting
--- Reads the next of these letters, and whether each has its event's bytes and its record is dead in the ledger, too.
+-- The next of these letters, whether their events' bytes are stored, and whether the ledger calls their records dead.
 SELECT d.dead_letter_id, d.record_id, d.topic, d.event IS NOT NULL, s.state IS NOT DISTINCT FROM 'dlq', d.failed_at
 FROM dead_letters AS d
 LEFT JOIN processing_stage_state AS s ON s.record_id = d.record_id AND s.stage = 'canonicalize'
@@ -40,7 +40,8 @@ WHERE d.state = 'dead' AND greatest(d.redriven_at, d.refused_at, '-infinity') < 
 ORDER BY d.dead_letter_id LIMIT %(limit)s;
 
 -- name: take_letters
--- Locks records before letters, as settling does, and skips those that are locked: the next page reads them again.
+-- Locks records before letters, as settling does, and skips records that somebody works on: their letters are asked for
+-- again.
 SELECT d.dead_letter_id, d.record_id, d.topic, d.event
 FROM dead_letters AS d
 JOIN processing_stage_state AS s ON s.record_id = d.record_id AND s.stage = 'canonicalize' AND s.state = 'dlq'
@@ -49,7 +50,8 @@ WHERE d.state = 'dead' AND d.dead_letter_id = ANY (%(dead_letter_ids)s::bigint[]
 ORDER BY d.dead_letter_id FOR UPDATE OF s SKIP LOCKED;
 
 -- name: redrive
--- Sends the events again, resets the attempts, and records the request's id and the case in the audit log.
+-- Sends the events again, gives their records five attempts again, and audits who asked and why, by the request's id
+-- and the case.
 UPDATE dead_letters
 SET state = 'redriven', redrives = redrives + 1, redriven_at = clock_timestamp(), refusal = NULL, refused_at = NULL
 WHERE dead_letter_id = ANY (%(dead_letter_ids)s);
@@ -64,8 +66,8 @@ FROM unnest(%(shards)s::smallint[], %(topics)s::text[], %(keys)s::text[], %(valu
     AS event (shard, topic, key, value);
 
 -- name: refuse
--- Writes on the letter and in the audit log why it was not sent again. Must not wait for a lock: records are not locked
--- first here.
+-- Notes why a letter was not sent again, on the letter and in the audit log. Waits for nobody, since it locks no
+-- record.
 WITH refused AS (
     UPDATE dead_letters AS d SET refusal = asked.refusal, refused_at = clock_timestamp()
     FROM unnest(%(dead_letter_ids)s::bigint[], %(refusals)s::text[]) AS asked (dead_letter_id, refusal)
@@ -81,5 +83,5 @@ WITH refused AS (
 SELECT dead_letter_id, record_id, refusal FROM refused ORDER BY dead_letter_id;
 
 -- name: read_now
--- Reads the database's clock, which also sets redriven_at.
+-- The database's clock, from which redriven_at comes.
 SELECT clock_timestamp();

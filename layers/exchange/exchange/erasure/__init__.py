@@ -1,1 +1,1 @@
-"""The permanent erasure of records, or of all records of a person at a partner, with a receipt as proof."""
+"""Erasure of a record, or of all records of a person at a partner: for good, with proof."""

@@ -1,6 +1,6 @@
 -- name: lock_record
--- Takes the lock that ingest takes before it looks for the record, so that nobody stores it again before our commit.
--- Two statements, since in one the snapshot would be older than the lock.
+-- Takes the lock that ingest takes before it looks for the record: nobody stores it again between this look and the
+-- commit. Two statements: in one, the snapshot would be older than the lock.
 SELECT pg_advisory_xact_lock(%(lock_id)s);
 SELECT coalesce(m.partner_id, t.partner_id), m.route, coalesce(m.bucket, t.bucket),
        coalesce(m.object_key, t.object_key), m.key_hash, t.erasure_id,
@@ -9,8 +9,8 @@ FROM (SELECT %(record_id)s::uuid AS record_id) AS asked
 LEFT JOIN raw_object_manifest AS m USING (record_id) LEFT JOIN tombstones AS t USING (record_id);
 
 -- name: stop_processing
--- Takes the lock under which normalize writes its outcome: its rows either exist already and are deleted, or are never
--- written. A running attempt may be one whose environment died, and ends here.
+-- Takes the lock that normalize's outcome takes: its rows are there by now and are deleted, or never come. A running
+-- attempt may be one whose environment died, and ends here.
 INSERT INTO processing_stage_state (record_id, stage, state, attempts, event_id, environment_id, error_code, finished_at)
 VALUES (%(record_id)s, 'canonicalize', 'erased', 0, %(event_id)s, %(environment_id)s, 'erased', clock_timestamp())
 ON CONFLICT (record_id, stage) DO UPDATE
@@ -19,9 +19,9 @@ UPDATE processing_attempts SET state = 'erased', error_code = 'erased', finished
 WHERE record_id = %(record_id)s AND stage = 'canonicalize' AND state = 'running';
 
 -- name: erase
--- Deletes every row of the record and writes the tombstone that keeps new ones away. A separate statement, because its
--- snapshot has to be younger than the locks. Child rows are deleted by cascade, so they are counted first. An existing
--- tombstone stays, and adds the rows that a backup had brought back.
+-- Deletes every row that holds something of the record, and writes the tombstone that keeps them away. A statement of
+-- its own: the snapshot has to be younger than the locks. Children are deleted by cascade, so they are counted before.
+-- An existing tombstone stays, and counts what a backup had brought back.
 WITH children AS (
     SELECT jsonb_build_object(
         'patient_tokens', (SELECT count(*) FROM patient_tokens WHERE record_id = %(record_id)s),
@@ -73,15 +73,14 @@ ON CONFLICT (record_id) DO UPDATE SET deleted_rows = (
     FROM jsonb_each_text(excluded.deleted_rows) AS counted (name, again));
 
 -- name: mark_raw_deleted
--- Every version has been deleted from the bucket: the erasure of this record is complete. Only the first writer counts,
--- since retain or a repetition of the erasure may have deleted the same versions concurrently and would count them,
--- too.
+-- Every version in the bucket has been asked for; the erasure of this record is complete. Marks once: retain, or the
+-- same erasure asked for again, may have deleted the same versions at the same time, and counts them, too.
 UPDATE tombstones
 SET raw_deleted_at = clock_timestamp(), deleted_object_versions = deleted_object_versions + %(versions)s
 WHERE record_id = %(record_id)s AND raw_deleted_at IS NULL;
 
 -- name: mark_raw_deleted_again
--- An object that was restored by hand is deleted again: the audit log records the repeated erasure, too.
+-- An object that had come back by hand is deleted again; the audit log names this erasure, too.
 WITH marked AS (
     UPDATE tombstones
     SET raw_deleted_at = clock_timestamp(), deleted_object_versions = deleted_object_versions + %(versions)s
@@ -91,32 +90,32 @@ INSERT INTO audit_log (action, outcome, status, route, partner_id, record_id, co
 SELECT 'erase', 'raw_deleted', 200, 'erase', partner_id, record_id, %(request_id)s, %(case_ref)s FROM marked;
 
 -- name: read_pending
--- Reads records erased in the database but not yet in the bucket, as after a crash or an outage of the bucket.
+-- Records that are erased in the database and not yet in the bucket: a function died, or the bucket was away.
 SELECT record_id, bucket, object_key FROM tombstones
 WHERE raw_deleted_at IS NULL AND (%(erasure_id)s::uuid IS NULL OR erasure_id = %(erasure_id)s::uuid)
 ORDER BY erased_at LIMIT %(limit)s;
 
 -- name: find_records
--- Reads a person's records at a partner by the person's tokens.
+-- A person's records at a partner, by the person's tokens.
 SELECT record_id FROM patient_tokens JOIN canonical_records USING (record_id)
 WHERE partner_id = %(partner_id)s AND profile = %(profile)s AND token = ANY (%(tokens)s)
 GROUP BY record_id ORDER BY record_id;
 
 -- name: find_known
--- Reads which records exist: a misspelt record id must not look as if it would be erased.
+-- Known record ids, so that a misspelt one does not look like one that would be erased.
 SELECT record_id FROM raw_object_manifest WHERE record_id = ANY (%(record_ids)s)
 UNION SELECT record_id FROM tombstones WHERE record_id = ANY (%(record_ids)s);
 
 -- name: count_others
--- Counts the records that an erasure already has, without those that are asked for again.
+-- The other records of an erasure, which may have a limited number; a record asked for again counts once.
 SELECT count(*) FROM tombstones
 WHERE erasure_id = %(erasure_id)s::uuid AND record_id <> ALL (%(record_ids)s::uuid[]);
 
 -- name: read_erasure
--- Reads the tombstones of an erasure, from which its receipt is computed.
+-- The stored facts that a receipt is computed from.
 SELECT record_id, partner_id, deleted_rows, deleted_object_versions, erased_at, raw_deleted_at
 FROM tombstones WHERE erasure_id = %(erasure_id)s::uuid ORDER BY record_id;
 
 -- name: partner_exists
--- Checks that a partner exists: a misspelt one has no records, which must not look like success.
+-- A misspelt partner has no records, which must not look like success.
 SELECT count(*) FROM partners WHERE partner_id = %(partner_id)s;

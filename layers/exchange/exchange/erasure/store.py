@@ -76,7 +76,7 @@ def read_pending(transaction: Transaction, erasure_id: UUID | None, limit: int) 
 
 
 def find_known(transaction: Transaction, record_ids: Sequence[UUID]) -> set[UUID]:
-    """Return the records that have a manifest row or a tombstone."""
+    """Read those of the records that `lock_record` would find."""
     if not record_ids:
         return set()
     rows = transaction.execute(QUERIES["find_known"], {"record_ids": list(record_ids)})

@@ -19,14 +19,14 @@ SERIES = {
 
 
 class MetricsPage:
-    """Renders the page; a scrape that cannot read the database still answers and is counted."""
+    """Renders the page. A scrape that cannot read the database is still answered, and counted."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._uncounted_errors = 0
 
     def render(self) -> str:
-        """Return every series of SERIES, those without a row at 0."""
+        """Return every series of SERIES; those without a row are 0."""
         series: dict[str, dict[str, int]] = {name: {} for name in SERIES}
         try:
             if self._uncounted_errors:

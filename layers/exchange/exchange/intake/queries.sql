@@ -1,7 +1,7 @@
 -- name: lock_and_read_answer
--- Two statements: in one, the snapshot would be older than the locks and miss the rows of their previous holder. The
--- second lock is that of the record, which erase takes. Tombstones are looked up both by key and by record. The
--- manifest has the first answer to a key whose row has been pruned.
+-- Two statements: in one, the snapshot would be older than the locks and miss what their last holder wrote. The second
+-- lock is the record's, which erase takes. An erased record is recognized by its key and by its own id; the manifest
+-- knows the first answer to a key whose row has been pruned.
 SELECT pg_advisory_xact_lock(%(lock_id)s), pg_advisory_xact_lock(%(record_lock_id)s);
 SELECT EXISTS (SELECT FROM tombstones WHERE key_hash = %(key_hash)s)
            OR EXISTS (SELECT FROM tombstones WHERE record_id = %(record_id)s) AS erased,
@@ -39,7 +39,7 @@ VALUES (%(environment_id)s, 'ingest_requests_total', %(labels)s, 1)
 ON CONFLICT (environment_id, metric, labels) DO UPDATE SET value = counter.value + 1;
 
 -- name: audit_answer
--- Refused and repeated requests change only the audit log and the counters.
+-- A refused or repeated request changes nothing but the audit log and the count.
 WITH audit AS (
     INSERT INTO audit_log (action, outcome, status, route, partner_id, record_id, correlation_id)
     VALUES ('ingest', %(outcome)s, %(status)s, %(route)s, %(partner_id)s, %(record_id)s, %(correlation_id)s)
@@ -49,7 +49,7 @@ VALUES (%(environment_id)s, 'ingest_requests_total', %(labels)s, 1)
 ON CONFLICT (environment_id, metric, labels) DO UPDATE SET value = counter.value + 1;
 
 -- name: read_series
--- Reads the series of /metrics: the counters of all environments, and the outbox's backlog by its partial index.
+-- Everything that /metrics shows: the counters of all environments, and the outbox's backlog by its partial index.
 SELECT metric, labels, sum(value)::bigint FROM counters GROUP BY metric, labels
 UNION ALL
 SELECT 'outbox_pending', '', count(*) FROM outbox_events WHERE published_at IS NULL
@@ -59,7 +59,7 @@ FROM outbox_events WHERE published_at IS NULL
 ORDER BY 1, 2;
 
 -- name: count
--- Adds to this environment's own row of a series.
+-- Adds to a counter in this environment's own row.
 INSERT INTO counters AS counter (environment_id, metric, labels, value)
 VALUES (%(environment_id)s, %(metric)s, %(labels)s, %(value)s)
 ON CONFLICT (environment_id, metric, labels) DO UPDATE SET value = counter.value + excluded.value;

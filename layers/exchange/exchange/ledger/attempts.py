@@ -36,16 +36,12 @@ class Settlement:
     failure: RecordFailed | None
 
     @property
-    def is_final(self) -> bool:
-        """False when the event source must deliver the record again."""
-        return self.failure is None or not self.failure.retryable or self.attempt.number >= ATTEMPT_LIMIT
-
-    @property
     def state(self) -> str:
-        """The state that the attempt ends in."""
+        """The state that the attempt ends in; after `failed_retryable` the event source delivers the record again."""
         if self.failure is None:
             return "succeeded"
-        return "dlq" if self.is_final else "failed_retryable"
+        is_final = not self.failure.retryable or self.attempt.number >= ATTEMPT_LIMIT
+        return "dlq" if is_final else "failed_retryable"
 
 
 def start_attempts(transaction: Transaction, subjects: Sequence[Subject]) -> dict[UUID, Attempt]:
@@ -118,8 +114,8 @@ def settle(transaction: Transaction, settlements: Sequence[Settlement]) -> Mappi
     if erased:
         _mark_erased(transaction, erased)
     for settlement in settlements:
-        # A late failure must not bury a record that another environment has made canonical meanwhile.
-        if settlement.failure and settlement.is_final and states[settlement.attempt.record_id] == "dlq":
+        # A late twin's failure buries no record that another environment has made canonical.
+        if settlement.failure and settlement.state == "dlq" and states[settlement.attempt.record_id] == "dlq":
             bury(
                 transaction,
                 settlement.delivery,

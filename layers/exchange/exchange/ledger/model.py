@@ -47,11 +47,11 @@ class Standing(Enum):
     """The ledger's decision about a record that has just been delivered."""
 
     STARTED = "started"
-    """An attempt has been counted, and this environment is to make it."""
+    """An attempt has been counted, and this environment makes it."""
     FINISHED = "finished"
-    """The record is already canonical or dead, and was delivered again."""
+    """It is canonical or dead already, and was delivered again."""
     SUSPECT = "suspect"
-    """The environment of its last attempt died, perhaps because of this record: it has to be tried alone."""
+    """Its last attempt ended with the death of the environment, which this record may have caused."""
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,14 @@
 -- name: lock_states
--- Locks records' states in the one order that every writer uses (docs/recovery.md, "Locks"): by record id, for the
--- whole transaction at once, before any other row of these records. Statements that follow see the changes that the
--- lock waited for. An UPDATE alone would lock in the order of its plan or its input, and two of them could deadlock.
+-- The one order in which every writer locks the rows of records here (docs/recovery.md, "Locks"): by record id, all of
+-- a transaction's at once, before anything else about these records. Later statements see the changes that the lock
+-- waited for. An UPDATE alone would lock in the order of its plan or of its input, and two of them would deadlock.
 SELECT FROM processing_stage_state WHERE record_id = ANY (%(record_ids)s::uuid[]) AND stage = 'canonicalize'
 ORDER BY record_id FOR UPDATE;
 
 -- name: start_attempts
--- Attempts are committed before the work, so that a record that kills its environment is detected.
--- A record left running by another environment is not started here, but alone by start_suspect. A record left running
--- by this environment was to be given back when a dependency failed, and is not counted twice.
+-- Attempts are committed before the work, so that a record that kills its environment is found out. A record that
+-- another environment left running is not started here: start_suspect tries it alone. One that this environment left
+-- running was given back when a dependency failed, and is not counted twice.
 WITH asked AS (
     SELECT * FROM unnest(%(record_ids)s::uuid[], %(event_ids)s::uuid[], %(topics)s::text[], %(partitions)s::integer[],
                          %(offsets)s::bigint[])
@@ -50,7 +50,7 @@ SELECT asked.record_id,
 FROM asked LEFT JOIN started USING (record_id) LEFT JOIN before USING (record_id);
 
 -- name: start_suspect
--- Starts one record alone, unless another environment has finished it in the meantime.
+-- Starts one record alone, unless another environment has finished it meanwhile.
 WITH before AS (
     SELECT record_id, started_at FROM processing_stage_state
     WHERE record_id = %(record_id)s AND stage = 'canonicalize' AND state IN ('running', 'failed_retryable')
@@ -77,7 +77,7 @@ WITH before AS (
 SELECT attempts, started_at FROM started;
 
 -- name: give_back_attempts
--- A dependency failed, not these records: their attempts do not count.
+-- A dependency failed, not these records: they count as not tried.
 WITH given_back AS (
     UPDATE processing_stage_state
     SET state = 'failed_retryable', attempts = greatest(attempts - 1, 0), error_code = 'dependency_unavailable'
@@ -91,9 +91,9 @@ FROM given_back
 WHERE (a.record_id, a.stage, a.started_at) = (given_back.record_id, 'canonicalize', given_back.started_at);
 
 -- name: finish_attempts
--- Writes the outcomes in the transaction of their effects; a late failure does not change a canonical record. Every
--- record's state has been locked before, even if canonical or erased: an erasure then comes either first, and the last
--- statement sees it, or afterwards, and finds the rows that this transaction wrote.
+-- Writes the outcomes, in the transaction of their effects. Every record's row is locked before, also if the record is
+-- canonical, and stays so whatever a late twin says, or erased: the erasure then comes before us, and the last
+-- statement sees it, or after us, and finds what we wrote.
 UPDATE processing_stage_state AS s
 SET state = CASE s.state WHEN 'succeeded' THEN s.state ELSE outcome.state END,
     error_code = CASE s.state WHEN 'succeeded' THEN s.error_code ELSE outcome.error_code END,
@@ -114,7 +114,7 @@ FROM processing_stage_state AS s LEFT JOIN tombstones USING (record_id)
 WHERE s.record_id = ANY (%(record_ids)s::uuid[]) AND s.stage = 'canonicalize';
 
 -- name: mark_erased
--- Marks attempts whose record was erased while they ran, or earlier, by a tombstone that outlived the record's state.
+-- Marks attempts whose record was erased while they ran, or before, by a tombstone that outlived the record's state.
 UPDATE processing_stage_state SET state = 'erased', error_code = 'erased'
 WHERE record_id = ANY (%(record_ids)s::uuid[]) AND stage = 'canonicalize';
 UPDATE processing_attempts AS a SET state = 'erased', error_code = 'erased'
@@ -122,8 +122,8 @@ FROM unnest(%(record_ids)s::uuid[], %(started_at)s::timestamptz[]) AS erased (re
 WHERE (a.record_id, a.stage, a.started_at) = (erased.record_id, 'canonicalize', erased.started_at);
 
 -- name: bury
--- Writes the ledger's row and the message for the dead-letter topic, once for each delivery even if it is delivered
--- again. A redriven letter that fails again becomes dead again and stays the same letter.
+-- Writes the ledger's row and the message for the dead-letter topic, once for a delivery however often it comes. A
+-- letter that was redriven and fails again is dead again: it stays one letter.
 WITH again AS (
     UPDATE dead_letters
     SET state = 'dead', topic = %(topic)s, kafka_partition = %(kafka_partition)s, kafka_offset = %(kafka_offset)s,
@@ -149,8 +149,9 @@ SELECT %(shard)s, %(dlq_topic)s, %(key)s, %(value)s
 FROM (SELECT dead_letter_id FROM again UNION ALL SELECT dead_letter_id FROM dead) AS buried;
 
 -- name: read_lineage
--- Reads one record from raw object to derived rows in one query: waiting events by their shard, all else by record id.
--- A record that was replayed for years has more events and attempts than an answer can hold: only the newest are read.
+-- One record from raw object to canonical rows, in one query. Everything is found by its record id, waiting events by
+-- their shard. A record that was replayed for years has more events and attempts than an answer can hold: the newest
+-- are read.
 SELECT jsonb_build_object(
     'record_id', record_id,
     'raw_object', (

@@ -1,1 +1,1 @@
-"""The outbox: events written in a transaction and published to Kafka afterwards."""
+"""Events that a transaction has written and that are published to Kafka afterwards."""

@@ -1,4 +1,4 @@
-"""Outbox events, and the shards that keep the events of one key in order."""
+"""An event that waits to be published, and the shard that keeps its key in order."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ SHARD_COUNT = 16
 
 
 def shard_of(key: str) -> int:
-    """Return the key's shard, 0..15. Python's own `hash` would differ between processes, as it is salted."""
+    """Return the key's shard, 0..15, the same in every process: Python's own `hash` is salted."""
     return hashlib.sha256(key.encode()).digest()[0] % SHARD_COUNT
 
 

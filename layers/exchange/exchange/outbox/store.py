@@ -15,10 +15,7 @@ LOCK_CLASS = 0x0E7B0
 
 
 def take_pending(transaction: Transaction, limit: int) -> list[PendingEvent]:
-    """Take free shards; return up to about `limit` of their events, in order.
-
-    The shards stay locked until the end of the transaction.
-    """
+    """Take up to about `limit` events of free shards, in order; no other publisher gets these shards meanwhile."""
     shards = [shard for (shard,) in transaction.execute(QUERIES["take_shards"], {"lock_class": LOCK_CLASS})]
     if not shards:
         return []
@@ -31,7 +28,7 @@ def take_pending(transaction: Transaction, limit: int) -> list[PendingEvent]:
 def mark_outcomes(
     transaction: Transaction, events: Sequence[PendingEvent], outcomes: Sequence[str | None]
 ) -> None:
-    """Record for each event that it was published, or the error that it failed with, and commit."""
+    """Mark each event as published, or with its error, and commit."""
     published = sum(outcome is None for outcome in outcomes)
     transaction.execute_and_commit(
         f"{QUERIES['mark_outcomes']}; {QUERIES['count_outcomes']}",
@@ -46,13 +43,13 @@ def mark_outcomes(
 
 
 def read_backlog(transaction: Transaction) -> tuple[int, float]:
-    """Return the number of waiting events, and the age of the oldest in seconds."""
+    """Count the waiting events; return their number and the age of the oldest in seconds."""
     ((count, oldest_age_seconds),) = transaction.execute(QUERIES["read_backlog"])
     return count, oldest_age_seconds
 
 
 def prune_published(transaction: Transaction, retention_hours: int, limit: int) -> int:
-    """Delete up to `limit` events that were published longer ago than the retention; return their number."""
+    """Delete up to `limit` events published before the retention; return their number."""
     pruned: Iterable[object] = transaction.execute(
         QUERIES["prune_published"], {"retention_hours": retention_hours, "limit": limit}
     )

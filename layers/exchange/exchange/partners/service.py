@@ -1,4 +1,4 @@
-"""The registry of partners, cached for up to a minute."""
+"""The registry of partners, at most a minute old."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from exchange.platform.db import Database
 from exchange.platform.queries import load_queries
 
 REGISTRY_SECONDS = 60.0
-# A new source is found within a second, and a caller who guesses sources causes at most one query a second.
+# A new source is found at once, yet a caller who guesses sources causes at most one query a second.
 UNKNOWN_SOURCE_SECONDS = 1.0
 QUERIES = load_queries(__file__)
 
 
 class PartnerRegistry:
-    """The owners of sources."""
+    """Knows which partner owns which source."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -27,9 +27,9 @@ class PartnerRegistry:
         self._read_at = float("-inf")
 
     def partner_for(self, caller: Caller, source: str) -> Partner:
-        """Return the partner that owns `source`; raise Forbidden unless the caller is that partner.
+        """Return the partner that owns `source`; raises Forbidden unless the caller is that partner.
 
-        The local developer acts as the owner of any source.
+        The local developer acts as the owner of the source that the body names.
         """
         partner = self.owner_of(source)
         if partner is None or caller.partner_id not in (None, partner.partner_id):
@@ -38,17 +38,17 @@ class PartnerRegistry:
         return partner
 
     def owner_of(self, source: str) -> Partner | None:
-        """Return the partner that owns `source`, or None."""
+        """Return the partner that owns `source`, if any."""
         self._refresh(is_known=source in self._by_source)
         return self._by_source.get(source)
 
     def is_registered(self, partner_id: str) -> bool:
-        """Tell whether a partner is registered."""
+        """Tell whether there is such a partner, with sources or without."""
         self._refresh(is_known=partner_id in self._partner_ids)
         return partner_id in self._partner_ids
 
     def sources(self) -> list[str]:
-        """Return every registered source, sorted by name, read anew from the database."""
+        """Read every registered source, sorted by name, past the cache."""
         self._read()
         return sorted(self._by_source)
 

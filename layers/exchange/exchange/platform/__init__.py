@@ -1,1 +1,1 @@
-"""The parts that know nothing of the domain: settings, database, objects, bus, contracts, HTTP, logs, metrics."""
+"""The ground that every room stands on, without domain words: settings, database, objects, bus, HTTP, log, metrics."""

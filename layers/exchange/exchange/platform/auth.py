@@ -1,8 +1,8 @@
-"""Authentication: turns a bearer token into a Caller.
+"""Authentication: from a bearer token to a Caller.
 
-`Bearer dev` is accepted only where ENV=local. Any other token must be a JWT, whose issuer, audience and expiry are
-checked. Its signature is RS256 or ES256 by the issuer's JWKS when a JWKS URL is set, and HS256 by the shared secret
-otherwise. It is never both, so that nobody can use a public key as an HMAC secret.
+`Bearer dev` is accepted only where ENV=local. Any other token is a JWT whose issuer, audience and expiry are checked:
+RS256/ES256 against the issuer's JWKS when a JWKS URL is set, HS256 with the shared secret otherwise. Never both, so a
+public key cannot be used as an HMAC secret.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LEEWAY_SECONDS = 30
 REMEMBERED_SECONDS = 60
 REMEMBERED_TOKENS = 1_000
 SHORTEST_SECRET_BYTES = 32
-# The form of a partner id in the registry. Checked here, since the audit log takes the id before anybody looks it up.
+# The registry's spelling of partners: the name goes into the audit log before it is looked up.
 _PARTNER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{1,62}")
 
 
@@ -47,7 +47,7 @@ DEVELOPER = Caller(partner_id=None, scopes=frozenset({"ingest:write", "tokenize"
 
 
 def authenticate(authorization: str | None, settings: Settings) -> Caller:
-    """Return the caller that an Authorization header identifies; raise Unauthenticated if there is none."""
+    """Return the caller that an Authorization header names; raises Unauthenticated."""
     scheme, _, token = (authorization or "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise Unauthenticated("a bearer token is required", field="Authorization")
@@ -58,10 +58,9 @@ def authenticate(authorization: str | None, settings: Settings) -> Caller:
 
 
 class RememberedCallers:
-    """A cache of callers by token, since one token comes with thousands of requests.
+    """Callers by their verified tokens, kept for a minute: one token comes with thousands of requests.
 
-    An entry is kept for a minute and never past the token's own expiry. It is no longer than a minute because tokens of
-    a withdrawn key are accepted for as long as the cache holds them.
+    A minute, and never past the token's own end, is how long a withdrawn key is still accepted.
     """
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:
@@ -73,7 +72,7 @@ class RememberedCallers:
         return caller if self._now() < until else None
 
     def keep(self, token: str, caller: Caller, expires_at: float) -> Caller:
-        """Remember `caller` and return it."""
+        """Remember a caller by its token, and return it."""
         if len(self._callers) >= REMEMBERED_TOKENS:
             self._callers.clear()
         self._callers[token] = caller, min(self._now() + REMEMBERED_SECONDS, expires_at + LEEWAY_SECONDS)
@@ -86,7 +85,7 @@ def _remembered(settings: Settings) -> RememberedCallers:
 
 
 def _verify(token: str, settings: Settings) -> tuple[Caller, float]:
-    """Verify a token; return its caller and its expiry, in seconds since the epoch."""
+    """Verify a token; return its caller, and its end in seconds of the epoch."""
     claims = _verified_claims(token, settings)
     partner_id = claims.get("partner_id")
     scope = claims.get("scope")
@@ -131,7 +130,7 @@ def _jwks(url: str) -> jwt.PyJWKClient:
 
 @cache
 def _shared_key(settings: Settings) -> jwt.PyJWK:
-    """Return the shared secret as a key; it is prepared once instead of for every token."""
+    """Return the secret as a key, prepared once instead of for every token."""
     if settings.jwt_secret_arn and not settings.is_local:
         secret = read_secret(settings.jwt_secret_arn).encode()
     else:

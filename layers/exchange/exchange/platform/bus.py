@@ -1,4 +1,4 @@
-"""A Kafka producer, used only by outbox-publish."""
+"""The producer to Kafka, which outbox-publish alone uses."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from exchange.platform.secrets import read_json_secret
 from exchange.platform.settings import load_settings
 
 PRODUCE_TIMEOUT_SECONDS = 10.0
-# The longest that one send waits for the partitions of its topic.
+# The longest that a send waits for its topic's partitions.
 MAX_BLOCK_SECONDS = 3.0
-# Pending messages have been aborted by then: only the thread is left to wait for.
+# Pending messages have been aborted: only the thread is left to wait for.
 CLOSE_TIMEOUT_SECONDS = 1.0
 
 
@@ -33,10 +33,9 @@ class Message:
 
 
 class Bus:
-    """A producer that is kept between invocations and discarded after any failure.
+    """A producer that is kept between invokes and thrown away after any failure.
 
-    It is discarded because it could send the messages it still holds later and out of order; the outbox will send them
-    again anyway.
+    After a failure it may still send what it holds, out of turn; the outbox sends that again anyway.
     """
 
     def __init__(
@@ -52,11 +51,11 @@ class Bus:
         self._producer: KafkaProducer | None = None
 
     def produce(self, messages: Sequence[Message]) -> list[str | None]:
-        """Send messages; return for each None when all in-sync replicas have it, else the name of the error.
+        """Produce messages; return for each None when all in-sync replicas have it, else the name of the error.
 
-        Takes at most `timeout_seconds`, or MAX_BLOCK_SECONDS if that is longer. A topic that accepts nothing delays no
-        other. The order of messages with the same key is kept: after one of them fails, the later ones count as failed,
-        too, even where the replicas have them, and are sent again behind it.
+        Takes at most `timeout_seconds`, or MAX_BLOCK_SECONDS if that is more. An unavailable topic delays no other.
+        Messages with one key keep their order: after a failed message the later ones of its key fail, too, even where
+        the replicas have them, and are sent again behind it.
         """
         deadline = time.monotonic() + self._timeout_seconds
         outcomes = [
@@ -73,7 +72,7 @@ class Bus:
         return outcomes
 
     def _send(self, messages: Sequence[Message], deadline: float) -> list[Future | str]:
-        """Hand messages to the producer; return for each its future or, if no broker or topic answered, the error."""
+        """Send messages; return for each its future, or the error: no broker, or no topic in time."""
         closed: dict[str, str] = {}
         sent: list[Future | str] = []
         try:
@@ -136,7 +135,7 @@ def _outcome_of(future: Future, deadline: float) -> str | None:
 
 
 def _access(secret_arn: str) -> dict[str, Any]:
-    """Return the producer's options: SASL/SCRAM over TLS as the user in the secret, plain text without a secret."""
+    """Return the options for SASL/SCRAM over TLS as the secret's user; without a secret, plain text."""
     if not secret_arn:
         return {}
     secret = read_json_secret(secret_arn)

@@ -1,4 +1,4 @@
-"""One Postgres connection per environment, and transactions in as few round trips as possible."""
+"""One Postgres connection for each environment, and transactions in as few round trips as possible."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _DEAD = (psycopg2.OperationalError, psycopg2.InterfaceError)
 class Transaction:
     """Statements that take effect together.
 
-    BEGIN is sent with the first statement and COMMIT may be sent with the last, so that a request takes two round trips
+    BEGIN is sent with the first statement, and COMMIT may be sent with the last: a request takes two round trips
     instead of four. A connection that turns out dead at the first statement is replaced once, since nothing has
     happened before it.
     """
@@ -50,13 +50,13 @@ class Transaction:
     def execute_and_commit(self, sql: str, parameters: Mapping[str, object] | None = None) -> None:
         """Run the last statement and commit in the same round trip."""
         if not self._begun:
-            # Unlike a first statement, a statement with its COMMIT may have taken effect: it must never be sent twice.
+            # Unlike a first statement, a commit sent along with it may have happened: it is never sent twice.
             self.execute("SELECT 1")
         self._send(f"{sql}; COMMIT", parameters)
         self._ended = True
 
     def commit(self) -> None:
-        """Commit; do nothing if no statement was sent."""
+        """Commit the statements so far; without one there is nothing to commit."""
         if self._begun and not self._ended:
             self._send("COMMIT", None)
         self._ended = True
@@ -129,7 +129,7 @@ class Database:
             connection = self._connect()
         except _DEAD as error:
             raise DependencyUnavailable("the database cannot be reached") from error
-        # Transaction sends BEGIN and COMMIT itself.
+        # We place BEGIN and COMMIT ourselves.
         connection.autocommit = True
         return connection
 
@@ -139,7 +139,7 @@ def connect(settings: Settings) -> psycopg2.extensions.connection:
     credentials: dict[str, Any] = {}
     if not settings.is_local:
         secret = read_json_secret(settings.require("postgres_secret_arn"))
-        # To psycopg2-binary's libpq "system" means the machine that built it; Python knows where the roots are here.
+        # psycopg2-binary's libpq takes "system" for the machine that built it; Python knows where this one's roots are.
         roots = ssl.get_default_verify_paths().cafile or "system"
         credentials = {"password": secret["password"], "sslmode": "verify-full", "sslrootcert": roots}
     connection: psycopg2.extensions.connection = psycopg2.connect(

@@ -15,7 +15,7 @@ LEAST_SECONDS = 1.0
 
 @dataclass(frozen=True, order=True)
 class Deadline:
-    """The moment, by a monotonic clock, after which no new piece of work may begin."""
+    """The moment after which no new piece of work begins, on a monotonic clock."""
 
     at_seconds: float
     clock: Callable[[], float] = field(default=time.monotonic, compare=False)

@@ -8,5 +8,5 @@ from uuid import uuid4
 
 @cache
 def environment_id() -> str:
-    """Return the id of this process; a restarted process is another environment."""
+    """Return this process's name; a restarted process is another environment and has another name."""
     return uuid4().hex

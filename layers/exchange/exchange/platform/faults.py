@@ -1,4 +1,4 @@
-"""The outermost exception handling of functions that do not answer over HTTP."""
+"""Containment of faults in handlers that are invoked directly or by an event source."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ Handler = Callable[[Any, LambdaContext], Any]
 
 
 class InvocationFailed(Exception):
-    """A fault in the form that the Lambda runtime may print: the type of its cause, without its message."""
+    """A fault as the Lambda runtime may print it: by the type of its cause, without the cause's text."""
 
 
 class InvocationRefused(InvocationFailed):
-    """The event itself is at fault and would be refused again."""
+    """The event itself is at fault; if it is sent again, it is refused again."""
 
 
 def contain_faults(service: str) -> Callable[[Handler], Handler]:
-    """Decorate a handler so that it fails without the fault's message, since the runtime prints what a handler raises.
+    """Decorate a handler so that a fault's text does not leave it: the runtime prints the message of what it raises.
 
     The exchange's own errors keep their messages, which may be shown to anyone.
     """

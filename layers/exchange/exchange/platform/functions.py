@@ -1,4 +1,4 @@
-"""Synchronous calls of other functions of the exchange."""
+"""Synchronous invocation of another function of the exchange."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 class Function:
-    """A Lambda function, called by its name."""
+    """A Lambda function, by its name."""
 
     def __init__(self, client: BaseClient, name: str) -> None:
         self._client = client
         self._name = name
 
     def invoke(self, payload: dict[str, Any]) -> dict[str, Any]:
-        """Return the function's answer; raise DependencyUnavailable when it failed or could not be reached."""
+        """Invoke the function and return its answer; raises DependencyUnavailable when it fails or is not reached."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:

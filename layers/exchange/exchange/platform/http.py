@@ -1,4 +1,4 @@
-"""HTTP requests as views see them, and the one table that maps errors to status codes."""
+"""HTTP at the edge: requests as views read them, and the one table from errors to status codes."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ RETRY_AFTER_SECONDS = 2
 
 @dataclass(frozen=True)
 class HttpRequest:
-    """A request as a view needs it. `repr` shows neither headers nor body, since they hold the caller's data."""
+    """A request as a view needs it. `repr` shows none of it: headers and body are the caller's."""
 
     method: str
     route: str
@@ -50,7 +50,7 @@ class HttpRequest:
     headers: Mapping[str, list[str]] = field(repr=False)
 
     def header(self, name: str) -> str | None:
-        """Return the header's only value; raise InvalidRequest when it was sent twice."""
+        """Return the header's only value; raises InvalidRequest when it was sent twice."""
         values = self.headers.get(name.lower(), [])
         if len(values) > 1:
             raise InvalidRequest("was sent more than once", field=name)
@@ -58,7 +58,7 @@ class HttpRequest:
 
     @cached_property
     def correlation_id(self) -> str:
-        """The caller's X-Correlation-Id if it sent exactly one of the permitted form, else a new one."""
+        """The caller's X-Correlation-Id if there is exactly one, in the permitted form; else a new id."""
         values = self.headers.get("x-correlation-id", [])
         if len(values) == 1 and contract("api/schemas/correlation_id").is_valid(values[0]):
             return values[0]
@@ -71,13 +71,13 @@ class HttpRequest:
             raise UnsupportedContentType("must be application/json", field="Content-Type")
 
     def require_body_within(self, limit_bytes: int) -> None:
-        """Raise PayloadTooLarge when the body exceeds `limit_bytes`."""
+        """Raise PayloadTooLarge if the body is longer than `limit_bytes`."""
         if len(self.body) > limit_bytes:
             raise PayloadTooLarge(f"is over {limit_bytes} bytes", field="body")
 
 
 def read_request(request: Request) -> HttpRequest:
-    """Convert Chalice's request. Repeated headers are kept; Chalice's own mapping has only the last one."""
+    """Convert Chalice's request and keep duplicate headers, of which Chalice's own mapping shows the last only."""
     event = request.to_original_event()
     headers: dict[str, list[str]] = {}
     for name, values in (event.get("multiValueHeaders") or {}).items():
@@ -100,12 +100,12 @@ def json_response(status: int, body: Mapping[str, Any], correlation_id: str, **h
 
 
 def status_of(error: ExchangeError) -> int:
-    """Return the status code of the error's nearest class in STATUS_OF, 500 if it has none."""
+    """Return the status code of an error by its nearest class in STATUS_OF, else 500."""
     return next((STATUS_OF[cls] for cls in type(error).__mro__ if cls in STATUS_OF), 500)
 
 
 def error_response(error: ExchangeError, correlation_id: str) -> Response:
-    """Return the contract's error answer, which says what is wrong and where, and never quotes a value."""
+    """Return the answer to an error: it says what is wrong and where, and never shows the value."""
     status = status_of(error)
     if status == 500:
         return internal_error_response(correlation_id)
@@ -117,12 +117,12 @@ def error_response(error: ExchangeError, correlation_id: str) -> Response:
 
 
 def internal_error_response(correlation_id: str) -> Response:
-    """Return the answer to a fault of the exchange, which reveals nothing of its cause."""
+    """Return the answer to a fault of ours, which says nothing of its cause."""
     return json_response(500, {"error": "internal error", "code": "internal_error"}, correlation_id)
 
 
 def answer(app: Chalice, service: str, view: Callable[[HttpRequest], Response]) -> Response:
-    """Run `view` on the current request; turn an error into an answer, and log the answer with its metrics.
+    """Run `view` on the current request; turn every error into an answer, and log every answer with its metrics.
 
     This wraps views instead of being a Chalice middleware because Chalice turns a view's exception into a response, and
     prints its text, before any middleware sees it.

@@ -1,6 +1,6 @@
 """Listings of a bucket, page by page, in key order.
 
-boto3 is used because obstore lists whole folders only, and a shard is a range of keys within a folder.
+boto3, not obstore: that lists whole folders only, and a shard is a range of keys within one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class ListedObject:
 
 @dataclass(frozen=True)
 class ListedPage:
-    """Objects in key order and the folders among them; `last` is where the next page begins, if there is one."""
+    """Objects in key order, the folders among them, the key to continue after, and whether there is more."""
 
     objects: tuple[ListedObject, ...]
     folders: tuple[str, ...]
@@ -44,7 +44,7 @@ class Listing:
         self._bucket = bucket
 
     def page(self, prefix: str, after: str = "", *, limit: int = PAGE_KEYS, flat: bool = False) -> ListedPage:
-        """Return up to `limit` keys under `prefix` that sort after `after`; `flat` folds keys with a further slash.
+        """Return up to `limit` keys under `prefix` that sort after `after`; `flat` folds keys below a further slash.
 
         The keys of one folder must have one form and width: only then do all object stores agree on their order.
         Raises DependencyUnavailable.
@@ -63,13 +63,13 @@ class Listing:
             for entry in answer.get("Contents", ())
         )
         folders = tuple(entry["Prefix"] for entry in answer.get("CommonPrefixes", ()))
-        # Beyond every key that is folded into a folder: some stores would list the folder again for the keys within it.
+        # Past all keys that are folded into the folder: some stores show it again for each of them, others do not.
         passed = (f"{folder.rstrip('/')}~" for folder in folders)
         last = max((*(listed.key for listed in objects), *passed), default=after)
         return ListedPage(objects, folders, last, bool(answer["IsTruncated"]))
 
     def folders(self, prefix: str, after: str = "") -> Iterator[str]:
-        """Yield the folders directly below `prefix`, in order, with their slash."""
+        """Yield the folders right below `prefix`, in order, with their slash."""
         while True:
             page = self.page(prefix, after, flat=True)
             yield from page.folders
@@ -85,7 +85,7 @@ class Listing:
 
 @cache
 def raw_listing() -> Listing:
-    """Return the listing of the bucket of raw records."""
+    """Return the listing of the raw records' bucket."""
     import boto3
     from botocore.config import Config
 

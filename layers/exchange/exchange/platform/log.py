@@ -1,4 +1,4 @@
-"""Structured logs that cannot leak record data.
+"""Structured logs that carry only what they may.
 
 A log line is a constant message with keys from ALLOWED_KEYS. An exception is logged by its type and the frames it
 passed, never by its text: a driver's text quotes rows, a parser's quotes the document.
@@ -30,7 +30,7 @@ ALLOWED_KEYS = frozenset({
 
 
 def only_allowed(line: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the members of a log line whose keys are in ALLOWED_KEYS."""
+    """Return the keys of a line that may be logged."""
     return {key: value for key, value in line.items() if key in ALLOWED_KEYS}
 
 
@@ -41,7 +41,7 @@ class _AllowListFormatter(LambdaPowertoolsFormatter):
 
 @cache
 def logger(service: str) -> Logger:
-    """Return the logger of a function; also silence the frameworks that would print exception texts."""
+    """Return the logger of one function; silence the frameworks that would print exception texts."""
     for chatty in ("kafka", "botocore", "urllib3", "chalice", "ingest", "tokenize"):
         logging.getLogger(chatty).setLevel(logging.CRITICAL + 1)
     # A line shows no source location, thread or process, so they are not looked up either:
@@ -50,7 +50,7 @@ def logger(service: str) -> Logger:
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     return Logger(
         service=service,
-        # a message is a sentence, so Powertools need not try to parse it as JSON
+        # a message is a sentence of ours; parsing it as JSON would always fail
         logger_formatter=_AllowListFormatter(utc=True, json_deserializer=str, location=None),
         level="INFO",
         name=f"exchange.{service}",
@@ -58,7 +58,7 @@ def logger(service: str) -> Logger:
 
 
 def describe_exception(error: BaseException, **keys: object) -> dict[str, object]:
-    """Return `keys` and the loggable facts of an exception: the types along its chain, and file:line:function."""
+    """Return the keys that describe an exception, beside `keys`: the types along its chain, and file:line:function."""
     types: list[str] = []
     link: BaseException | None = error
     while link is not None:
@@ -68,6 +68,6 @@ def describe_exception(error: BaseException, **keys: object) -> dict[str, object
         f"{Path(frame.filename).name}:{frame.lineno}:{frame.name}"
         for frame in traceback.extract_tb(error.__traceback__)
     ]
-    # Messages of the exchange's own errors may be shown to anyone: they name settings, fields and rules, never values.
+    # Our own messages are written for strangers: they name settings, fields and rules, never values.
     reason = {"reason": str(error)} if isinstance(error, ExchangeError) else {}
     return {**keys, **reason, "error_type": " <- ".join(types), "frames": frames}

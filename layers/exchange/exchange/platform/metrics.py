@@ -28,9 +28,9 @@ def _flush(metrics: Metrics, beside: dict[str, Any] | None = None) -> None:
 
 
 def record_request(service: str, route: str, status: int, duration_ms: float, **keys: str | None) -> None:
-    """Record an answered HTTP request: write its metrics and its log fields, the allowed `keys`, as one line.
+    """Record an answered HTTP request: its metrics and its log line in one, with those `keys` that the log allows.
 
-    A line in embedded metric format may hold more than metrics; two lines would cost twice, here and in CloudWatch.
+    EMF is a log line that may hold more than metrics; two lines would cost twice, here and in CloudWatch.
     """
     metrics = _metrics(service)
     metrics.add_dimension("route", route)
@@ -41,7 +41,7 @@ def record_request(service: str, route: str, status: int, duration_ms: float, **
 
 
 def record_counts(service: str, counts: Mapping[str, int]) -> None:
-    """Record the counts of one run of a function by name."""
+    """Record what one run of a function did, each number under its name."""
     metrics = _metrics(service)
     for name, value in counts.items():
         metrics.add_metric(name, MetricUnit.Count, value)
@@ -49,7 +49,7 @@ def record_counts(service: str, counts: Mapping[str, int]) -> None:
 
 
 def record_gauges(service: str, gauges: Mapping[str, float]) -> None:
-    """Record gauges by name: states at this moment, not sums."""
+    """Record states of this moment, which are not added up."""
     metrics = _metrics(service)
     for name, value in gauges.items():
         metrics.add_metric(name, MetricUnit.NoUnit, value)

@@ -26,7 +26,7 @@ class StoredObject:
 
 @dataclass(frozen=True)
 class ObjectOverLimit:
-    """An object too large to read; the ingest API never stores one."""
+    """An object too large to be read whole; ingest never writes one."""
 
     size_bytes: int
 
@@ -38,7 +38,7 @@ class Objects:
         self._store = store
 
     def put(self, key: str, body: bytes, metadata: Mapping[str, str]) -> None:
-        """Store an object durably, or raise DependencyUnavailable."""
+        """Store an object durably; raises DependencyUnavailable if that fails."""
         try:
             obstore.put(
                 self._store,
@@ -53,7 +53,7 @@ class Objects:
     def get_many(
         self, keys: Sequence[str], *, limit_bytes: int
     ) -> list[StoredObject | ObjectOverLimit | None]:
-        """Read the objects under `keys` concurrently; return them in the order of `keys`, None for a missing one."""
+        """Read the objects under `keys` side by side; return them in that order, None for one that is not there."""
         return asyncio.run(self._get_many(keys, limit_bytes))
 
     async def _get_many(
@@ -71,10 +71,7 @@ class Objects:
         return found
 
     async def _prove_bucket(self) -> None:
-        """Raise DependencyUnavailable unless the bucket can be read.
-
-        In a bucket that is gone every object is "not found", which is an outage and not a record's failure.
-        """
+        """Raise DependencyUnavailable if the bucket is gone: "not found" is then an outage, not a record's failure."""
         try:
             await obstore.list_with_delimiter_async(self._store, prefix="0")
         except (BaseError, OSError) as error:
@@ -95,7 +92,7 @@ class Objects:
 
 @cache
 def raw_objects() -> Objects:
-    """Return the bucket of raw records."""
+    """Return the bucket of the raw records."""
     settings = load_settings()
     endpoint = settings.aws_endpoint_url_s3
     store = S3Store(

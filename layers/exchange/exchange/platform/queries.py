@@ -16,7 +16,7 @@ _STATEMENT = re.compile(r"^-- name: (\w+)\n((?:-- .+\n)+)", re.MULTILINE)
 
 
 def load_queries(beside: str) -> dict[str, str]:
-    """Return the statements of the `queries.sql` beside a module by name; pass the module's `__file__`."""
+    """Read the `queries.sql` in the folder of the module `beside` (pass `__file__`); return its statements by name."""
     text = Path(beside).with_name("queries.sql").read_text(encoding="utf-8")
     pieces = _STATEMENT.split(text)
     return {

@@ -1,4 +1,4 @@
-"""Secrets from AWS Secrets Manager, read once per environment."""
+"""Secrets by ARN, read from AWS Secrets Manager once for each environment."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from exchange.errors import DependencyUnavailable, Misconfigured
 
 @cache
 def read_secret(arn: str) -> str:
-    """Read the secret string of `arn`; raise DependencyUnavailable when the secret store does not answer."""
+    """Return the secret string of `arn`; raises DependencyUnavailable when it cannot be read now."""
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -23,7 +23,7 @@ def read_secret(arn: str) -> str:
 
 
 def read_json_secret(arn: str) -> dict[str, str]:
-    """Read a secret that is a JSON object of strings; raise Misconfigured when it is anything else."""
+    """Return the secret as a JSON object of strings; raises Misconfigured when it is anything else."""
     try:
         document = json.loads(read_secret(arn))
     except ValueError as error:

@@ -20,7 +20,7 @@ PLAIN_SECRETS = {
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings of this environment; an empty string means that a setting is absent.
+    """The settings of this environment; an empty string means "not set".
 
     Field names are the variables' names in lower case. Secrets stay out of `repr`.
     """
@@ -53,7 +53,7 @@ class Settings:
         return self.env == "local"
 
     def require(self, name: str) -> str:
-        """Return the setting `name`; raise Misconfigured, naming the variable, when it is absent."""
+        """Return the setting `name`; raises Misconfigured, naming the variable, when it is absent."""
         value: str = getattr(self, name)
         if not value:
             raise Misconfigured(f"{name.upper()} is not set")
@@ -61,7 +61,7 @@ class Settings:
 
 
 def parse_settings(environment: Mapping[str, str]) -> Settings:
-    """Parse environment variables; raise Misconfigured for a plain secret or a plain-HTTP JWKS URL outside local."""
+    """Parse settings from variables; raises Misconfigured for a plain secret or a plain JWKS URL outside local."""
     settings = Settings(
         **{f.name: environment[f.name.upper()] for f in fields(Settings) if f.name.upper() in environment}
     )
@@ -72,14 +72,14 @@ def parse_settings(environment: Mapping[str, str]) -> Settings:
             raise Misconfigured(f"{plain} is allowed only when ENV=local; use {by_arn}")
     if settings.postgres_dsn and _has_password(settings.postgres_dsn):
         raise Misconfigured("POSTGRES_DSN carries a password; outside local use POSTGRES_SECRET_ARN")
-    # Over plain HTTP, anyone who can change the answer on its way could substitute their own keys.
+    # An attacker who can change an answer on its way could make the exchange accept keys of their own.
     if settings.jwt_jwks_url and not settings.jwt_jwks_url.startswith("https://"):
         raise Misconfigured("JWT_JWKS_URL must begin with https:// outside local")
     return settings
 
 
 def _with_localstack(settings: Settings, environment: Mapping[str, str]) -> Settings:
-    """Point S3 at LOCALSTACK_HOST, unless a variable that boto3 itself reads names an endpoint."""
+    """Point S3 to LOCALSTACK_HOST, unless an endpoint is given: a variable that boto3 itself reads comes first."""
     given = (environment.get(name) for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"))
     if not settings.localstack_host or any(given):
         return settings
@@ -92,7 +92,7 @@ def _with_localstack(settings: Settings, environment: Mapping[str, str]) -> Sett
 
 
 def _has_password(dsn: str) -> bool:
-    """Tell whether a DSN holds a password as libpq reads it: in the URL, its query or a key=value pair."""
+    """Tell whether a DSN has a password, as libpq reads it: also in a URL's query or among key=value pairs."""
     import psycopg2
     from psycopg2.extensions import parse_dsn
 

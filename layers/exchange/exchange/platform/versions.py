@@ -1,7 +1,7 @@
-"""Permanent deletion of raw objects with every version and delete marker. Only erase and retain are permitted it.
+"""Deletion of raw objects for good: every version and delete marker. Only erase and retain may do it.
 
-boto3 is used because obstore neither lists nor deletes versions. A bucket without versioning lists each object as the
-single version "null", so both kinds of bucket are treated alike.
+boto3, since obstore neither lists nor deletes versions. A bucket without versioning lists each object as its one
+version "null", so both kinds of bucket are treated alike.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ class ObjectVersions:
         self.bucket = bucket
 
     def find(self, prefix: str, *, limit: int = DELETE_PAGE) -> list[ObjectVersion]:
-        """Return up to `limit` versions whose keys begin with `prefix`."""
+        """Return up to `limit` versions whose key begins with `prefix`."""
         with _outages():
             page = self._client.list_object_versions(Bucket=self.bucket, Prefix=prefix, MaxKeys=limit)
         return _versions(page)
 
     def pages(self, prefix: str) -> Iterator[list[ObjectVersion]]:
-        """Yield all versions whose keys begin with `prefix`, DELETE_PAGE at a time; the caller may delete each page."""
+        """Yield all versions whose key begins with `prefix` by DELETE_PAGE; a page may be deleted at once."""
         with _outages():
             paginator = self._client.get_paginator("list_object_versions")
             for page in paginator.paginate(Bucket=self.bucket, Prefix=prefix):
@@ -51,7 +51,7 @@ class ObjectVersions:
                     yield versions
 
     def browse(self, folder: str) -> Iterator[str | ObjectVersion]:
-        """Yield the names of the folders directly in `folder`, which ends in "/", and the versions of its objects."""
+        """Yield the contents of `folder` (it ends in "/"): names of folders, and versions of objects directly in it."""
         with _outages():
             paginator = self._client.get_paginator("list_object_versions")
             for page in paginator.paginate(Bucket=self.bucket, Prefix=folder, Delimiter="/"):
@@ -96,7 +96,7 @@ def _outages() -> Iterator[None]:
 
 @cache
 def raw_object_versions() -> ObjectVersions:
-    """Return the versions of the bucket of raw records."""
+    """Return the versions in the bucket of the raw records."""
     import boto3
     from botocore.config import Config
 

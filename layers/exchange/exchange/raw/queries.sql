@@ -1,5 +1,5 @@
 -- name: read_manifest
--- Reads the manifest rows of these records.
+-- The manifest rows of these records.
 SELECT record_id, partner_id, source, route, record_kind, schema_hint, bucket, object_key, sha256, size_bytes,
        correlation_id, occurred_at, raw_deleted_at IS NOT NULL
 FROM raw_object_manifest WHERE record_id = ANY (%(record_ids)s);
@@ -13,14 +13,14 @@ WHERE bucket = %(bucket)s AND object_key > %(after)s AND object_key <= %(upto)s
   AND strpos(substr(object_key, length(%(prefix)s) + 1), '/') = 0;
 
 -- name: read_page_end
--- Reads where a page of manifest rows ends: the bucket may have lost thousands of objects in a range of keys.
+-- The key at which a page of the manifest ends within a range of keys: the bucket may have lost thousands of them.
 SELECT object_key FROM raw_object_manifest
 WHERE bucket = %(bucket)s AND object_key > %(after)s AND object_key <= %(upto)s
   AND strpos(substr(object_key, length(%(prefix)s) + 1), '/') = 0
 ORDER BY object_key OFFSET %(limit)s - 1 LIMIT 1;
 
 -- name: read_manifest_sources
--- Reads the sources in the manifest by an index skip scan: the bucket may have lost all objects of a source.
+-- The sources of which the manifest has objects, by leaps over the index: the bucket may have lost everything of one.
 WITH RECURSIVE source (name) AS (
     (SELECT split_part(object_key, '/', 1) FROM raw_object_manifest WHERE bucket = %(bucket)s
      ORDER BY object_key LIMIT 1)
@@ -32,7 +32,8 @@ WITH RECURSIVE source (name) AS (
 SELECT name FROM source WHERE name IS NOT NULL;
 
 -- name: read_manifest_folders
--- Reads the hours of a source in the manifest by an index skip scan: the bucket may have lost all objects of an hour.
+-- The hours of a source of which the manifest has objects, by leaps over the index: the bucket may have lost a whole
+-- one.
 WITH RECURSIVE folder (prefix) AS (
     (SELECT left(object_key, length(%(first)s)) FROM raw_object_manifest
      WHERE bucket = %(bucket)s AND object_key >= %(first)s AND object_key < %(last)s
@@ -46,14 +47,15 @@ WITH RECURSIVE folder (prefix) AS (
 SELECT prefix FROM folder WHERE prefix IS NOT NULL;
 
 -- name: lock_records
--- Takes the locks of ingest and erase, in one order, so that no record is erased or accepted while it is restored.
+-- Takes the locks that ingest and erase take, all in one order: a record that is restored is not erased or sent again
+-- meanwhile.
 SELECT pg_advisory_xact_lock(lock_id) FROM (
     SELECT lock_id FROM unnest(%(lock_ids)s::bigint[]) AS asked (lock_id) ORDER BY lock_id
 ) AS in_order;
 
 -- name: restore_manifest
--- Writes rows made from objects, except of erased records; of several objects of a record the first one counts. A job's
--- restorations are in the audit log; without a job, reconcile itself writes there what it repaired, and why.
+-- Writes rows made from the bucket. An erased record does not come back; the first object of a record stands for it.
+-- The audit log names the job that restored a row; without a job, reconcile audits what it mended, and why.
 WITH restored AS (
     INSERT INTO raw_object_manifest (record_id, partner_id, source, route, record_kind, schema_hint, bucket, object_key,
                                      sha256, size_bytes, correlation_id, occurred_at, key_hash)
@@ -71,7 +73,8 @@ WITH restored AS (
 SELECT record_id FROM restored;
 
 -- name: emit
--- Emits events again, but for erased records. A record whose canonical row was lost gets all of its attempts again.
+-- Sends events again, except of erased records. A record whose canonical row was lost starts again at the first
+-- attempt.
 WITH event AS (
     SELECT * FROM unnest(%(shards)s::smallint[], %(topics)s::text[], %(record_ids)s::uuid[], %(values)s::bytea[])
         WITH ORDINALITY AS event (shard, topic, record_id, value, ordinal)

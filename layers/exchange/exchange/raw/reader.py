@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from exchange.errors import InvalidRequest, RecordFailed, RecordNotReady, RecordRejected
+from exchange.errors import DependencyUnavailable, InvalidRequest, RecordNotReady, RecordRejected
 from exchange.partners.model import Partner
 from exchange.partners.service import PartnerRegistry
 from exchange.platform.objects import ObjectOverLimit, Objects, StoredObject
@@ -81,10 +81,6 @@ class RawObject:
     key_hash: str | None = None
 
 
-Fetched = StoredObject | ObjectOverLimit | RecordFailed
-"""The outcome of fetching an event's object."""
-
-
 class RawReader:
     """Reads the raw objects of one bucket."""
 
@@ -93,34 +89,19 @@ class RawReader:
         self._partners = partners
         self._bucket = bucket
 
-    def fetch(self, references: Sequence[Reference]) -> list[Fetched]:
-        """Fetch the objects of events concurrently; return in order each object, or the reason why there is none.
+    def read(self, references: Sequence[Reference]) -> list[RawRecord | Exception]:
+        """Fetch and prove the records of events, in order; one that cannot be had leaves its exception in its place.
 
-        Raises DependencyUnavailable.
+        That is RecordNotReady for an object that is missing, RecordRejected for one that is not the event's, and
+        anything else for a fault of ours. Raises DependencyUnavailable.
         """
         refusals = [self._find_refusal(reference) for reference in references]
         allowed = [ref.object_key for ref, refusal in zip(references, refusals, strict=True) if not refusal]
         stored = iter(self._objects.get_many(allowed, limit_bytes=BODY_LIMIT_BYTES))
-        return [refusal or next(stored) or _missing() for refusal in refusals]
-
-    def prove(self, reference: Reference, fetched: Fetched) -> RawRecord:
-        """Prove that an object is the one of `reference`; return its record.
-
-        Raises RecordNotReady where the object is missing, RecordRejected where it is another one.
-        """
-        if isinstance(fetched, RecordFailed):
-            raise fetched
-        if isinstance(fetched, ObjectOverLimit) or len(fetched.body) != reference.size_bytes:
-            raise RecordRejected("raw_object.size_bytes: is not the object's size", stage=FETCH_STAGE)
-        if hashlib.sha256(fetched.body).hexdigest() != reference.sha256:
-            raise RecordRejected("raw_object.sha256: is not the object's hash", stage=FETCH_STAGE)
-        source = reference.source
-        body = _parse_body(fetched.body, source, whose="event")
-        named = fetched.metadata
-        if has_metadata(named):
-            return RawRecord(named["partner-id"], source, named["record-kind"], named["schema-hint"], body)
-        partner = self._owner_of(source)
-        return RawRecord(partner.partner_id, source, str(_kind_in(body)), str(_hint_in(body, partner)), body)
+        return [
+            refusal or self._prove(reference, next(stored))
+            for reference, refusal in zip(references, refusals, strict=True)
+        ]
 
     def describe(self, places: Sequence[Place]) -> list[RawObject | None]:
         """Describe the objects at these places, in order, None for a missing one. Raises DependencyUnavailable."""
@@ -142,6 +123,29 @@ class RawReader:
                 f"raw_object.size_bytes: is over {BODY_LIMIT_BYTES} bytes", stage=FETCH_STAGE
             )
         return None
+
+    def _prove(
+        self, reference: Reference, stored: StoredObject | ObjectOverLimit | None
+    ) -> RawRecord | Exception:
+        if stored is None:
+            return RecordNotReady("raw_object.key: the object is not there", stage=FETCH_STAGE)
+        if isinstance(stored, ObjectOverLimit) or len(stored.body) != reference.size_bytes:
+            return RecordRejected("raw_object.size_bytes: is not the object's size", stage=FETCH_STAGE)
+        if hashlib.sha256(stored.body).hexdigest() != reference.sha256:
+            return RecordRejected("raw_object.sha256: is not the object's hash", stage=FETCH_STAGE)
+        try:
+            return self._record(reference.source, stored)
+        except DependencyUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - one record's fault must not keep the others from being read
+            return error
+
+    def _record(self, source: str, stored: StoredObject) -> RawRecord:
+        body, named = _parse_body(stored.body, source, whose="event"), stored.metadata
+        if has_metadata(named):
+            return RawRecord(named["partner-id"], source, named["record-kind"], named["schema-hint"], body)
+        partner = self._owner_of(source)
+        return RawRecord(partner.partner_id, source, str(_kind_in(body)), str(_hint_in(body, partner)), body)
 
     def _describe_together(self, places: Sequence[Place]) -> list[RawObject | None]:
         stored = self._objects.get_many([place.object_key for place in places], limit_bytes=BODY_LIMIT_BYTES)
@@ -204,10 +208,6 @@ class RawReader:
         if partner is None:
             raise RecordRejected("source: belongs to no partner", stage="normalize")
         return partner
-
-
-def _missing() -> RecordNotReady:
-    return RecordNotReady("raw_object.key: the object is not there", stage=FETCH_STAGE)
 
 
 def _parse_body(data: bytes, source: str, *, whose: str) -> dict[str, Any]:

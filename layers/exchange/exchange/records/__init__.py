@@ -1,1 +1,1 @@
-"""Records: each event becomes a canonical row, exactly once, or a dead letter."""
+"""Records: an event becomes a canonical row, exactly once, or a dead letter."""

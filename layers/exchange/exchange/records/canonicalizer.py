@@ -1,7 +1,4 @@
-"""The way from events to canonical entries, without the database.
-
-Objects are fetched concurrently, proven and mapped, and all records are tokenized in one call.
-"""
+"""From events to canonical entries: read the objects, map them, tokenize in one call. Uses no database."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ from dataclasses import dataclass, field
 from exchange.errors import ExchangeError, RecordFailed, RecordRejected
 from exchange.platform.functions import Function
 from exchange.platform.log import describe_exception, logger
-from exchange.raw.reader import Fetched, RawReader, RawRecord, Reference
+from exchange.raw.reader import RawReader, RawRecord
 from exchange.records.deliveries import RecordIngested
 from exchange.records.formats import map_record
 from exchange.records.model import CanonicalRecord, MappedRecord
@@ -35,12 +32,9 @@ class Canonicalizer:
         self._tokenizer = tokenizer
 
     def canonicalize(self, batch: Sequence[RecordIngested]) -> list[CanonicalEntry | RecordFailed]:
-        """Return one outcome for each event of `batch`, in order. Raises DependencyUnavailable."""
-        references = [ingested.reference for ingested in batch]
-        understood = [
-            self._understand(reference, fetched)
-            for reference, fetched in zip(references, self._reader.fetch(references), strict=True)
-        ]
+        """Return one outcome for each of `batch`, in order. Raises DependencyUnavailable."""
+        raw = self._reader.read([ingested.reference for ingested in batch])
+        understood = [_understand(ingested, one) for ingested, one in zip(batch, raw, strict=True)]
         mapped = [(u.raw.partner_id, u.mapped) for u in understood if isinstance(u, _Understood)]
         tokenized = iter(tokenize_records(self._tokenizer, mapped)) if mapped else iter(())
         return [
@@ -48,20 +42,22 @@ class Canonicalizer:
             for ingested, u in zip(batch, understood, strict=True)
         ]
 
-    def _understand(self, reference: Reference, fetched: Fetched) -> _Understood | RecordFailed:
-        try:
-            raw = self._reader.prove(reference, fetched)
-            mapped = map_record(raw.body, record_kind=raw.record_kind, schema_hint=raw.schema_hint)
-        except RecordFailed as failed:
-            return failed
-        except ExchangeError:
-            raise
-        except Exception as fault:  # noqa: BLE001 - a bug triggered by one record would block its partition forever
-            logger("normalize").error(
-                "record failed", extra=describe_exception(fault, record_id=str(reference.record_id))
-            )
-            return RecordRejected(f"mapping it failed with {type(fault).__name__}", stage="normalize")
-        return _Understood(raw, mapped)
+
+def _understand(ingested: RecordIngested, raw: RawRecord | Exception) -> _Understood | RecordFailed:
+    try:
+        if isinstance(raw, Exception):
+            raise raw
+        mapped = map_record(raw.body, record_kind=raw.record_kind, schema_hint=raw.schema_hint)
+    except RecordFailed as failed:
+        return failed
+    except ExchangeError:
+        raise
+    except Exception as fault:  # noqa: BLE001 - a fault of ours over one record would hold up its partition for ever
+        logger("normalize").error(
+            "record failed", extra=describe_exception(fault, record_id=str(ingested.record_id))
+        )
+        return RecordRejected(f"mapping it failed with {type(fault).__name__}", stage="normalize")
+    return _Understood(raw, mapped)
 
 
 def _enter(
@@ -78,6 +74,6 @@ def _enter(
         source=raw.source,
         record_kind=raw.record_kind,
         schema_hint=raw.schema_hint,
-        birth_year=mapped.birth_year,
+        birth_year=mapped.person.dob.year,
     )
     return CanonicalEntry(record, tokenized.tokens, tokenized.row)

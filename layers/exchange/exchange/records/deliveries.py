@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 from exchange.errors import InvalidRequest, RecordRejected
-from exchange.ledger.model import Delivery, Subject
+from exchange.ledger.model import Delivery
 from exchange.platform.contracts import contract
 from exchange.platform.strict_json import parse_json
 from exchange.raw.reader import Reference
@@ -17,40 +17,37 @@ from exchange.raw.reader import Reference
 
 @dataclass(frozen=True)
 class RecordIngested:
-    """A delivery whose event meets its contract."""
+    """A delivery whose event meets its contract, the event's ids, and the raw object that it speaks of."""
 
     delivery: Delivery
     event: dict[str, Any] = field(repr=False)
+    record_id: UUID
+    event_id: UUID
+    reference: Reference
 
-    @property
-    def record_id(self) -> UUID:
-        return UUID(self.event["record_id"])
 
-    @property
-    def event_id(self) -> UUID:
-        return UUID(self.event["event_id"])
+@dataclass(frozen=True)
+class Batch:
+    """The deliveries of one event of the event source, sorted out: those with an event, and those without."""
 
-    @property
-    def subject(self) -> Subject:
-        """The subject of an attempt at this record."""
-        return Subject(self.record_id, self.event_id, self.delivery)
+    readable: Sequence[RecordIngested]
+    unreadable: Sequence[tuple[Delivery, RecordRejected]]
 
-    @property
-    def reference(self) -> Reference:
-        """The reference to the raw object that the event names."""
-        raw_object = self.event["raw_object"]
-        return Reference(
-            record_id=self.record_id,
-            source=self.event["source"],
-            bucket=raw_object["bucket"],
-            object_key=raw_object["key"],
-            sha256=raw_object["sha256"],
-            size_bytes=raw_object["size_bytes"],
-        )
+
+def read_batch(event: Mapping[str, Any], contract_of_topic: Mapping[str, str]) -> Batch:
+    """Read a self-managed or MSK Kafka event, partition by partition, in order."""
+    readable: list[RecordIngested] = []
+    unreadable: list[tuple[Delivery, RecordRejected]] = []
+    for delivery in read_deliveries(event):
+        try:
+            readable.append(read_event(delivery, contract_of_topic))
+        except RecordRejected as rejected:
+            unreadable.append((delivery, rejected))
+    return Batch(readable, unreadable)
 
 
 def read_deliveries(event: Mapping[str, Any]) -> list[Delivery]:
-    """Return the records of a self-managed or MSK Kafka event, partition by partition, in order."""
+    """Return the records of a Kafka event, in order."""
     return [
         Delivery(
             record["topic"],
@@ -70,4 +67,18 @@ def read_event(delivery: Delivery, contract_of_topic: Mapping[str, str]) -> Reco
         contract(contract_of_topic[delivery.topic]).validate(event)
     except InvalidRequest as error:
         raise RecordRejected(str(error), stage="parse_event") from error
-    return RecordIngested(delivery, event)
+    record_id, raw_object = UUID(event["record_id"]), event["raw_object"]
+    return RecordIngested(
+        delivery,
+        event,
+        record_id,
+        UUID(event["event_id"]),
+        Reference(
+            record_id=record_id,
+            source=event["source"],
+            bucket=raw_object["bucket"],
+            object_key=raw_object["key"],
+            sha256=raw_object["sha256"],
+            size_bytes=raw_object["size_bytes"],
+        ),
+    )

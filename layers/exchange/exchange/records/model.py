@@ -1,4 +1,4 @@
-"""The parts of a mapped record: a person and identifiers to tokenize, and canonical rows that name nobody.
+"""The parts that a record becomes: a person and identifiers to tokenize, and canonical rows that name nobody.
 
 No repr in this module shows a value, since rows hold health data and persons are identifiable.
 """
@@ -22,7 +22,7 @@ CodedResult = Literal[
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Person:
-    """The person that a record is about, as the partner sent it: token profiles fold case and whitespace later."""
+    """The person that a record is about, as sent: token profiles fold case and blanks, this class does not."""
 
     given_name: str
     family_name: str
@@ -48,6 +48,7 @@ class CanonicalRecord:
     record_kind: str
     schema_hint: str
     birth_year: int
+    """All that canonical rows keep of the birth date."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -123,18 +124,13 @@ class Draft:
     row: Callable[..., CanonicalRow]
 
     def complete(self, tokens: Sequence[str]) -> CanonicalRow:
-        """Return the row with one token for each of `identifiers`, in order; raise TypeError if the counts differ."""
+        """Return the row with one token for each of `identifiers`, in their order. TypeError if the counts differ."""
         return self.row(*tokens)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class MappedRecord:
-    """A mapped raw record: the draft of its row, and the person that it is about."""
+    """A raw record after mapping: everything of it that may leave the raw store, and the person it is about."""
 
     person: Person
     draft: Draft
-
-    @property
-    def birth_year(self) -> int:
-        """The year of birth, the only part of the birth date that canonical rows keep."""
-        return self.person.dob.year

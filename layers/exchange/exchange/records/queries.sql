@@ -1,12 +1,12 @@
 -- name: write_records
--- Rows follow from the raw object alone: a second writer would write the same ones, so conflicts are ignored.
+-- A row is a function of the raw object: whoever writes it second writes the same, so a conflict is agreement.
 INSERT INTO canonical_records SELECT * FROM jsonb_populate_recordset(NULL::canonical_records, %(records)s)
 ON CONFLICT DO NOTHING;
 INSERT INTO patient_tokens SELECT * FROM jsonb_populate_recordset(NULL::patient_tokens, %(tokens)s)
 ON CONFLICT DO NOTHING;
 
 -- name: write_encounters
--- Writes the encounters of a batch in one statement.
+-- One statement for the whole batch.
 INSERT INTO canonical_encounters SELECT * FROM jsonb_populate_recordset(NULL::canonical_encounters, %(rows)s)
 ON CONFLICT DO NOTHING;
 

@@ -1,7 +1,7 @@
-"""Normalization of a batch: each delivery becomes canonical, becomes a dead letter, or is to be delivered again.
+"""Normalization of a batch: each delivery becomes canonical or a dead letter, or is asked for again.
 
-A record's own failure counts as an attempt and makes it a dead letter with its fifth attempt at the latest. A
-dependency's failure counts for no record: it raises, and the event source delivers the batch again. ADR 0005.
+A record's own failure counts as an attempt; at the latest the fifth makes it a dead letter. A dependency's failure does
+not count: it is raised, and the event source delivers the batch again. ADR 0005.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from uuid import UUID
 from exchange.errors import DependencyUnavailable, RecordFailed, RecordRejected, RowRefused
 from exchange.ledger import attempts as ledger
 from exchange.ledger.attempts import Settlement
-from exchange.ledger.model import ATTEMPT_LIMIT, Attempt, Delivery, Standing
+from exchange.ledger.model import ATTEMPT_LIMIT, Attempt, Delivery, Standing, Subject
 from exchange.partners.service import PartnerRegistry
 from exchange.platform.db import Database, database
 from exchange.platform.functions import tokenize_function
@@ -25,7 +25,7 @@ from exchange.platform.settings import load_settings
 from exchange.raw.entry import event_contracts_by_topic, topics_by_version
 from exchange.raw.reader import RawReader
 from exchange.records.canonicalizer import Canonicalizer
-from exchange.records.deliveries import RecordIngested, read_deliveries, read_event
+from exchange.records.deliveries import RecordIngested, read_batch
 from exchange.records.store import CanonicalEntry, write_canonical
 
 # The size of raw objects held in memory at once; a function has a few hundred megabytes.
@@ -36,9 +36,9 @@ Started = tuple[RecordIngested, Attempt]
 
 @dataclass
 class BatchReport:
-    """The outcomes of a batch; `retry` holds the deliveries that the event source has to deliver again.
+    """The outcome of a batch; `retry` holds the deliveries that the event source has to bring again.
 
-    `erased` counts records erased while they were worked on; those erased before count as repeated.
+    `erased` counts records that were erased while they were worked on; those erased before count as repeated.
     """
 
     canonical: int = 0
@@ -61,12 +61,13 @@ class Normalizer:
     def normalize(self, event: Mapping[str, Any]) -> BatchReport:
         """Process an event of the Kafka event source; raise DependencyUnavailable to have all of it delivered again."""
         report = BatchReport()
-        readable = self._bury_unreadable(read_deliveries(event), report)
-        # A record that comes twice in one batch is worked on once: the first delivery stands for both.
+        batch = read_batch(event, self._contract_of_topic)
+        self._bury(batch.unreadable, report)
+        # A record that comes twice in one batch counts once.
         first: dict[UUID, RecordIngested] = {}
-        for ingested in readable:
+        for ingested in batch.readable:
             first.setdefault(ingested.record_id, ingested)
-        report.repeated += len(readable) - len(first)
+        report.repeated += len(batch.readable) - len(first)
         started = self._start(list(first.values()))
         report.repeated += sum(attempt.standing is Standing.FINISHED for _, attempt in started)
         for group in _groups([pair for pair in started if pair[1].standing is Standing.STARTED]):
@@ -81,25 +82,16 @@ class Normalizer:
         if not batch:
             return []
         with self._database.transaction() as transaction:
-            attempts = ledger.start_attempts(transaction, [ingested.subject for ingested in batch])
+            attempts = ledger.start_attempts(transaction, [_subject(ingested) for ingested in batch])
         return [(ingested, attempts[ingested.record_id]) for ingested in batch]
 
-    def _bury_unreadable(self, deliveries: Sequence[Delivery], report: BatchReport) -> list[RecordIngested]:
-        readable: list[RecordIngested] = []
-        unreadable: list[tuple[Delivery, RecordRejected]] = []
-        for delivery in deliveries:
-            try:
-                readable.append(read_event(delivery, self._contract_of_topic))
-            except RecordRejected as rejected:
-                unreadable.append((delivery, rejected))
+    def _bury(self, unreadable: Sequence[tuple[Delivery, RecordRejected]], report: BatchReport) -> None:
         if unreadable:
             with self._database.transaction() as transaction:
-                # Sorted, against deadlocks: inserting a letter waits for another insert of it that is not yet
-                # committed.
+                # In one order in every environment: a letter waits for its twin that is not committed yet.
                 for delivery, failure in sorted(unreadable, key=lambda pair: pair[0].position):
                     ledger.bury(transaction, delivery, None, failure, attempts=0)
         report.dead_letters += len(unreadable)
-        return readable
 
     def _work_alone(self, ingested: RecordIngested, last: Attempt, report: BatchReport) -> None:
         if last.number >= ATTEMPT_LIMIT:
@@ -107,7 +99,7 @@ class Normalizer:
             self._settle([(ingested, last)], [died], report)
             return
         with self._database.transaction() as transaction:
-            attempt = ledger.start_suspect(transaction, ingested.subject)
+            attempt = ledger.start_suspect(transaction, _subject(ingested))
         if attempt.standing is Standing.FINISHED:
             report.repeated += 1
         else:
@@ -154,11 +146,11 @@ class Normalizer:
         settled = [s for s in settlements if s.attempt.record_id not in erased]
         report.erased += len(erased)
         report.canonical += sum(s.failure is None for s in settled)
-        failed = [states[s.attempt.record_id] for s in settled if s.failure is not None and s.is_final]
-        report.dead_letters += failed.count("dlq")
-        # a late failure of a record that another environment has made canonical
-        report.repeated += failed.count("succeeded")
-        report.retry += [s.delivery for s in settled if not s.is_final]
+        ended = [states[s.attempt.record_id] for s in settled if s.state == "dlq"]
+        report.dead_letters += ended.count("dlq")
+        # a late twin failed, but the record is canonical
+        report.repeated += ended.count("succeeded")
+        report.retry += [s.delivery for s in settled if s.state == "failed_retryable"]
 
     def _settle_one_by_one(
         self,
@@ -167,7 +159,7 @@ class Normalizer:
         refused: RowRefused,
         report: BatchReport,
     ) -> None:
-        """Settle each record alone after a constraint refused a row, so that only the refused record fails."""
+        """Settle each record alone, since a constraint refused one row of many: the others are written."""
         if len(group) == 1:
             rejected = RecordRejected(f"the constraint {refused} refused the row", stage="write_canonical")
             self._settle(group, [rejected], report)
@@ -176,8 +168,12 @@ class Normalizer:
             self._settle([pair], [outcome], report)
 
 
+def _subject(ingested: RecordIngested) -> Subject:
+    return Subject(ingested.record_id, ingested.event_id, ingested.delivery)
+
+
 def _groups(started: Sequence[Started]) -> Iterator[list[Started]]:
-    """Split a batch into groups of at most GROUP_BYTES of raw objects."""
+    """Yield runs of records whose raw objects have at most GROUP_BYTES together."""
     group: list[Started] = []
     size_bytes = 0
     for ingested, attempt in started:

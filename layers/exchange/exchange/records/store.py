@@ -1,4 +1,4 @@
-"""Canonical rows and tokens, written in a few statements per batch of any size."""
+"""Canonical rows and tokens, written by one or two statements for a batch of any size."""
 
 from __future__ import annotations
 
@@ -67,10 +67,10 @@ def write_canonical(transaction: Transaction, entries: Sequence[CanonicalEntry])
 
 
 def _columns(row: Any, *, leave_out: str | None = None, **more: object) -> dict[str, object]:
-    """Return a dataclass as a row; its fields are the table's columns."""
+    """Return a dataclass as a row: its fields are the table's columns."""
     return {f.name: getattr(row, f.name) for f in fields(row) if f.name != leave_out} | more
 
 
 def _encode(rows: Iterable[Mapping[str, object]]) -> str:
-    # str writes dates, UUIDs and Decimals as Postgres reads them, without a conversion to float.
+    # str: Postgres reads dates, UUIDs and Decimals in this form, without a detour over float.
     return json.dumps(list(rows), default=str, separators=(",", ":"))

@@ -9,7 +9,7 @@ SELECT job_id, shard, clock_timestamp() - interval '1 second'
 FROM job CROSS JOIN generate_series(0, %(shards)s - 1) AS shard;
 
 -- name: read_checkpoint
--- Reads the position of a shard and the part of its rate that has accumulated, a minute at most.
+-- The position of a shard, and how much of its rate has accumulated, a minute at most.
 SELECT job.request, job.shards, job.state, job.started_at, checkpoint.cursor, checkpoint.counts, checkpoint.progress,
        checkpoint.finished_at IS NOT NULL,
        least(extract(epoch FROM clock_timestamp() - checkpoint.paid_until), 60)::float
@@ -17,8 +17,8 @@ FROM job_runs AS job JOIN job_checkpoints AS checkpoint USING (job_id)
 WHERE job_id = %(job_id)s AND job = %(job)s AND shard = %(shard)s;
 
 -- name: save_checkpoint
--- Part of the transaction of the page's effects. Returns no row if another run has continued the shard or the job was
--- cancelled; then nothing takes effect.
+-- Runs in the transaction of the page's effects. Returns no row if another invoke has continued the shard or the job
+-- was cancelled: then nothing takes effect.
 UPDATE job_checkpoints
 SET cursor = %(cursor)s, counts = %(counts)s, progress = %(progress)s, updated_at = clock_timestamp(),
     paid_until = greatest(paid_until, clock_timestamp() - interval '60 seconds')
@@ -28,7 +28,7 @@ WHERE job_id = %(job_id)s AND shard = %(shard)s AND cursor IS NOT DISTINCT FROM 
 RETURNING shard;
 
 -- name: finish_unless_last
--- Takes the lock of finish_shard, so that of two last shards that end concurrently exactly one is the last.
+-- Under the lock of finish_shard: of two last shards that end at the same time exactly one is the last.
 SELECT FROM job_runs WHERE job_id = %(job_id)s FOR UPDATE;
 UPDATE job_checkpoints SET finished_at = clock_timestamp(), updated_at = clock_timestamp(), progress = 1
 WHERE job_id = %(job_id)s AND shard = %(shard)s AND finished_at IS NULL
@@ -38,8 +38,8 @@ SELECT NOT EXISTS (SELECT FROM job_checkpoints
                    WHERE job_id = %(job_id)s AND shard <> %(shard)s AND finished_at IS NULL);
 
 -- name: finish_shard
--- Finishes the shard, and with the last one the job. Locks the job's row first: otherwise two last shards that end
--- concurrently would each see the other unfinished, and the job would never end.
+-- Finishes the shard, and with the last one the job. Locks the job's row first: two last shards that end at the same
+-- time would each see the other unfinished, and the job would never end.
 SELECT FROM job_runs WHERE job_id = %(job_id)s FOR UPDATE;
 UPDATE job_checkpoints SET finished_at = clock_timestamp(), updated_at = clock_timestamp(), progress = 1
 WHERE job_id = %(job_id)s AND shard = %(shard)s AND finished_at IS NULL;
@@ -48,7 +48,7 @@ WHERE job_id = %(job_id)s AND state = 'running'
   AND NOT EXISTS (SELECT FROM job_checkpoints WHERE job_id = %(job_id)s AND finished_at IS NULL);
 
 -- name: cancel_job
--- Cancels a job, so that no run continues it.
+-- Ends a job, so that nobody continues it.
 UPDATE job_runs SET state = 'cancelled', finished_at = clock_timestamp()
 WHERE job_id = %(job_id)s AND job = %(job)s AND state = 'running' RETURNING job_id;
 
@@ -60,14 +60,14 @@ WHERE job = %(job)s AND state = 'running' AND job_checkpoints.finished_at IS NUL
 ORDER BY started_at, shard;
 
 -- name: prune_jobs
--- Keeps ended jobs for a month. Rows that are locked are left for the next time.
+-- Jobs are kept for a month. One that somebody works on is left for the next time.
 DELETE FROM job_runs WHERE job_id IN (
     SELECT job_id FROM job_runs WHERE job = %(job)s AND started_at < clock_timestamp() - interval '30 days'
     FOR UPDATE SKIP LOCKED);
 
 -- name: read_last_window
--- Reads the time up to which complete runs over all sources have compared without a gap, less records then in flight.
--- It is never later than the start of a run, even if the run was asked for more.
+-- The time up to which complete runs over all sources have looked without a gap, less what was still under way then. A
+-- run cannot have looked at what came after its start, whatever it was asked for.
 SELECT least((job.request ->> 'until')::timestamptz, job.started_at,
              to_timestamp(min((counts ->> 'in_flight_since')::float)))
 FROM job_runs AS job JOIN job_checkpoints USING (job_id)
@@ -77,11 +77,11 @@ WHERE job.job = %(job)s AND job.state = 'succeeded'
 GROUP BY job.job_id ORDER BY least((job.request ->> 'until')::timestamptz, job.started_at) DESC LIMIT 1;
 
 -- name: read_first_attempt
--- The search for unknown canonical rows begins here, since earlier attempts are not stored.
+-- The beginning of the ledger: before it there is nothing to look for.
 SELECT min(started_at) FROM processing_attempts;
 
 -- name: read_unknown_canonical
--- Reads the canonical records with attempts in a slice of time that have no manifest row.
+-- Canonical records of a slice of time that the manifest does not know.
 SELECT DISTINCT record_id FROM processing_attempts
 WHERE started_at >= %(since)s AND started_at < %(until)s
   AND EXISTS (SELECT FROM canonical_records WHERE canonical_records.record_id = processing_attempts.record_id)
@@ -92,7 +92,7 @@ WHERE started_at >= %(since)s AND started_at < %(until)s
                     AND known.finding = 'canonical_missing_manifest' AND known.resolved_at IS NULL);
 
 -- name: read_record_states
--- Reads the state of these records; the last event is looked up only where it matters.
+-- The state of these records by all tables; the last event is looked for only where it matters.
 SELECT asked.record_id, canonical.record_id IS NOT NULL, state.state,
        extract(epoch FROM clock_timestamp() - coalesce(state.finished_at, state.started_at))::float,
        extract(epoch FROM clock_timestamp() - tombstone.erased_at)::float,
@@ -108,12 +108,13 @@ LEFT JOIN LATERAL (
 ) AS event ON canonical.record_id IS NULL;
 
 -- name: read_backlog
--- Counts the events that delay live ones, up to the limit only.
+-- The number of waiting events, counted no further than the limit: beyond it live events would have to wait behind
+-- ours.
 SELECT count(*) FROM (SELECT FROM outbox_events WHERE published_at IS NULL LIMIT %(limit)s) AS pending;
 
 -- name: settle_canonical
--- Corrects the ledger, whose last write about these canonical records was lost. Closes their dead letters, too, which
--- would otherwise wait for a redrive that no record needs.
+-- Their canonical rows exist, and the ledger's last word on them was lost. Their open letters are closed, too: no
+-- record needs them to be redriven.
 WITH settled AS (
     UPDATE processing_stage_state SET state = 'succeeded', error_code = NULL, finished_at = clock_timestamp()
     WHERE record_id = ANY (%(record_ids)s) AND stage = 'canonicalize' AND state NOT IN ('succeeded', 'erased')
@@ -126,19 +127,18 @@ WITH settled AS (
 SELECT record_id FROM settled;
 
 -- name: audit_repairs
--- Records repairs, which change a record without a request, and the reason for each.
+-- Audits changes to records that no request asked for, and why they were made.
 INSERT INTO audit_log (action, outcome, status, route, partner_id, record_id, correlation_id)
 SELECT 'reconcile', finding, 200, route, partner_id, record_id, correlation_id
 FROM jsonb_to_recordset(%(rows)s) AS repair
     (finding text, route text, partner_id text, record_id uuid, correlation_id text);
 
 -- name: lock_findings
--- Allows one writer of findings at a time, after all locks of records: else two checks of the same records could
--- deadlock.
+-- Findings have one writer at a time, after all locks of records: two runs over the same records would deadlock.
 SELECT pg_advisory_xact_lock(%(lock_class)s, 0);
 
 -- name: write_findings
--- A finding that recurs after it was resolved counts as new, and is about the object that it recurs with.
+-- A finding that comes back after it was resolved is a new one, about the object that it comes back with.
 INSERT INTO reconcile_findings AS known (record_id, finding, object_key, partner_id, repaired_at)
 SELECT record_id, finding, object_key, partner_id, CASE WHEN repaired THEN clock_timestamp() END
 FROM jsonb_to_recordset(%(rows)s) AS found
@@ -150,7 +150,7 @@ SET last_seen = clock_timestamp(), resolved_at = NULL,
     repaired_at = coalesce(excluded.repaired_at, CASE WHEN known.resolved_at IS NULL THEN known.repaired_at END);
 
 -- name: resolve_findings
--- Resolves findings that were not found again. A wrong hash is resolved only after the object was read again.
+-- Resolves open findings that a new look did not find again. A wrong hash is not resolved by the listing alone.
 UPDATE reconcile_findings AS known SET resolved_at = clock_timestamp()
 FROM unnest(%(record_ids)s, %(object_keys)s::text[], %(findings)s::text[], %(hashes_known)s::boolean[])
     AS judged (record_id, object_key, finding, hash_known)
@@ -160,25 +160,25 @@ WHERE known.record_id = judged.record_id AND known.finding IS DISTINCT FROM judg
   AND (known.object_key IS NULL OR known.object_key = judged.object_key) AND known.resolved_at IS NULL;
 
 -- name: read_open_findings
--- Reads the open findings that have gone unchecked longest.
+-- The open findings that have waited longest for another look.
 SELECT record_id, object_key, finding FROM reconcile_findings WHERE resolved_at IS NULL AND last_seen < %(before)s
 ORDER BY last_seen LIMIT %(limit)s;
 
 -- name: touch_findings
--- Marks findings as checked whose records are still in flight.
+-- Notes another look at records that are still under way.
 UPDATE reconcile_findings SET last_seen = clock_timestamp()
 WHERE record_id = ANY (%(record_ids)s) AND resolved_at IS NULL;
 
 -- name: count_open_findings
--- Counts open findings for the alarm.
+-- The open findings by kind, which the alarm watches.
 SELECT finding, count(*) FROM reconcile_findings WHERE resolved_at IS NULL GROUP BY finding ORDER BY finding;
 
 -- name: prune_findings
--- Keeps resolved findings for three months.
+-- Resolved findings are kept for three months.
 DELETE FROM reconcile_findings WHERE resolved_at < clock_timestamp() - interval '90 days';
 
 -- name: read_findings
--- Reads findings for display: all open ones, and any seen since a time.
+-- Open findings and those seen since, for people.
 SELECT record_id, finding, object_key, partner_id, first_seen, last_seen, repaired_at, resolved_at
 FROM reconcile_findings
 WHERE (resolved_at IS NULL OR last_seen >= %(since)s) AND (record_id, finding) > (%(after_record)s, %(after_finding)s)

@@ -1,1 +1,1 @@
-"""The retention of data: its deletion after the agreed time."""
+"""Deletion of data that was kept for as long as agreed."""

@@ -1,11 +1,11 @@
 -- name: read_retention
--- Reads how long the raw objects of each source are kept.
+-- The retention of each source's raw objects.
 SELECT source, partner_id, raw_retention_days FROM partner_sources JOIN partners USING (partner_id) ORDER BY source;
 
 -- name: retire_raw_objects
--- Marks the rows before the objects are deleted: a run that dies in between finds the objects again, while a row marked
--- too late would be false. Then reads the records whose objects stay, because they are accepted but not canonical and
--- have nothing but their object. A copy may be deleted first, which does not mark the row.
+-- Marks rows before the objects are deleted: a run that dies in between finds the objects again, while a row that says
+-- "deleted" too late would be wrong. Returns the records whose objects stay: accepted and not canonical, the object is
+-- all that exists of them. A copy is deleted before its record's own object, and says nothing about it.
 WITH retired AS (
     UPDATE raw_object_manifest SET raw_deleted_at = clock_timestamp()
     WHERE record_id IN (SELECT record_id FROM raw_object_manifest
@@ -23,15 +23,15 @@ WHERE record_id = ANY (%(record_ids)s::uuid[]) AND raw_deleted_at IS NULL
        OR NOT EXISTS (SELECT FROM canonical_records WHERE canonical_records.record_id = raw_object_manifest.record_id));
 
 -- name: prune_idempotency_keys
--- Deletes a limited number of rows at a time, so that no run holds locks for long. Like every pruning it skips locked
--- rows, which the next run deletes; an expired key that is being used again is not waited for.
+-- Deletes a page at a time, so that no run holds locks for long, and skips rows that are locked, as every pruning does:
+-- they are deleted next time. An expired key that is in use again by now is kept.
 DELETE FROM idempotency_keys
 WHERE key_hash IN (SELECT key_hash FROM idempotency_keys WHERE expires_at < clock_timestamp()
                    ORDER BY expires_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
 RETURNING 1;
 
 -- name: prune_attempts
--- Deletes the oldest first, by their index. The record's state is kept in processing_stage_state.
+-- Deletes the oldest first, by their index. The state of each record is in processing_stage_state and stays.
 DELETE FROM processing_attempts
 WHERE (record_id, stage, started_at) IN (
     SELECT record_id, stage, started_at FROM processing_attempts
@@ -40,7 +40,7 @@ WHERE (record_id, stage, started_at) IN (
 RETURNING 1;
 
 -- name: prune_dead_letters
--- Deletes closed letters only; an open one waits for an operator without limit.
+-- Deletes closed letters; an open one waits for an operator, however long.
 DELETE FROM dead_letters
 WHERE dead_letter_id IN (SELECT dead_letter_id FROM dead_letters
                          WHERE closed_at < clock_timestamp() - make_interval(days => %(days)s) LIMIT %(limit)s

@@ -1,1 +1,1 @@
-"""Tokens: keyed hashes of identifiers. No other package ever holds a token key."""
+"""Tokens: keyed hashes of people and identifiers. No other room ever holds a token key."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 
 from exchange.errors import Misconfigured
 from exchange.platform.secrets import read_json_secret
@@ -16,16 +16,16 @@ LOCAL_KEY_VERSION = "1"
 
 @dataclass(frozen=True)
 class TokenKey:
-    """One version of the token key.
+    """One version of the key.
 
-    `identifier_secret` is derived from it, so that no input of the person profile can produce the token of an
-    identifier, or the other way round.
+    `identifier_secret` is derived, so that no text given to the person profile makes the token of an identifier, or the
+    other way round.
     """
 
     version: str
     secret: bytes = field(repr=False)
 
-    @property
+    @cached_property
     def identifier_secret(self) -> bytes:
         return hmac.digest(self.secret, b"exchange/identifier", hashlib.sha256)
 
@@ -37,7 +37,7 @@ def current_key(settings: Settings) -> TokenKey:
 
 @cache
 def every_key(settings: Settings) -> tuple[TokenKey, ...]:
-    """Return every version of the key that existing tokens may have been made with, the current one first.
+    """Return every version that tokens may have been made with, the current one first.
 
     On AWS the secret is a JSON object `{"current": "2", "1": "…", "2": "…"}`: old versions must stay in it
     as long as rows have their tokens, or an erasure would miss these rows. Locally TOKENIZER_HMAC_SECRET is version 1.

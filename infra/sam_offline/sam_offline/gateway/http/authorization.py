@@ -61,7 +61,10 @@ class HttpAuthorization:
         return self._context(request).get(source.name)
 
     def _context(self, request: Request) -> Mapping[str, str]:
-        """https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-logging-variables.html"""
+        """Return the `$context` variables that identity sources can name.
+
+        https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-logging-variables.html
+        """
         return {
             "accountId": ACCOUNT_ID,
             "apiId": self._api.logical_id,

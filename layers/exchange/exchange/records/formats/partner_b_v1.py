@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from exchange.records.formats.values import (
-    read_cents,
-    read_day,
+    claim_line,
+    draft_claim,
+    draft_encounter,
+    draft_lab_result,
+    observation,
     read_instant,
-    read_number,
-    require_order,
-    require_sum,
+    read_service_days,
 )
-from exchange.records.model import (
-    Claim,
-    ClaimLine,
-    Draft,
-    Encounter,
-    EncounterClass,
-    Identifier,
-    LabObservation,
-    LabResult,
-)
+from exchange.records.model import Draft, EncounterClass, Identifier, LabObservation
 
 # CMS place-of-service codes
 _ENCOUNTER_CLASSES: dict[str, EncounterClass] = {
@@ -45,90 +36,67 @@ def encounter(payload: dict[str, Any]) -> Draft:
     if "discharge_date" in payload:
         discharged = f"{payload['discharge_date']}T{payload['discharge_hour']}00Z"
         discharged_at = read_instant(discharged, field="payload.discharge_date")
-    require_order(admitted_at, discharged_at, field="payload.discharge_date")
-    return Draft(
-        identifiers=(
-            Identifier("encounter", payload["encounter_id"]),
-            Identifier("member", payload["member_id"]),
-        ),
-        row=partial(
-            Encounter,
-            facility_id=payload["billing_provider_npi"],
-            encounter_class=_ENCOUNTER_CLASSES[payload["place_of_service"]],
-            admitted_at=admitted_at,
-            discharged_at=discharged_at,
-            diagnosis_codes=_diagnosis_codes(payload),
-        ),
+    return draft_encounter(
+        Identifier("encounter", payload["encounter_id"]),
+        _member(payload),
+        facility_id=payload["billing_provider_npi"],
+        encounter_class=_ENCOUNTER_CLASSES[payload["place_of_service"]],
+        admitted_at=admitted_at,
+        discharged_at=discharged_at,
+        discharge_field="payload.discharge_date",
+        diagnosis_codes=_diagnosis_codes(payload),
     )
 
 
 def claim(payload: dict[str, Any]) -> Draft:
     """Map a claim of a payload that meets partners/partnerB.v1/claim."""
-    service_from = read_day(payload["statement_from"], field="payload.statement_from")
-    service_to = read_day(payload["statement_to"], field="payload.statement_to")
-    require_order(service_from, service_to, field="payload.statement_to")
-    lines = tuple(
-        ClaimLine(
-            ordinal=index + 1,
-            procedure_code=line["procedure"].removeprefix(_PROCEDURE_QUALIFIER),
-            units=int(line["units"]),
-            amount_cents=read_cents(line["charge"], field=f"payload.service_lines.{index}.charge"),
-        )
-        for index, line in enumerate(payload["service_lines"])
-    )
-    total_amount_cents = read_cents(payload["total_charge"], field="payload.total_charge")
-    require_sum(total_amount_cents, lines, field="payload.total_charge")
-    return Draft(
-        identifiers=(
-            Identifier("claim", payload["claim_number"]),
-            Identifier("member", payload["member_id"]),
-        ),
-        row=partial(
-            Claim,
-            service_from=service_from,
-            service_to=service_to,
-            total_amount_cents=total_amount_cents,
-            currency="USD",
-            diagnosis_codes=_diagnosis_codes(payload),
-            lines=lines,
-        ),
+    return draft_claim(
+        Identifier("claim", payload["claim_number"]),
+        _member(payload),
+        service_days=read_service_days(payload, "statement_from", "statement_to", at="payload"),
+        lines=[
+            claim_line(
+                index,
+                line["procedure"].removeprefix(_PROCEDURE_QUALIFIER),
+                line["units"],
+                line["charge"],
+                field=f"payload.service_lines.{index}.charge",
+            )
+            for index, line in enumerate(payload["service_lines"])
+        ],
+        total=payload["total_charge"],
+        total_field="payload.total_charge",
+        currency="USD",
+        diagnosis_codes=_diagnosis_codes(payload),
     )
 
 
 def lab_result(payload: dict[str, Any]) -> Draft:
     """Map a lab result of a payload that meets partners/partnerB.v1/lab_result."""
     collected = f"{payload['collected_date']}T{payload['collected_time']}Z"
-    return Draft(
-        identifiers=(
-            Identifier("accession", payload["accession_number"]),
-            Identifier("member", payload["member_id"]),
-        ),
-        row=partial(
-            LabResult,
-            collected_at=read_instant(collected, field="payload.collected_date"),
-            observations=tuple(
-                _observation(index, observation) for index, observation in enumerate(payload["observations"])
-            ),
-        ),
+    return draft_lab_result(
+        Identifier("accession", payload["accession_number"]),
+        _member(payload),
+        collected_at=read_instant(collected, field="payload.collected_date"),
+        observations=(_observation(index, found) for index, found in enumerate(payload["observations"])),
     )
 
 
-def _diagnosis_codes(payload: dict[str, Any]) -> tuple[str, ...]:
-    return tuple(_with_dot(code) for code in payload["diagnosis_codes"])
+def _member(payload: dict[str, Any]) -> Identifier:
+    return Identifier("member", payload["member_id"])
 
 
-def _with_dot(code: str) -> str:
-    return f"{code[:3]}.{code[3:]}" if len(code) > 3 else code
+def _diagnosis_codes(payload: dict[str, Any]) -> list[str]:
+    return [f"{code[:3]}.{code[3:]}" if len(code) > 3 else code for code in payload["diagnosis_codes"]]
 
 
-def _observation(index: int, observation: dict[str, Any]) -> LabObservation:
-    number = observation.get("result_numeric")
-    field = f"payload.observations.{index}.result_numeric"
-    return LabObservation(
-        ordinal=index + 1,
-        loinc_code=observation["loinc_code"],
-        value_numeric=None if number is None else read_number(number, field=field),
-        value_code=observation.get("result_code"),
-        unit=observation.get("unit"),
-        abnormal_flag=observation.get("flag"),
+def _observation(index: int, found: dict[str, Any]) -> LabObservation:
+    return observation(
+        index,
+        found["loinc_code"],
+        number=found.get("result_numeric"),
+        number_field=f"payload.observations.{index}.result_numeric",
+        code=found.get("result_code"),
+        unit=found.get("unit"),
+        flag=found.get("flag"),
     )

@@ -22,7 +22,7 @@ def empty(event, context):
 
 
 def answer(event, context):
-    """Answer with whatever the request's body says."""
+    """Return the answer that the request's body describes."""
     return json.loads(event["body"])
 
 
@@ -48,7 +48,7 @@ def environment(event, context):
 
 
 def sleep(event, context):
-    """For so many seconds, or until a file is there."""
+    """Sleep for a number of seconds, or until a file exists."""
     time.sleep(event.get("seconds", 0))
     while "until" in event and not Path(event["until"]).exists():
         time.sleep(0.02)
@@ -106,7 +106,7 @@ def measure(event, context):
 
 
 def remember(event, context):
-    """Keep events; fail as long as `fails` asks for."""
+    """Keep events, and fail as often as `fails` says."""
     if event.get("recall"):
         return _SEEN
     _SEEN.append(event)

@@ -1,4 +1,4 @@
-"""Appends what it is given to a file; orders named `fails-N` fail N times, `dies` kills the process once."""
+"""Appends each event to a file. Orders named `fails-N` fail N times; `dies` kills the process once."""
 
 import base64
 import json

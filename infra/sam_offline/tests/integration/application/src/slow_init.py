@@ -1,4 +1,4 @@
-"""Takes its time to come up, as a function with a large model would."""
+"""A function that takes long to start, as one with a large model would."""
 
 import os
 import time

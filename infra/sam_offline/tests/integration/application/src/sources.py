@@ -1,4 +1,4 @@
-"""Writes down what it is given, one line of JSON an invoke; fails as long as it is asked to."""
+"""Writes each event as a line of JSON, and fails as often as the event says."""
 
 import base64
 import json
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def read(event, context):
-    """A batch of Kafka: a record whose value begins with `bad` fails the whole of it."""
+    """Handle a batch of Kafka; a record whose value begins with `bad` fails the whole batch."""
     ((partition, records),) = event["records"].items()
     values = [base64.b64decode(record["value"]).decode() for record in records]
     _write(
@@ -23,7 +23,7 @@ def read(event, context):
 
 
 def take(event, context):
-    """Any event: one with `fails` fails so many times."""
+    """Handle any event; one with `fails` fails that many times."""
     _write({"function": context.function_name, "request_id": context.aws_request_id, "event": event})
     if isinstance(event, dict) and "fails" in event:
         tries = sum(entry["event"] == event for entry in _entries() if "event" in entry)

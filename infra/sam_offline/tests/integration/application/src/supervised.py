@@ -1,4 +1,4 @@
-"""Functions that need an eye on them: one takes memory, one leaves children behind."""
+"""Functions that misbehave: one takes memory, one leaves children behind."""
 
 import json
 import multiprocessing
@@ -31,7 +31,7 @@ def take_memory(event, context):
 
 
 def start_children(event, context):
-    """Leave a child in this session and one in a session of its own, say who they are, and stay busy as told."""
+    """Leave a child in this session and one in a session of its own, return their pids, and stay busy as told."""
     children = [subprocess.Popen(["sleep", "600"], start_new_session=own) for own in (False, True)]
     pids = [os.getpid(), *(child.pid for child in children)]
     Path(event["pids"]).write_text(json.dumps(pids))

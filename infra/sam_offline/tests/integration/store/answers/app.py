@@ -3,7 +3,7 @@ import time
 
 
 def answer(event, context):
-    """Answer with whatever the request's body says."""
+    """Return the answer that the request's body describes."""
     return json.loads(event["body"])
 
 

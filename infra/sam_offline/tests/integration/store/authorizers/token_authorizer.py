@@ -1,4 +1,4 @@
-"""The blueprint of a TOKEN authorizer: the token says what becomes of the request."""
+"""The blueprint of a TOKEN authorizer: the token names the outcome."""
 
 import os
 import time
@@ -38,5 +38,5 @@ def policy(effect, resource):
 
 
 def asked():
-    """A different answer each time that the function is really called."""
+    """Return a different answer at each real call of the function."""
     return f"{os.getpid()}-{time.time_ns()}"

@@ -2,7 +2,7 @@ SEEN = []
 
 
 def lambda_handler(event, context):
-    """Keep what schedules and topics bring; an empty event asks for it."""
+    """Keep the events of schedules and topics; an empty event returns them."""
     if event:
         SEEN.append(event)
     return SEEN

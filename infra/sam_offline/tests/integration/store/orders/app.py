@@ -4,6 +4,6 @@ import pricing
 
 
 def lambda_handler(event, context):
-    """Show what the gateway gave, and what the layer says."""
+    """Return the gateway's event and the layer's answer."""
     body = json.dumps({"event": event, "price": pricing.price(3)})
     return {"statusCode": 200, "headers": {"Content-Type": "application/json"}, "body": body}
