@@ -95,7 +95,7 @@ def freeze(pid: int) -> None:
 
 
 def _state(thread: Path) -> str:
-    """The third field of proc_pid_stat(5); the second may hold anything."""
+    """Return the third field of proc_pid_stat(5); the second may hold anything."""
     return (thread / "stat").read_text().rpartition(")")[2].split()[0]
 
 

@@ -114,7 +114,7 @@ def settle(transaction: Transaction, settlements: Sequence[Settlement]) -> Mappi
     if erased:
         _mark_erased(transaction, erased)
     for settlement in settlements:
-        # A late twin's failure buries no record that another environment has made canonical.
+        # A late failure must not bury a record that another environment has made canonical meanwhile.
         if settlement.failure and settlement.state == "dlq" and states[settlement.attempt.record_id] == "dlq":
             bury(
                 transaction,

@@ -91,9 +91,9 @@ FROM given_back
 WHERE (a.record_id, a.stage, a.started_at) = (given_back.record_id, 'canonicalize', given_back.started_at);
 
 -- name: finish_attempts
--- Writes the outcomes, in the transaction of their effects. Every record's row is locked before, also if the record is
--- canonical, and stays so whatever a late twin says, or erased: the erasure then comes before us, and the last
--- statement sees it, or after us, and finds what we wrote.
+-- Writes the outcomes, in the transaction of their effects. A late failure does not change a canonical record.
+-- Every record's row has been locked before, even if canonical or erased: an erasure then comes either first, and the
+-- last statement sees it, or afterwards, and finds the rows that this transaction wrote.
 UPDATE processing_stage_state AS s
 SET state = CASE s.state WHEN 'succeeded' THEN s.state ELSE outcome.state END,
     error_code = CASE s.state WHEN 'succeeded' THEN s.error_code ELSE outcome.error_code END,

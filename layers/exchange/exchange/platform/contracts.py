@@ -121,7 +121,7 @@ def _wording(error: ValidationError) -> str:
 
 
 def _rule_beside_keyword(error: ValidationError) -> str:
-    """Return the `x-rule` that a contract sets beside a keyword, such as `pattern`, whose text people cannot read."""
+    """Return the `x-rule` beside a keyword, such as `pattern`, whose own value explains nothing to people."""
     uri, pointer = (error.absolute_keyword_location or "").split("#")
     node = _read(uri)
     for step in pointer.split("/")[1:-1]:

@@ -117,7 +117,7 @@ def error_response(error: ExchangeError, correlation_id: str) -> Response:
 
 
 def internal_error_response(correlation_id: str) -> Response:
-    """Return the answer to a fault of ours, which says nothing of its cause."""
+    """Return the answer to a fault of the exchange, which reveals nothing of its cause."""
     return json_response(500, {"error": "internal error", "code": "internal_error"}, correlation_id)
 
 

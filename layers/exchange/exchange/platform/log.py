@@ -1,4 +1,4 @@
-"""Structured logs that carry only what they may.
+"""Structured logs that cannot leak record data.
 
 A log line is a constant message with keys from ALLOWED_KEYS. An exception is logged by its type and the frames it
 passed, never by its text: a driver's text quotes rows, a parser's quotes the document.
@@ -50,7 +50,7 @@ def logger(service: str) -> Logger:
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     return Logger(
         service=service,
-        # a message is a sentence of ours; parsing it as JSON would always fail
+        # a message is a sentence; parsing it as JSON would always fail
         logger_formatter=_AllowListFormatter(utc=True, json_deserializer=str, location=None),
         level="INFO",
         name=f"exchange.{service}",

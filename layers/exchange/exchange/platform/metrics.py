@@ -41,7 +41,7 @@ def record_request(service: str, route: str, status: int, duration_ms: float, **
 
 
 def record_counts(service: str, counts: Mapping[str, int]) -> None:
-    """Record what one run of a function did, each number under its name."""
+    """Record the counts of one run of a function by name."""
     metrics = _metrics(service)
     for name, value in counts.items():
         metrics.add_metric(name, MetricUnit.Count, value)
@@ -49,7 +49,7 @@ def record_counts(service: str, counts: Mapping[str, int]) -> None:
 
 
 def record_gauges(service: str, gauges: Mapping[str, float]) -> None:
-    """Record states of this moment, which are not added up."""
+    """Record gauges by name: states at this moment, not sums."""
     metrics = _metrics(service)
     for name, value in gauges.items():
         metrics.add_metric(name, MetricUnit.NoUnit, value)

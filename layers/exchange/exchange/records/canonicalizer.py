@@ -52,7 +52,7 @@ def _understand(ingested: RecordIngested, raw: RawRecord | Exception) -> _Unders
         return failed
     except ExchangeError:
         raise
-    except Exception as fault:  # noqa: BLE001 - a fault of ours over one record would hold up its partition for ever
+    except Exception as fault:  # noqa: BLE001 - a bug triggered by one record would block its partition forever
         logger("normalize").error(
             "record failed", extra=describe_exception(fault, record_id=str(ingested.record_id))
         )

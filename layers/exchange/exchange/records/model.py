@@ -48,7 +48,7 @@ class CanonicalRecord:
     record_kind: str
     schema_hint: str
     birth_year: int
-    """All that canonical rows keep of the birth date."""
+    """The year of birth, the only part of the birth date that canonical rows keep."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)

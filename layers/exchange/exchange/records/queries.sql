@@ -1,5 +1,5 @@
 -- name: write_records
--- A row is a function of the raw object: whoever writes it second writes the same, so a conflict is agreement.
+-- Rows follow from the raw object alone: a second writer would write the same ones, so conflicts are ignored.
 INSERT INTO canonical_records SELECT * FROM jsonb_populate_recordset(NULL::canonical_records, %(records)s)
 ON CONFLICT DO NOTHING;
 INSERT INTO patient_tokens SELECT * FROM jsonb_populate_recordset(NULL::patient_tokens, %(tokens)s)

@@ -88,7 +88,7 @@ class Normalizer:
     def _bury(self, unreadable: Sequence[tuple[Delivery, RecordRejected]], report: BatchReport) -> None:
         if unreadable:
             with self._database.transaction() as transaction:
-                # In one order in every environment: a letter waits for its twin that is not committed yet.
+                # In one order in every environment: an insert waits for an uncommitted insert of the same letter.
                 for delivery, failure in sorted(unreadable, key=lambda pair: pair[0].position):
                     ledger.bury(transaction, delivery, None, failure, attempts=0)
         report.dead_letters += len(unreadable)
@@ -148,7 +148,7 @@ class Normalizer:
         report.canonical += sum(s.failure is None for s in settled)
         ended = [states[s.attempt.record_id] for s in settled if s.state == "dlq"]
         report.dead_letters += ended.count("dlq")
-        # a late twin failed, but the record is canonical
+        # a late attempt failed, but another environment has made the record canonical
         report.repeated += ended.count("succeeded")
         report.retry += [s.delivery for s in settled if s.state == "failed_retryable"]
 

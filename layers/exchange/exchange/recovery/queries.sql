@@ -60,14 +60,14 @@ WHERE job = %(job)s AND state = 'running' AND job_checkpoints.finished_at IS NUL
 ORDER BY started_at, shard;
 
 -- name: prune_jobs
--- Jobs are kept for a month. One that somebody works on is left for the next time.
+-- Jobs are kept for a month. A locked one is left for the next time.
 DELETE FROM job_runs WHERE job_id IN (
     SELECT job_id FROM job_runs WHERE job = %(job)s AND started_at < clock_timestamp() - interval '30 days'
     FOR UPDATE SKIP LOCKED);
 
 -- name: read_last_window
 -- The time up to which complete runs over all sources have looked without a gap, less what was still under way then. A
--- run cannot have looked at what came after its start, whatever it was asked for.
+-- run cannot have looked at records that came after its start, even if it was asked for them.
 SELECT least((job.request ->> 'until')::timestamptz, job.started_at,
              to_timestamp(min((counts ->> 'in_flight_since')::float)))
 FROM job_runs AS job JOIN job_checkpoints USING (job_id)
@@ -108,8 +108,8 @@ LEFT JOIN LATERAL (
 ) AS event ON canonical.record_id IS NULL;
 
 -- name: read_backlog
--- The number of waiting events, counted no further than the limit: beyond it live events would have to wait behind
--- ours.
+-- The number of waiting events, counted no further than the limit: beyond it, live events would have to wait behind
+-- replayed ones.
 SELECT count(*) FROM (SELECT FROM outbox_events WHERE published_at IS NULL LIMIT %(limit)s) AS pending;
 
 -- name: settle_canonical

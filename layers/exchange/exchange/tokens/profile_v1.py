@@ -17,7 +17,7 @@ RULE = "v1"
 def person_token(
     secret: bytes, *, given_name: str, family_name: str, birth_date: str, ssn: str | None
 ) -> str:
-    """Return 64 lower-case hex digits; `birth_date` is YYYY-MM-DD."""
+    """Return a person's token, 64 lower-case hex digits; `birth_date` is YYYY-MM-DD."""
     message = (
         f"given_name={_fold(given_name)}|family_name={_fold(family_name)}|dob={birth_date}|ssn={_digits(ssn)}"
     )

@@ -31,7 +31,7 @@ def tokenize_request(request: HttpRequest, settings: Settings) -> dict[str, str]
 
 
 def tokenize_batch(event: object, settings: Settings) -> dict[str, Any]:
-    """Answer a direct invoke, in the order asked; a bad item gets an error in its place.
+    """Answer a direct invoke, in the order of its items; a bad item gets an error in its place.
 
     Raises ContractViolation when the envelope itself is wrong.
     """
@@ -58,7 +58,7 @@ def tokenize_batch(event: object, settings: Settings) -> dict[str, Any]:
 
 
 def is_batch(event: object) -> bool:
-    """Tell a direct invoke from an HTTP event by a field that every HTTP event has."""
+    """Tell whether an event is a direct invoke: only HTTP events have a request context."""
     return not (isinstance(event, dict) and "requestContext" in event)
 
 
