@@ -1,4 +1,4 @@
-"""One real stack for the whole test run, started by the first test that asks for it."""
+"""One real stack for the whole test run, started by the first test that needs it."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ GUARD = SocketGuard()
 sys.addaudithook(GUARD)
 
 
-# How long an example takes is the machine's affair, and none of a test's; and an example that a change did not bring
-# about is not to fail the change's run: the same ones each time.
+# No deadline, since the time of an example depends on the machine. Derandomized, so that every run has the same
+# examples and a change is not failed by an example that it did not cause.
 hypothesis.settings.register_profile("exchange", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("exchange")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # kafka-python reads its protocol files by an old way that Python 3.11 warns of.
+    # kafka-python reads its protocol files by an API that Python 3.11 deprecates.
     config.addinivalue_line("filterwarnings", "ignore:(read|open)_text is deprecated:DeprecationWarning")
-    # A worker of xdist ignores Ctrl-C, as does a script's background job. A test of Ctrl-C, and every program that a
-    # test starts, would inherit that: an ignored signal is handed down, a handler is not.
+    # Workers of xdist and background jobs of scripts ignore Ctrl-C. Tests of Ctrl-C, and all programs that tests start,
+    # would inherit that: an ignored signal is inherited, a handler is not.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -64,13 +64,13 @@ def no_network_in_unit_tests(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Database:
-    """A migrated database of one test's own."""
+    """A migrated database for a single test."""
 
     name: str
     endpoint: PostgresEndpoint
 
     def dsn(self, role: str | None = None) -> str:
-        """Its URL for the owner or for a role that the migrations made."""
+        """Return its URL for the owner, or for a role that the migrations created."""
         return self.endpoint.dsn(role=role, database=self.name)
 
 
@@ -103,7 +103,7 @@ def superuser(stack: BackgroundStack) -> Iterator[Connection]:
 
 @pytest.fixture(scope="session")
 def postgres_template(stack: BackgroundStack, superuser: Connection) -> str:
-    """The name of a database with every migration applied; nobody may stay connected to it."""
+    """Return the name of a database with every migration applied; no connection to it may stay open."""
     name = "migrated_template"
     postgres = stack.endpoints.postgres
     with superuser.cursor() as cursor:
@@ -131,7 +131,7 @@ def database(stack: BackgroundStack, superuser: Connection, postgres_template: s
 
 @pytest.fixture(scope="session")
 def s3_client(stack: BackgroundStack) -> Any:
-    import boto3  # 0.3 s that only tests with objects pay
+    import boto3  # takes 0.3 s, which only tests with objects should pay
 
     s3 = stack.endpoints.s3
     return boto3.client(
@@ -145,11 +145,11 @@ def s3_client(stack: BackgroundStack) -> Any:
 
 @pytest.fixture
 def bucket(s3_client: Any) -> Iterator[str]:
-    """The name of an empty bucket of one test's own."""
+    """Yield the name of an empty bucket for a single test."""
     name = fresh_name("test")
     s3_client.create_bucket(Bucket=name)
     yield name
-    s3_client.delete_bucket(Bucket=name)  # SeaweedFS deletes what is in it, too
+    s3_client.delete_bucket(Bucket=name)  # SeaweedFS deletes its objects, too
 
 
 @pytest.fixture(scope="session")
@@ -159,7 +159,7 @@ def kafka_brokers(stack: BackgroundStack) -> str:
 
 @pytest.fixture(scope="session")
 def topic(kafka_brokers: str) -> Callable[..., str]:
-    """Makes a new topic at each call and gives its name: `topic(partitions=4)`."""
+    """Return a function that creates a topic and returns its name: `topic(partitions=4)`."""
 
     def create(partitions: int = 1) -> str:
         name = fresh_name("test")

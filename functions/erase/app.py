@@ -1,4 +1,4 @@
-"""Direct invoke: erases records for good. Event: contracts/api/schemas/erase.request.json."""
+"""The erase function, by direct invoke: erases records. Event: contracts/api/schemas/erase.request.json."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from exchange.platform.log import logger
 from exchange.platform.metrics import record_counts
 
 SERVICE = "erase"
-# Enough for one record's versions and the receipt.
+# Enough time for one record's versions and the receipt.
 RESERVE_SECONDS = 20.0
 
 

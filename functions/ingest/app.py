@@ -1,4 +1,4 @@
-"""HTTP front door: GET /healthz, GET /metrics, POST /v1/ingest, POST /v2/ingest."""
+"""The ingest function, over HTTP: GET /healthz, GET /metrics, POST /v1/ingest, POST /v2/ingest."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from exchange.intake.service import intake
 from exchange.platform.http import HttpRequest, answer, json_response
 
 SERVICE = "ingest"
-# Any content type reaches the view: the contract's own 415 answers, not Chalice's, which echoes the header.
+# Any content type reaches the view, so that the contract's own 415 answers: Chalice's would echo the header.
 POST = {"methods": ["POST"], "content_types": ["*/*"]}
 
 app = Chalice(SERVICE, configure_logs=False)

@@ -1,4 +1,4 @@
-"""Direct invoke: the lineage of one record. Event: {"record_id": "…"}."""
+"""The lineage function, by direct invoke: reads the lineage of one record. Event: {"record_id": "…"}."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kafka event source: raw records become canonical rows. Answers with the deliveries to bring again."""
+"""The normalize function, from Kafka: turns raw records into canonical rows; answers with the deliveries to repeat."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Scheduled: takes the outbox to Kafka. Event: {"linger_seconds": 60}, 0 when absent."""
+"""The outbox-publish function, by schedule: publishes the outbox to Kafka.
+
+Event: {"linger_seconds": 60}; 0 if absent.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from exchange.platform.log import logger
 from exchange.platform.metrics import record_counts, record_gauges
 
 SERVICE = "outbox-publish"
-# A produce that begins at the last moment still ends in a commit.
+# Enough time for a produce that begins at the last moment to end in a commit.
 RESERVE_SECONDS = 12.0
 
 

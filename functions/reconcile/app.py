@@ -1,4 +1,7 @@
-"""By direct invoke and by schedule: bucket against tables. Event: contracts/api/schemas/reconcile.request.json."""
+"""The reconcile function, by invoke and schedule: compares bucket and tables.
+
+Event: contracts/api/schemas/reconcile.request.json.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Direct invoke: dead letters listed, shown, sent again. Event: contracts/api/schemas/redrive.request.json."""
+"""The redrive function, by direct invoke: lists, shows and redrives dead letters.
+
+Event: contracts/api/schemas/redrive.request.json.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""By direct invoke and by schedule: raw objects' events once more. Event: contracts/api/schemas/replay.request.json."""
+"""The replay function, by invoke and schedule: emits the events of raw objects again.
+
+Event: contracts/api/schemas/replay.request.json.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scheduled: deletes what its retention has passed. Event: {}."""
+"""The retain function, by schedule: deletes data whose retention has ended. Event: {}."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from exchange.platform.metrics import record_counts
 from exchange.retention.service import retention
 
 SERVICE = "retain"
-# A page's statement and deletion end within this.
+# Enough time for the statement and the deletions of one page.
 RESERVE_SECONDS = 30.0
 
 

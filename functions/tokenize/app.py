@@ -1,4 +1,4 @@
-"""Tokens for people and identifiers: GET /healthz, POST /tokenize, and a batch by direct invoke."""
+"""The tokenize function: GET /healthz and POST /tokenize over HTTP, and batches by direct invoke."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _tokenize(request: HttpRequest) -> Response:
 
 @contain_faults(SERVICE)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    # A bare Chalice app answers a direct invoke with 500.
+    # Chalice itself would answer a direct invoke with 500.
     if is_batch(event):
         return tokenize_batch(event, load_settings())
     response: dict[str, Any] = app(event, context)

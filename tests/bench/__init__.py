@@ -1,1 +1,1 @@
-"""`make bench`: figures of this machine, each beside a bare limit measured in the same run."""
+"""`make bench`: measurements of this machine, each beside a bare limit measured in the same run."""

@@ -1,4 +1,4 @@
-"""Run every measurement and print one table; a missed goal is printed as missing, and is no failure."""
+"""Runs every measurement and prints one table; a missed goal is marked, but is no failure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.bench.serving import serve
 
 
 def main() -> None:
-    """Systems after each other: empty functions, the exchange's functions alone, then everything."""
+    """Measure one system after the other: empty functions, the exchange's functions alone, then everything."""
     print("The runner with empty functions …", flush=True)
     figures = runner.measure()
     print("Functions alone: ingest, invoke, publish, cold start, ledger, recovery …", flush=True)

@@ -1,4 +1,4 @@
-"""How long a new environment takes, against the bare import of the libraries that its function uses."""
+"""The start time of a new environment, compared with the bare import of its function's libraries."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ INIT = re.compile(r"Init Duration: ([0-9.]+) ms")
 
 
 def measure(addresses: Addresses) -> list[Figure]:
-    """The Init Duration of an environment that starts alone, and a bare interpreter's import."""
+    """Measure the Init Duration of an environment that starts alone, and the import in a bare interpreter."""
     figures = []
     for function, libraries in LIBRARIES.items():
         init_ms = min(_start_anew(addresses, function) for _ in range(3))
@@ -63,9 +63,9 @@ def measure(addresses: Addresses) -> list[Figure]:
 
 
 def _start_anew(addresses: Addresses, function: str) -> float:
-    """Kill the function's environments and invoke it; what its new one reports, in milliseconds."""
+    """Kill the function's environments and invoke it; return the new one's Init Duration in milliseconds."""
     for process in psutil.Process(addresses.pid).children(recursive=True):
-        # A child may end on its own between the list and the look.
+        # A child may end by itself after it was listed.
         with suppress(psutil.NoSuchProcess):
             if process.environ().get("AWS_LAMBDA_FUNCTION_NAME") == function:
                 process.kill()

@@ -1,4 +1,4 @@
-"""Requests a second through the front door, against a bare loop of the same SQL and PUT."""
+"""Requests per second through the ingest API, compared with a bare loop of the same SQL and PUT."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ WARM_UP = 400
 
 
 def measure(addresses: Addresses) -> list[Figure]:
-    """At 1 and at 8 clients: front door, bare loop, front door again; the better of ours counts for neither."""
+    """Measure at 1 and at 8 clients: the API, the bare loop, and the API again, whose two runs are averaged."""
     figures = []
     _send(addresses, 8, WARM_UP)
     for clients, goal in GOALS.items():
@@ -93,7 +93,7 @@ def _run_bare(addresses: Addresses, clients: int, count: int) -> float:
 
 
 def run_bare_loop(count: int) -> None:
-    """The statements and the PUT of one accepted request, `count` times, and nothing else."""
+    """Run only the statements and the PUT of an accepted request, `count` times."""
     settings = load_settings()
     objects = raw_objects()
     run = uuid.uuid4().hex[:12]

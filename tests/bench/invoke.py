@@ -1,4 +1,4 @@
-"""What an invoke costs above the handler that it calls."""
+"""The overhead of an invocation over its handler."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ INVOKES = 2_000
 
 
 def measure(addresses: Addresses) -> list[Figure]:
-    """An empty batch of tokenize through the Lambda API, less the same handler called in this process."""
+    """Measure an empty batch of tokenize through the Lambda API, less the same handler called in this process."""
     request = post("/2015-03-31/functions/TokenizeFunction/invocations", EVENT, {})
     warm = send_all(addresses.lambda_, repeat(request, 100), clients=1, accept=lambda s: s == 200)
     uvloop.run(warm)

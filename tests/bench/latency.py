@@ -1,4 +1,4 @@
-"""From the 202 at the client to the commit of the canonical row, at low load."""
+"""The latency from the 202 at the client to the commit of the canonical row, at low load."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FINISHED = "SELECT record_id::text, extract(epoch FROM finished_at)::float FROM 
 
 
 def measure(addresses: Addresses) -> list[Figure]:
-    """One request at a time, PERIOD_SECONDS apart; both clocks are this machine's."""
+    """Measure one request at a time, PERIOD_SECONDS apart; both times are by this machine's clock."""
     accepted_at = asyncio.run(_send_slowly(addresses))
     time.sleep(2)
     finished_at = dict(query(addresses, FINISHED))

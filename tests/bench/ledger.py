@@ -1,4 +1,4 @@
-"""What the ledger costs: batches through normalize, and the same work without the ledger's statements."""
+"""The cost of the ledger: batches through normalize, compared with the same work without the ledger's statements."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ SETTINGS = Settings(env="local", tokenizer_hmac_secret="the bench's own")
 
 
 class InProcessTokenizer(Function):
-    """The tokenize function without the invoke between, so that the ledger's share shows larger than it is."""
+    """The tokenize function, called directly, which makes the ledger's share look larger than it is."""
 
     def __init__(self) -> None:
         pass
@@ -51,7 +51,7 @@ class InProcessTokenizer(Function):
 
 
 def measure(addresses: Addresses) -> list[Figure]:
-    """Both ways by turns on one database, one process and one bucket; each batch is compared with its neighbour."""
+    """Measure both ways in turns on one database, process and bucket; compare each batch with its neighbour."""
     run = os.urandom(4).hex()
     submissions = [submission_of(number, run) for number in range(2 * ROUNDS * BATCH)]
     asyncio.run(put_all(addresses, submissions))

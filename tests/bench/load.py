@@ -1,4 +1,4 @@
-"""An HTTP client that costs the machine little: what it spends the system cannot."""
+"""An HTTP client that needs little of the machine, which the system under measurement shares."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 @dataclass(frozen=True)
 class Load:
-    """What a run of requests took; latencies in seconds, sorted."""
+    """The times of a run of requests; latencies are in seconds, sorted."""
 
     latencies_seconds: list[float]
     duration_seconds: float
@@ -27,21 +27,21 @@ class Load:
 
 
 def post(path: str, body: bytes, headers: dict[str, str]) -> bytes:
-    """The bytes of a POST request."""
+    """Return the bytes of a POST request."""
     fields = {"Host": "localhost", "Content-Length": str(len(body)), **headers}
     head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
     return f"POST {path} HTTP/1.1\r\n{head}\r\n".encode() + body
 
 
 def get(path: str) -> bytes:
-    """The bytes of a GET request."""
+    """Return the bytes of a GET request."""
     return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
 
 
 async def send_all(
     url: str, requests: Iterator[bytes], *, clients: int, accept: Callable[[int], bool]
 ) -> Load:
-    """Send every request over `clients` kept connections; raises when an answer's status is not accepted."""
+    """Send every request over `clients` kept connections; raise when an answer's status is not accepted."""
     address = urlsplit(url)
     host, port = address.hostname or "", address.port or 80
     loop = asyncio.get_running_loop()
@@ -55,7 +55,7 @@ async def send_all(
 
 
 class _Client(asyncio.Protocol):
-    """One connection: the next request leaves when the last one's answer is whole."""
+    """A connection that sends the next request when the answer to the last one is complete."""
 
     def __init__(self, requests: Iterator[bytes], accept: Callable[[int], bool]) -> None:
         self.finished: asyncio.Future[list[float]] = asyncio.get_running_loop().create_future()
@@ -65,7 +65,7 @@ class _Client(asyncio.Protocol):
         self._received = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports are no subclass of asyncio's
+        # uvloop's transports are not subclasses of asyncio's
         self._transport = cast(asyncio.Transport, transport)
         self._send_next()
 

@@ -1,4 +1,4 @@
-"""Records a second from a waiting topic to canonical rows, and whether the last cost what the first did."""
+"""Records per second from a waiting topic to canonical rows, and whether the last ones are as fast as the first."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RECORDS = 20_000
 SLICE = 5_000
 TOPIC = "record.ingested.v2"
 TIMEOUT_SECONDS = 180
-# When the n-th record became canonical.
+# The times at which records became canonical, in order.
 FINISHED = """
 SELECT extract(epoch FROM finished_at)::float FROM processing_stage_state
 WHERE state = 'succeeded' ORDER BY finished_at
@@ -30,7 +30,7 @@ WHERE state = 'succeeded' ORDER BY finished_at
 
 
 def measure(addresses: Addresses) -> list[Figure]:
-    """A backlog of RECORDS, taken by the event source as it takes any."""
+    """Measure a backlog of RECORDS, delivered by the event source as usual."""
     run = os.urandom(4).hex()
     submissions = [
         submission_of(number, run) for number in track(range(RECORDS), "normalize: making records")
@@ -44,7 +44,7 @@ def measure(addresses: Addresses) -> list[Figure]:
     producer.flush()
     _wait(addresses, known + RECORDS)
     finished = [at for (at,) in query(addresses, FINISHED)][known:]
-    # The first batch pays the cold start, the last ones find the topic run dry.
+    # The first batch pays for the cold start, and the last ones are small, as the topic runs dry.
     first = finished[SLICE] - finished[500]
     last = finished[-500] - finished[-SLICE]
     producer.close()

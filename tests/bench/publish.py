@@ -1,4 +1,4 @@
-"""Events a second out of the outbox, against a bare producer on the same broker."""
+"""Events per second from the outbox, compared with a bare producer on the same broker."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FROM generate_series(1, %s) AS n
 
 
 def measure(addresses: Addresses) -> list[Figure]:
-    """OutboxPublishFunction over a full outbox, then a producer that only produces."""
+    """Measure OutboxPublishFunction on a full outbox, then a producer that only produces."""
     _publish(addresses)
     query(addresses, FILL, TOPIC, EVENTS)
     started = time.perf_counter()

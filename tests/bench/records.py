@@ -1,4 +1,4 @@
-"""Records to measure with: the contract's own example, each under another key."""
+"""The records of the measurements: the contract's own example, each under another key."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ ROUTE = "/v2/ingest"
 
 
 def body_of(number: int) -> bytes:
-    """A valid body, another person and another record each."""
+    """Return a valid body, with another person for each number."""
     patient = EXAMPLE["patient"] | {"family_name": f"Lee {number}"}
     return json.dumps(EXAMPLE | {"patient": patient}).encode()
 
 
 def submission_of(number: int, run: str) -> Submission:
-    """The same record as it looks behind the front door."""
+    """Return the same record as ingest accepts it."""
     return Submission(
         partner_id="partnerA",
         source=EXAMPLE["source"],
@@ -38,7 +38,7 @@ def submission_of(number: int, run: str) -> Submission:
 
 
 def requests(addresses: Addresses, run: str, count: int) -> Iterator[bytes]:
-    """`count` requests with a real token, each its own record."""
+    """Yield `count` requests with a real token, each for another record."""
     token = sign_token(addresses.jwt_secret, "partnerA")
     for number in range(count):
         headers = {

@@ -1,4 +1,4 @@
-"""What replay and reconcile make of a bucket in one invoke, against bare reads and listings of the same objects."""
+"""Objects per second in one invocation of replay or reconcile, compared with bare reads and listings."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from tests.bench.report import Figure
 from tests.bench.serving import query
 
 OBJECTS = 4_000
-# An hour of their own, years before any other measurement's.
+# An hour for these objects only, years before those of the other measurements.
 HOUR = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 def measure(addresses: Addresses) -> list[Figure]:
-    """One shard each: rebuilding from the objects, again from the manifest, then bucket against tables."""
+    """Measure one shard each of a replay from the objects, a replay from the manifest, and a reconcile."""
     run = os.urandom(4).hex()
     records = [replace(submission_of(number, run), occurred_at=HOUR) for number in range(OBJECTS)]
     asyncio.run(put_all(addresses, records))
@@ -64,7 +64,7 @@ def measure(addresses: Addresses) -> list[Figure]:
 
 
 def _per_second(addresses: Addresses, function: str, request: dict[str, Any], counted: str) -> float:
-    """Of a second invoke's work: the first pays the cold start, on nothing."""
+    """Measure a second invocation; the first one, which finds nothing to do, pays for the cold start."""
     _invoke(addresses, function, {**request, "prefix": "nothing-here/"})
     started = time.perf_counter()
     report = _invoke(addresses, function, request)
@@ -82,7 +82,7 @@ def _invoke(addresses: Addresses, function: str, request: dict[str, Any]) -> dic
 
 
 def _forget_outbox(addresses: Addresses) -> None:
-    """Nobody publishes here, and replay would wait for it."""
+    """Mark all events as published: nothing publishes them here, and replay would wait for that."""
     query(addresses, "UPDATE outbox_events SET published_at = clock_timestamp() WHERE published_at IS NULL")
 
 

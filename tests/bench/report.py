@@ -1,4 +1,4 @@
-"""Figures, their goals, and the table."""
+"""Figures with their goals, printed as a table."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rich.console import Console
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured value; `goal` is None for a value that only informs. Values and goals share `unit`."""
+    """A measured value; `goal` is None for a value that only informs. `unit` is that of both."""
 
     name: str
     value: float
@@ -20,14 +20,14 @@ class Figure:
 
     @property
     def is_missed(self) -> bool:
-        """True when there is a goal and the value is on the wrong side of it."""
+        """True when the value misses its goal."""
         if self.goal is None:
             return False
         return self.value > self.goal if self.at_most else self.value < self.goal
 
 
 def print_figures(title: str, figures: list[Figure]) -> None:
-    """Lines of at most 80 columns: what a figure was measured beside stands below it."""
+    """Print lines of at most 80 columns; the limit that a figure is compared with is printed below it."""
     console = Console(highlight=False, soft_wrap=True)
     width = max(len(figure.name) for figure in figures)
     console.print(f"\n[bold]{title}[/bold]\n\n{'figure':{width}}{'measured':>20}{'goal':>9}")

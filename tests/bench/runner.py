@@ -1,4 +1,4 @@
-"""What the local runner itself can do, with functions that do nothing."""
+"""The speed of the local runner itself, with functions that do nothing."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ START_TIMEOUT_SECONDS = 120
 
 
 def measure() -> list[Figure]:
-    """Empty requests through an API, alone and beside a hundred environments at work."""
+    """Measure empty requests through an API, alone and beside a hundred busy environments."""
     with _serve() as endpoints:
         _send(endpoints, 8)
         one, eight = _send(endpoints, 1), _send(endpoints, 8)
@@ -66,7 +66,7 @@ def measure() -> list[Figure]:
 
 
 def measure_start(addresses: Addresses) -> Figure:
-    """From the services' readiness to one warm environment of every function, layers built before."""
+    """Return the time from ready services to a warm environment of every function, with layers built before."""
     status = _read(f"{addresses.admin}/status")
     functions = len(status["functions"])
     return Figure(
@@ -107,7 +107,7 @@ def _send(endpoints: dict[str, str], clients: int) -> Load:
 
 @contextmanager
 def _busy_environments(endpoints: dict[str, str]) -> Iterator[None]:
-    """So many invocations wait for one named pipe until the block is over."""
+    """Keep environments busy, with invocations that wait for a named pipe, until the block ends."""
     with tempfile.TemporaryDirectory(prefix="runner-bench-") as folder:
         pipe = Path(folder) / "pipe"
         os.mkfifo(pipe)
@@ -128,7 +128,7 @@ def _busy_environments(endpoints: dict[str, str]) -> Iterator[None]:
             yield
         finally:
             while thread.is_alive():
-                # Each opening sends those on their way who wait at that moment; without any it fails.
+                # Each opening releases the invocations that wait at that moment; it fails if there are none.
                 with suppress(OSError):
                     os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
                 thread.join(0.2)

@@ -1,4 +1,4 @@
-"""The system under measurement, in a process of its own: the load generator must not share its event loop."""
+"""The system under measurement, in its own process, since the load generator must not share its event loop."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ START_TIMEOUT_SECONDS = 180
 
 @contextmanager
 def serve(*, sources: bool) -> Iterator[Addresses]:
-    """A fresh exchange on free ports with the broker in memory; without `sources` only what is called runs."""
+    """Run a new exchange on free ports with the broker in memory; without `sources` functions run only when called."""
     with tempfile.TemporaryDirectory(prefix="exchange-bench-") as folder:
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.bench.serving", folder, json.dumps(sources)],
@@ -66,7 +66,7 @@ async def _serve(folder: Path, sources: bool) -> None:
 
 
 def query(addresses: Addresses, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
-    """Rows of one statement, run as the owner."""
+    """Run a statement as the owner; return its rows."""
     with closing(psycopg2.connect(addresses.postgres_dsn)) as connection, connection.cursor() as cursor:
         connection.autocommit = True
         cursor.execute(statement, parameters)
@@ -74,7 +74,7 @@ def query(addresses: Addresses, statement: str, *parameters: object) -> list[tup
 
 
 def function_environment(addresses: Addresses, role: str) -> dict[str, str]:
-    """What a function would be given, for bare loops that use its modules in a process of their own."""
+    """Return a function's environment variables, for bare loops that use its modules in their own process."""
     return {
         "ENV": "local",
         "POSTGRES_DSN": addresses.postgres_dsn.replace("exchange_owner", role),

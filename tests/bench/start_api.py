@@ -1,4 +1,4 @@
-"""The local runner beside `sam local start-api --warm-containers EAGER`: the same requests, in one run."""
+"""The local runner compared with `sam local start-api --warm-containers EAGER`, by the same requests in one run."""
 
 from __future__ import annotations
 
@@ -23,17 +23,18 @@ from tests.bench.serving import serve
 from tests.sam import docker_engine, own_services, sam_cli
 from tests.sam.sam_cli import Sam
 
-# Its containers reach the services over Docker's bridge, which is no place for load: of ingest as few as say something.
+# SAM's containers reach the services over Docker's bridge, which bears little load: as few requests to ingest as
+# are meaningful.
 WARM_UP = 5
-# A connection into a container that has to be tried again holds everybody for the second that TCP waits: the round in
-# the middle has none.
+# A connection to a container that has to be retried delays all clients for the second that TCP waits: the median
+# round has none.
 ROUNDS = 5
 ANSWER_SECONDS = 60
 
 
 @dataclass(frozen=True)
 class Route:
-    """What is asked, how often of either side by clients, and the ratio that is the goal at eight of them."""
+    """A route to measure: the number of requests to either side by number of clients, and the goal at eight of them."""
 
     name: str
     ours: dict[int, int]
@@ -48,7 +49,7 @@ def _health_checks(_: Addresses, count: int) -> list[bytes]:
 
 
 def _records(addresses: Addresses, count: int) -> list[bytes]:
-    """With a real token; another key is another record."""
+    """Return requests with a real token and different keys, so that each makes another record."""
     headers = {
         "Authorization": f"Bearer {sign_token(addresses.jwt_secret, 'partnerA')}",
         "Content-Type": "application/json",
@@ -64,7 +65,7 @@ ROUTES = (
 
 
 def main() -> None:
-    """Both in turns for each figure, so that they meet the same machine; a missed goal is printed as missing."""
+    """Measure both sides in turns, so that the machine is the same; mark missed goals."""
     why = sam_cli.missing() or docker_engine.missing()
     if why is not None:
         raise SystemExit(f"not run: {why}")
@@ -108,7 +109,7 @@ def _send_kept(to: Addresses, route: Route, clients: int, count: int) -> Load:
 
 
 def _send_one_by_one(to: Addresses, route: Route, clients: int, count: int) -> Load:
-    """A connection a request: start-api closes it after each answer, so that nobody can keep one."""
+    """Send each request on a new connection, since start-api closes it after each answer."""
     address = urlsplit(to.ingest)
     waiting, latencies_seconds = iter(route.make(to, count)), list[float]()
 
@@ -133,7 +134,7 @@ def _send_one_by_one(to: Addresses, route: Route, clients: int, count: int) -> L
 
 @contextmanager
 def _start_api() -> Iterator[tuple[str, str]]:
-    """start-api with warm containers, on services of its own: where it answers, and its issuer's secret."""
+    """Run start-api with warm containers on its own services; yield its URL and its issuer's secret."""
     with tempfile.TemporaryDirectory(prefix="exchange-bench-sam-") as folder:
         sam = Sam(Path(folder))
         try:

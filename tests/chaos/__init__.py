@@ -1,1 +1,1 @@
-"""The exchange, broken on purpose while partners send to it."""
+"""Fault injection: the exchange is broken on purpose while partners send records."""

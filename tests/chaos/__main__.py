@@ -1,4 +1,4 @@
-"""`make chaos`: every fault under load, a table, and an exit code that is not 0 when anything did not hold."""
+"""`make chaos`: injects every fault under load, prints a table, and exits with 1 when any promise was broken."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def run(
     screen: Screen,
     table: Path | None,
 ) -> list[Outcome]:
-    """A system for each fault: what one leaves behind, and a broker whose log grows, change nothing for the next."""
+    """Run each fault on a new system, so that the leftovers and the broker's log of one do not affect the next."""
     outcomes: list[Outcome] = []
     for number, fault in enumerate(faults):
         with screen.phase(fault.name[0].upper() + fault.name[1:]), screen.bars() as bars:

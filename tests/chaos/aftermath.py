@@ -1,4 +1,4 @@
-"""What is done and measured once a fault is over: waiting, mending, asking again."""
+"""The work and measurements after a fault: waiting for records, repair, and repeated requests."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.chaos.records import Posting
 from tests.chaos.verdict import Told
 
 POLL_SECONDS = 0.1
-# One in so many of the requests is sent again, those first that had to be tried again.
+# This fraction of the requests is sent again, beginning with those that needed most tries.
 ONE_IN_REPEATED = 5
 RECONCILE_TIMEOUT_SECONDS = 300.0
 
@@ -30,7 +30,7 @@ RECONCILE_TIMEOUT_SECONDS = 300.0
 async def wait_settled(
     observation: Observation, record_ids: Sequence[str], stalled_after_seconds: float
 ) -> None:
-    """Return when all are canonical or dead, or when none has become so for a while: the verdict says which."""
+    """Wait until all records are canonical or dead, or none has become so for a while; the verdict tells which."""
     settled, moved_at = -1, time.monotonic()
     while settled < len(record_ids) and time.monotonic() - moved_at < stalled_after_seconds:
         with suppress(psycopg2.Error):
@@ -41,7 +41,7 @@ async def wait_settled(
 
 
 async def post_again(clients: Clients, told: Sequence[Told]) -> list[tuple[Answer, Answer]]:
-    """The same requests once more: pairs of the first answer and this one."""
+    """Send accepted requests again; return pairs of the first and the new answer."""
     hardest_first = sorted(told, key=lambda one: -max(answer.tries for answer in one.answers))
     accepted = [one for one in hardest_first if one.answers[0].status == 202]
     first = {one.posting: one.answers[0] for one in accepted[: len(accepted) // ONE_IN_REPEATED]}
@@ -55,7 +55,7 @@ async def post_again(clients: Clients, told: Sequence[Told]) -> list[tuple[Answe
 
 
 async def reconcile(data_dir: Path, since: datetime) -> dict[str, Any]:
-    """`exchange reconcile --repair`, as an operator runs it, nothing taken for too young; what it reports."""
+    """Run `exchange reconcile --repair` as an operator does, without a grace period; return its report."""
     command = [sys.executable, "-m", "infra.cli.main", "reconcile", "--data-dir", str(data_dir)]
     options = [
         "--since",
@@ -69,7 +69,7 @@ async def reconcile(data_dir: Path, since: datetime) -> dict[str, Any]:
         "0",
         "--json",
     ]
-    # Its exit code says that findings are open, as dead letters are.
+    # Its exit code tells that findings are open, and dead letters are findings.
     done = await asyncio.to_thread(
         subprocess.run,
         [*command, *options],
@@ -85,9 +85,9 @@ async def reconcile(data_dir: Path, since: datetime) -> dict[str, Any]:
 
 
 def recovery_seconds(observation: Observation, told: Sequence[Told], last_at: float) -> float | None:
-    """From `last_at` until all that had been accepted by then was settled, and a record that came later, too.
+    """Return the time from `last_at` until all records accepted by then, and a later one, were settled.
 
-    None where that never was.
+    Return None if that never happened.
     """
     answered = {
         answer.record_id: answer.at for one in told for answer in one.answers if answer.record_id is not None

@@ -1,4 +1,4 @@
-"""Partners' HTTP clients under load: they try again for as long as a real one would, some of them twice at once."""
+"""Partners' HTTP clients under load: they retry for as long as real ones, and some send a request twice at once."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from tests.chaos.records import Posting
 
 REQUEST_TIMEOUT_SECONDS = 20.0
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 2.0
-# An outage that lasts longer is told to a person.
+# After a longer outage, a client would alert a person.
 PATIENCE_SECONDS = 120.0
-# Every so many records the client is gone after the first failure; its person asks again much later.
+# For one in so many records the client gives up after the first failure, and a person retries much later.
 ONE_IN_GIVING_UP = 4
-# Every so many records the client loses patience at once and sends the same request on a second connection.
+# For one in so many records the client sends the same request at once on a second connection.
 ONE_IN_TWICE = 20
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The last answer to a posting; status 0 when there was none in all that time. `at` in epoch seconds."""
+    """The last answer to a posting, with status 0 when none came in time. `at` is in seconds since the epoch."""
 
     status: int
     body: bytes = field(repr=False)
@@ -37,20 +37,20 @@ class Answer:
 
     @property
     def record_id(self) -> str | None:
-        """The record that was accepted, None for any other answer."""
+        """The id of the accepted record, None for any other answer."""
         record_id: str | None = json.loads(self.body)["record_id"] if self.status == 202 else None
         return record_id
 
 
 class Clients:
-    """So many connections, each sending one request after the other."""
+    """Clients with a number of connections, each of which sends one request after the other."""
 
     def __init__(self, base_url: str, connections: int) -> None:
         self._base_url = base_url
         self._connections = connections
         self._pauses = random.Random(connections)
         self.statuses: Counter[int] = Counter()
-        """Every answer to every try; 0 for none."""
+        """The statuses of the answers to all tries; 0 for no answer."""
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
@@ -69,7 +69,7 @@ class Clients:
     async def post_all(
         self, postings: Iterable[Posting], on_answer: Callable[[Posting, Answer], None]
     ) -> None:
-        """Send all of them; `on_answer` hears of each as it is known."""
+        """Send all postings; call `on_answer` with each answer."""
         waiting = iter(postings)
 
         async def work() -> None:
@@ -84,7 +84,7 @@ class Clients:
         await asyncio.gather(*(work() for _ in range(self._connections)))
 
     async def post(self, posting: Posting) -> Answer:
-        """One record, sent until the answer is final: 2xx or 4xx other than 429."""
+        """Send a record until the answer is final: 2xx, or 4xx other than 429."""
         gives_up = posting.number % ONE_IN_GIVING_UP == 1
         deadline = time.monotonic() + (0 if gives_up else PATIENCE_SECONDS)
         pause_seconds = FIRST_PAUSE_SECONDS

@@ -15,7 +15,7 @@ SEED = 5
 
 
 class Laboratory:
-    """The experiment for tests, which are no coroutines: its proxies stand still between them."""
+    """The experiment for tests, which are not coroutines: between them its proxies do not run."""
 
     def __init__(self, runner: asyncio.Runner, experiment: Experiment) -> None:
         self._runner = runner
@@ -29,8 +29,8 @@ class Laboratory:
 
 @pytest.fixture(scope="session")
 def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laboratory]:
-    """One system behind its proxies for all faults, each of which it has to be on its feet after."""
-    # Not above: a conftest is loaded before the run forgives kafka-python its deprecations.
+    """Yield one system behind its proxies for all faults; it has to recover from each of them."""
+    # Imported late: a conftest is loaded before the filter for kafka-python's deprecation warnings is set.
     from tests.chaos.experiment import Experiment
 
     experiment = Experiment(tmp_path_factory.mktemp("chaos"), seed=SEED, is_impatient=True)

@@ -1,4 +1,4 @@
-"""What is done to the system, at a step of its work or at any time."""
+"""The disturbances of the system, at a step of its work or at any time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.chaos.system import SystemUnderTest, Victim, send_signal
 
 @dataclass(frozen=True)
 class Kill:
-    """SIGKILL. The passage goes no further: its client is dead, or hears from the service no more."""
+    """Kills a process by SIGKILL. The passage ends: its client is dead, or gets no answer from the service."""
 
     victim: Victim
 
@@ -24,14 +24,14 @@ class Kill:
         return False
 
     async def strike(self, injector: Injector) -> None:
-        """The same at any time."""
+        """Kill the process at any time."""
         send_signal(injector.system.pids_of(self.victim)[:1], signal.SIGKILL)
         injector.note()
 
 
 @dataclass(frozen=True)
 class KillFunction:
-    """SIGKILL for every environment of a function."""
+    """Kills every environment of a function by SIGKILL."""
 
     function_name: str
 
@@ -42,7 +42,7 @@ class KillFunction:
 
 @dataclass(frozen=True)
 class Freeze:
-    """SIGSTOP, and SIGCONT after a while. The passage goes on and waits wherever it gets to."""
+    """Stops a process by SIGSTOP and continues it after a while. The passage goes on as far as it can, and waits."""
 
     victim: Victim
     seconds: float
@@ -68,7 +68,7 @@ class Freeze:
 
 @dataclass(frozen=True)
 class Reset:
-    """RST to both sides; whether the service did it is for the client to guess."""
+    """Resets the connection on both sides; the client cannot tell whether the service did the work."""
 
     async def meet(self, injector: Injector, connection: Connection, passage: Passage) -> bool:
         connection.reset()
@@ -77,7 +77,7 @@ class Reset:
 
 @dataclass(frozen=True)
 class Delay:
-    """The passage waits, and everything behind it on its connection."""
+    """Delays the passage, and everything behind it on its connection."""
 
     seconds: float
 
@@ -88,7 +88,7 @@ class Delay:
 
 @dataclass(frozen=True)
 class AnswerInstead:
-    """The service never hears of it; `compose` makes its answer of the request. `last` hangs up afterwards."""
+    """Answers instead of the service, which never gets the request; with `last`, closes the connection afterwards."""
 
     compose: Callable[[bytes], bytes]
     last: bool

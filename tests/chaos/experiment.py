@@ -1,4 +1,4 @@
-"""One system behind its proxies, and faults done to it one after the other."""
+"""The experiment: one system behind its proxies, which suffers one fault after the other."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tests.chaos.witness import Witness
 
 CONNECTIONS = 6
 STALLED_AFTER_SECONDS = 90.0
-# Where a broker has lost events nothing moves, however long one waits.
+# After a broker has lost events, nothing changes however long one waits.
 LOST_AFTER_SECONDS = 5.0
 WITNESS_SECONDS = 60.0
 SCHEDULE = "OutboxPublishFunctionPublishOutbox"
@@ -41,7 +41,7 @@ SCHEDULE = "OutboxPublishFunctionPublishOutbox"
 
 @dataclass(frozen=True)
 class Outcome:
-    """A fault, what it met, and what did not hold afterwards."""
+    """A fault, the work that it met, and the promises that were broken afterwards."""
 
     fault: str
     injected: int
@@ -49,9 +49,9 @@ class Outcome:
     accepted: int
     tried_again: int
     server_errors: int
-    """Answers 500: not a word that a client may expect."""
+    """The number of answers 500, which no client should get."""
     mended: int
-    """Records that reconcile found and finished: begun and never answered, or published and never kept."""
+    """The records that reconcile repaired: begun and never answered, or published and lost by the broker."""
     recovery_seconds: float | None
     verdict: Verdict
 
@@ -61,12 +61,12 @@ class Outcome:
 
 
 class Experiment:
-    """`async with`: the system runs inside."""
+    """An experiment, whose system runs inside `async with`."""
 
     def __init__(
         self, data_dir: Path, *, seed: int, in_memory: bool = False, is_impatient: bool = False
     ) -> None:
-        """`is_impatient` fires the publisher's schedule after each fault, which the minute would do as well."""
+        """Create an experiment; `is_impatient` fires the publisher's schedule after a fault, before its minute."""
         self._is_impatient = is_impatient
         self._load_is_over = asyncio.Event()
         self._seed = seed
@@ -119,10 +119,10 @@ class Experiment:
         *,
         stalled_after_seconds: float = STALLED_AFTER_SECONDS,
     ) -> Outcome:
-        """Send so many records, break the system as the fault says, wait for it, and judge.
+        """Send `records` records, inject the fault, wait for recovery, and judge the result.
 
-        What is accepted and does not become canonical or dead within `stalled_after_seconds` of the last that did is
-        lost.
+        An accepted record counts as lost if it is not canonical or dead `stalled_after_seconds` after the last one that
+        became so.
         """
         self._run_number += 1
         run = f"{self._seed}-{self._run_number:03}"
@@ -137,10 +137,10 @@ class Experiment:
                 on_answer()
             tally.add(posting, answer)
 
-        # Events leave from the beginning on, as in a system that is older than a minute.
+        # Events are published from the beginning, as in a system that is older than a minute.
         await self._fire_schedule()
         async with Clients(self.system.addresses.ingest, CONNECTIONS) as clients:
-            # A sixth before, so that the fault meets a system at work, a sixth when it is over.
+            # A sixth is sent before, so that the fault meets a busy system, and a sixth after it is over.
             sixth = records // 6
             writing = asyncio.create_task(witness.write(run))
             await clients.post_all(postings[:sixth], hear)
@@ -174,7 +174,7 @@ class Experiment:
             held,
             accepted_before=accepted_before,
             repeated=repeated,
-            # Reconcile knows records; the witness's events stay lost where a broker loses them.
+            # Reconcile knows only records: the witness's events stay lost if the broker loses them.
             sequences=None if fault.loses_events else sequences,
         )
         return Outcome(
@@ -199,7 +199,7 @@ class Experiment:
         began: datetime,
         stalled_after_seconds: float,
     ) -> int:
-        """Have reconcile finish what it can explain, then let those clients come back that had given up."""
+        """Have reconcile repair what it can, then let the clients retry that had given up."""
         orphans = await asyncio.to_thread(self._observation.orphans)
         mended = 0
         if orphans or fault.loses_events:
@@ -224,7 +224,7 @@ class Experiment:
             if fault.lasts_seconds:
                 await asyncio.sleep(fault.lasts_seconds)
             else:
-                # For as long as there is load, or until everything has been done.
+                # While the load lasts, or until every disturbance has been done.
                 while not self._load_is_over.is_set() and (fault.redelivers or not self._injector.is_spent):
                     await asyncio.sleep(POLL_SECONDS)
             if self._is_impatient:

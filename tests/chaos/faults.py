@@ -1,4 +1,4 @@
-"""The table of faults. Each name is the sentence that stands in the report."""
+"""The table of faults. The name of each is its sentence in the report."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from tests.chaos.steps import Moment, Step
 from tests.chaos.system import Victim
 
 BEFORE, AFTER = Moment.BEFORE, Moment.AFTER
-# Several kills in one load, so far apart that the system is on its feet in between.
+# Several kills during one load, far enough apart for the system to recover in between.
 TIMES, GAP_SECONDS = 3, 4.0
 FROZEN_SECONDS = 4.0
 
 
 class Stroke(Protocol):
-    """Something that is done at any time, whatever the system is doing."""
+    """A disturbance at any time, independent of the system's work."""
 
     async def strike(self, injector: Injector) -> None: ...
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What goes wrong: at steps of the work (`rules`), at any time (`stroke`), or by the events themselves.
+    """A fault at steps of the work (`rules`), at any time (`stroke`), or in the events themselves.
 
-    Rules without a number of times hold for `lasts_seconds`.
+    Rules without a number of times apply for `lasts_seconds`.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Fault:
     lasts_seconds: float = 0.0
     redelivers: bool = False
     loses_events: bool = False
-    """Whether the broker itself forgets: then reconcile has to find it."""
+    """True when the broker itself loses events, which reconcile has to find."""
 
 
 def at(
@@ -56,9 +56,9 @@ def now_and_then(share: float, moment: Moment, disturbance: Disturbance, *steps:
 
 
 _ENVIRONMENT = Kill(Victim.ENVIRONMENT)
-# Whose environment it is, and each step of its work.
+# The function whose environment is killed, the step of its work, the number of kills, and the seconds between them.
 _STEPS = (
-    # One of several, and one request under it: the others hardly notice, so more of them die.
+    # One of several environments dies, with one request: the others hardly notice, so more of them are killed.
     ("ingest", Step.RAW_PUT, 8, 0.5),
     ("ingest", Step.INGEST_COMMIT, 8, 0.5),
     ("outbox-publish", Step.PRODUCE, TIMES, GAP_SECONDS),
@@ -92,7 +92,7 @@ def _kills() -> list[Fault]:
         for who, victim, steps in _SERVICE_STEPS
         for moment, step in steps
     ]
-    # The poller that commits offsets is the runner's own.
+    # Offsets are committed by a poller inside the runner.
     faults.append(
         Fault(
             "kill -9 of the runner between canonical rows and the commit of offsets",
@@ -122,7 +122,7 @@ def _freezes() -> list[Fault]:
             ("normalize", Step.CANONICAL_COMMIT, BEFORE),
         )
     ]
-    # Longer than the database lets a transaction idle: its locks go to another publisher meanwhile.
+    # Longer than the database allows idle transactions: another publisher gets its locks meanwhile.
     long_frozen = Freeze(Victim.ENVIRONMENT, 20.0)
     faults.append(
         Fault(
@@ -192,7 +192,7 @@ def _bad_answers() -> list[Fault]:
 
 
 def all_faults() -> Sequence[Fault]:
-    """Nothing at all first: what the others are compared with."""
+    """Return all faults, with no fault first, as the baseline."""
     return [
         Fault("nothing"),
         *_kills(),
@@ -208,7 +208,7 @@ def all_faults() -> Sequence[Fault]:
 
 
 def brief_faults() -> Sequence[Fault]:
-    """Those that tell most in two minutes."""
+    """Return the faults that show most in two minutes."""
     return [fault for fault in all_faults() if fault.name in BRIEF]
 
 

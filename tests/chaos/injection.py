@@ -1,4 +1,4 @@
-"""Which traffic is disturbed, when, and how often."""
+"""The rules for which traffic is disturbed, when, and how often."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from tests.chaos.system import SystemUnderTest
 
 
 class Connection(Protocol):
-    """What a disturbance may know of the connection that it meets, and do to it."""
+    """The connection that a disturbance meets, as far as it may see and change it."""
 
     client_port: int
-    """The client's own end, which tells whose connection it is."""
+    """The port of the client, which identifies its process."""
     service_port: int
-    """The client's end as the service sees it."""
+    """The client's port as the service sees it."""
 
     def reset(self) -> None:
-        """End it on both sides at once, as a dying machine does."""
+        """Reset the connection on both sides at once, as a dying machine does."""
 
     def answer(self, data: bytes, *, last: bool) -> None:
-        """Say to the client what the service never said."""
+        """Send the client an answer that did not come from the service."""
 
 
 class Disturbance(Protocol):
-    """Something that is done when a passage comes by."""
+    """A disturbance that meets a passage."""
 
     async def meet(self, injector: Injector, connection: Connection, passage: Passage) -> bool:
-        """True when the passage may go on."""
+        """Disturb; return True when the passage may go on."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """Disturb `share` of all passages of a step at a moment, `times` at most, `gap_seconds` apart."""
+    """Disturbs `share` of all passages of a step at a moment, at most `times` times, `gap_seconds` apart."""
 
     step: Step
     moment: Moment
@@ -48,11 +48,11 @@ class Rule:
 
 
 class Injector:
-    """Applies the rules that are armed to whatever passes. Lives in one event loop."""
+    """Applies the armed rules to the traffic. Must be used in one event loop."""
 
     def __init__(self, system: SystemUnderTest, seed: int) -> None:
         self.system = system
-        # Chance decides who is hit; a seed makes it the same chance again.
+        # Chance decides which passages are hit; a seed makes it repeatable.
         self._chance = random.Random(seed)
         self._left: dict[Rule, int | None] = {}
         self._next_at: dict[Rule, float] = {}
@@ -71,34 +71,34 @@ class Injector:
 
     @property
     def is_spent(self) -> bool:
-        """Whether every rule with a number of times has been applied so often."""
+        """True when every rule with a number of times has been applied that often."""
         return all(left in (None, 0) for left in self._left.values())
 
     def note(self) -> None:
-        """Something has been done to the system, or undone, now."""
+        """Record that the system has been disturbed, or released, now."""
         self.injected += 1
         self.last_at = time.time()
 
     def lift(self) -> None:
-        """What was done for a while is over now."""
+        """Record that a lasting disturbance is over now."""
         self.last_at = time.time()
 
     def later(self, work: Coroutine[None, None, None]) -> None:
-        """Do it beside the traffic; `settle` waits for it."""
+        """Run work beside the traffic; `settle` waits for it."""
         task = asyncio.create_task(work)
         self._unfinished.add(task)
         task.add_done_callback(self._unfinished.discard)
 
     async def settle(self) -> None:
-        """Return when everything that was begun is over."""
+        """Wait until all such work is done."""
         await asyncio.gather(*self._unfinished)
 
     async def lets_pass(self, connection: Connection, passage: Passage, moment: Moment) -> bool:
-        """Disturb the passage where a rule says so; False when it must not go on."""
+        """Disturb the passage if a rule applies; return False when it must not go on."""
         rule = self._find(passage.step, moment)
         if rule is None:
             return True
-        # Before it is over: a client that waits no longer ends the connection, and this with it.
+        # Noted before it is over, because a client that stops waiting closes the connection and cancels this.
         self.note()
         return await rule.disturbance.meet(self, connection, passage)
 

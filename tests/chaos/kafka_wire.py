@@ -1,4 +1,4 @@
-"""The Kafka protocol between a client and the broker: who produces, fetches, commits.
+"""The Kafka protocol between a client and the broker, read to recognise produce, fetch and commit requests.
 
 https://kafka.apache.org/protocol.html
 """
@@ -18,7 +18,7 @@ HOST = b"127.0.0.1"
 
 
 class KafkaWire:
-    """Frames by length; answers name their request. Where the broker says its own port, ours is put instead."""
+    """Frames of a connection, with answers matched to requests; the broker's port in answers becomes the proxy's."""
 
     def __init__(self, broker_port: int, proxy_port: int) -> None:
         self._broker = HOST + struct.pack(">i", broker_port)
@@ -52,12 +52,12 @@ class KafkaWire:
 
 
 def refuse_produce(frame: bytes) -> bytes:
-    """The broker's answer to a produce that it did not append: too few replicas."""
+    """Return the broker's answer to a produce that it did not append for lack of replicas."""
     return _answer_produce(frame, NOT_ENOUGH_REPLICAS, base_offset=-1)
 
 
 def acknowledge_produce(frame: bytes) -> bytes:
-    """The answer of a broker that lies: it has appended nothing."""
+    """Return the answer of a broker that acknowledges a produce but has appended nothing."""
     return _answer_produce(frame, error_code=0, base_offset=0)
 
 

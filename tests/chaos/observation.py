@@ -1,4 +1,4 @@
-"""What the stores hold, read past the proxies and past the functions."""
+"""The contents of the stores, read without the proxies and the functions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.chaos.verdict import Held
 
 
 class Observation:
-    """Reads as the owner of the tables; opens a connection a question, since the server may just have died."""
+    """Reads as the owner of the tables, with a new connection per query, since the server may just have died."""
 
     def __init__(self, addresses: Addresses) -> None:
         self._addresses = addresses
@@ -32,7 +32,7 @@ class Observation:
             return cursor.fetchall() if cursor.description else []
 
     def count_settled(self, record_ids: Sequence[str]) -> int:
-        """How many of these are canonical or dead."""
+        """Count the records that are canonical or dead."""
         ((count,),) = self.rows(
             "SELECT count(*) FROM processing_stage_state WHERE stage = 'canonicalize'"
             " AND state IN ('succeeded', 'dlq') AND record_id = ANY (%s::uuid[])",
@@ -41,7 +41,7 @@ class Observation:
         return int(count)
 
     def finish_times(self, record_ids: Sequence[str]) -> dict[str, float]:
-        """Epoch seconds at which each of these became canonical or dead; this machine has one clock."""
+        """Return when each record became canonical or dead, in seconds since the epoch by this machine's clock."""
         return dict(
             self.rows(
                 "SELECT record_id::text, extract(epoch FROM finished_at)::float8 FROM processing_stage_state"
@@ -52,11 +52,11 @@ class Observation:
         )
 
     def orphans(self) -> list[str]:
-        """Raw objects that no manifest row knows."""
+        """Return the records of raw objects without a manifest row."""
         return sorted(self._raw_objects() - self._set("SELECT record_id::text FROM raw_object_manifest"))
 
     def hold(self, record_ids: Sequence[str]) -> Held:
-        """Everything that a verdict over these records needs."""
+        """Return the contents of the stores that a verdict on these records needs."""
         ids = list(record_ids)
         return Held(
             canonical=self._set("SELECT record_id::text FROM canonical_records"),

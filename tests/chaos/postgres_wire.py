@@ -1,4 +1,4 @@
-"""The Postgres protocol between a function and its database: which transaction commits.
+"""The Postgres protocol between a function and its database, read to recognise which transaction commits.
 
 https://www.postgresql.org/docs/current/protocol-message-formats.html
 """
@@ -11,7 +11,7 @@ from collections import deque
 from tests.chaos.steps import Passage, Step
 
 SSL_REQUEST, GSS_REQUEST = 80877103, 80877104
-# What a transaction has to hold to be known; the first that fits names it.
+# The texts that identify a transaction; the first one that it contains names its step.
 STEPS = (
     (b"INSERT INTO idempotency_keys", Step.INGEST_COMMIT),
     (b"UPDATE outbox_events AS event", Step.MARK_COMMIT),
@@ -21,7 +21,7 @@ STEPS = (
 
 
 class PostgresWire:
-    """Simple queries, which are what psycopg2 sends; a COMMIT may travel with the last statement."""
+    """A connection with simple queries, as psycopg2 sends them; COMMIT may be sent with the last statement."""
 
     def __init__(self) -> None:
         self._requests = b""
@@ -54,7 +54,7 @@ class PostgresWire:
             kind, at = self._answers[at : at + 1], at + 1 + size
             if len(self._answers) < at:
                 break
-            if kind == b"Z":  # ready for the next query: the answer is whole
+            if kind == b"Z":  # ready for the next query: the answer is complete
                 step = self._asked.popleft() if self._asked else None
                 passages.append(Passage(self._answers[start:at], step))
                 start = at
@@ -78,8 +78,8 @@ class PostgresWire:
         return message
 
     def _take_greeting(self, data: bytes) -> list[Passage]:
-        """Logging in is a conversation: every part goes on at once, until the first ReadyForQuery."""
-        # Only the end is looked at: the message is six bytes and nothing follows it unasked.
+        """Pass every part of the login on at once, until the first ReadyForQuery."""
+        # Only the end is checked: the message has six bytes, and nothing follows it without a request.
         self._greeting = (self._greeting + data)[-6:]
         self._is_ready = self._is_started and self._greeting[:5] == b"Z\x00\x00\x00\x05"
         return [Passage(data)]

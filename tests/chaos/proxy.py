@@ -1,4 +1,4 @@
-"""A TCP proxy between the functions and one service, which knows at which step of their work they are."""
+"""A TCP proxy between the functions and one service, which recognises the steps of their work."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ LINGER = struct.pack("ii", 1, 0)
 
 
 class Proxy:
-    """Listens on a port of its own for as long as the experiment lasts, whatever becomes of the service."""
+    """A proxy that listens on its own port for the whole experiment, even while the service is down."""
 
     def __init__(self, service_port: int, injector: Injector, make_wire: Callable[[int], Wire]) -> None:
-        """`make_wire` gets the proxy's own port."""
+        """Create a proxy; `make_wire` is called with the proxy's own port."""
         self._service_port = service_port
         self._injector = injector
         self._make_wire = make_wire
         self._connections: set[ProxiedConnection] = set()
 
     async def start(self) -> int:
-        """Return the port."""
+        """Start to listen; return the port."""
         self._server = await asyncio.start_server(self._serve, HOST, 0, limit=READ_BYTES)
         self.port = int(self._server.sockets[0].getsockname()[1])
         return self.port
@@ -40,7 +40,7 @@ class Proxy:
         await self._server.wait_closed()
 
     def reset_all(self) -> None:
-        """Every connection there is, at once."""
+        """Reset every open connection at once."""
         for connection in list(self._connections):
             connection.reset()
 
@@ -55,7 +55,7 @@ class Proxy:
 
 
 class ProxiedConnection:
-    """One client's connection and its twin to the service."""
+    """A client's connection, and its counterpart to the service."""
 
     def __init__(self, client: asyncio.StreamWriter) -> None:
         self._client = client
@@ -80,7 +80,7 @@ class ProxiedConnection:
         ]
         await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         with suppress(OSError):
-            # Whoever hung up in order, the other hears the last words and the same.
+            # After one side closed in order, the other gets the remaining bytes and is closed, too.
             if ways[1].done():
                 self._client.write(wire.rest_of_answers())
             self._client.close()

@@ -1,4 +1,4 @@
-"""What the partners send: every record its own encounter, claim or lab result, a few that no mapping can read."""
+"""The records that partners send: different encounters, claims and lab results, a few of them unreadable."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from infra.system.layout import ROOT
 
 KINDS = ("encounter", "claim", "lab_result")
-# Whoever sends, how, and where each kind keeps the number that is a record's own.
+# For each format and kind, the field with the number that identifies the record.
 NUMBER_OF = {
     "partnerA.v1": {"encounter": "visit_number", "claim": "claim_number", "lab_result": "accession_number"},
     "partnerA.v2": {"encounter": "identifier", "claim": "identifier", "lab_result": "accession"},
@@ -26,7 +26,7 @@ ONE_IN_UNREADABLE = 50
 
 @dataclass(frozen=True)
 class Posting:
-    """One record as a partner sends it, and what it must become."""
+    """A record as a partner sends it, and the outcome that it must have."""
 
     number: int
     route: str
@@ -36,7 +36,7 @@ class Posting:
 
 
 def compose(run: str, number: int) -> Posting:
-    """The record `number` of a run: another key, other bytes and another patient number than any other's."""
+    """Compose record `number` of a run; its key, its bytes and its own number differ from any other record's."""
     source, route, hint = SENDERS[number % len(SENDERS)]
     kind = KINDS[number // len(SENDERS) % len(KINDS)]
     is_readable = number % ONE_IN_UNREADABLE != ONE_IN_UNREADABLE - 1

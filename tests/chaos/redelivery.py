@@ -1,4 +1,4 @@
-"""Every event a second time, out of order: some copies come after the first, some before it."""
+"""A second copy of every event, out of order: some copies come after the original, some before it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PAUSE_SECONDS = 0.02
 
 
 class Redelivery:
-    """Reads what ingest has decided to publish and produces it too, shuffled, beside the publisher."""
+    """Reads the events in the outbox and produces them shuffled, in addition to the publisher."""
 
     def __init__(self, observation: Observation, brokers: str, seed: int, note: Callable[[], None]) -> None:
         self._observation = observation
@@ -31,7 +31,7 @@ class Redelivery:
         self._is_stopping = True
 
     async def run(self) -> None:
-        """Return some time after `stop`, when every event has had its copy."""
+        """Produce copies; return some time after `stop`, when every event has been copied."""
         with closing(KafkaProducer(bootstrap_servers=self._brokers, acks="all")) as producer:
             while True:
                 is_last = self._is_stopping
@@ -47,7 +47,7 @@ class Redelivery:
     def _copy(self, producer: KafkaProducer) -> None:
         rows = self._observation.rows(
             "SELECT outbox_id, topic, key, value FROM outbox_events"
-            # Numbers are not committed in their order: the highest one seen does not say that those below were.
+            # Numbers are not committed in order: having seen one does not mean that all lower ones were seen.
             " WHERE topic = ANY (%s) AND outbox_id > %s AND NOT outbox_id = ANY (%s::bigint[])",
             list(TOPICS),
             self._began_after,

@@ -1,4 +1,4 @@
-"""The table of an experiment, and what did not hold below it."""
+"""The table of an experiment, and the broken promises below it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def show(console: Console, outcomes: Sequence[Outcome]) -> None:
 
 
 def markdown_line(outcome: Outcome) -> str:
-    """The same line for docs/failure-tests.md."""
+    """Return the outcome's line for docs/failure-tests.md."""
     recovery = "never" if outcome.recovery_seconds is None else f"{outcome.recovery_seconds:.1f} s"
     counts = (
         outcome.requests,
@@ -52,7 +52,7 @@ def markdown_line(outcome: Outcome) -> str:
 
 
 def describe(outcome: Outcome) -> list[str]:
-    """What did not hold, a line each; record ids and keys are no identifiers of people."""
+    """Return a line for each broken promise; record ids and keys do not identify people."""
     lines = [
         f"{len(found):,} {name}: {', '.join(found[:SHOWN])}{' …' if len(found) > SHOWN else ''}"
         for name, found in outcome.verdict.findings().items()

@@ -1,4 +1,4 @@
-"""HTTP/1.1 between a function and its bucket: who puts and who gets."""
+"""HTTP/1.1 between a function and its bucket, read to recognise PUT and GET requests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ BODILESS = (b"204", b"304")
 
 
 class S3Wire:
-    """Requests and answers one after the other, as S3 clients do; the bucket comes first in the path."""
+    """A connection with requests and answers in turns, as S3 clients use it, with the bucket first in the path."""
 
     def __init__(self, bucket: str) -> None:
         self._raw_path = f"/{bucket}/".encode()
@@ -53,14 +53,14 @@ class S3Wire:
 
 
 def slow_down(_: bytes) -> bytes:
-    """S3's own answer when it is asked too much."""
+    """Return S3's own answer to too many requests."""
     body = b"<?xml version='1.0'?><Error><Code>SlowDown</Code><Message>Please reduce your rate.</Message></Error>"
     lines = ("HTTP/1.1 503 Slow Down", f"Content-Length: {len(body)}", "Connection: close", "", "")
     return "\r\n".join(lines).encode() + body
 
 
 def _message_size(data: bytes, *, answers: bytes | None = None) -> int | None:
-    """Bytes of the first message in `data`, None while it is not whole. `answers` is the method of its request."""
+    """Return the size of the first message in `data`, None while incomplete; `answers` is the method it answers."""
     head, end, _ = data.partition(END_OF_HEAD)
     if not end:
         return None

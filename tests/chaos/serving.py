@@ -1,4 +1,4 @@
-"""`exchange up` with a template parameter or two of the experiment's own: `python -m tests.chaos.serving OPTIONS`."""
+"""`exchange up` with the experiment's own template parameters: `python -m tests.chaos.serving OPTIONS`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from infra.system.system import System
 
 @dataclass(frozen=True)
 class Serving:
-    """What the process is told: where its data is, its ports, the broker's storage, parameters of the template."""
+    """The options of the process: its data folder, its ports, the broker's storage, the template's parameters."""
 
     data_dir: str
     ports: dict[str, int]

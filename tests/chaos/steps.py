@@ -1,4 +1,4 @@
-"""The steps of the exchange's work, as its traffic shows them."""
+"""The steps of the exchange's work that its traffic shows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 
 
 class Step(StrEnum):
-    """What a request on its way to a service means."""
+    """The meaning of a request to a service."""
 
     RAW_PUT = "the PUT of a raw object"
     RAW_GET = "the GET of a raw object"
@@ -22,7 +22,7 @@ class Step(StrEnum):
 
 
 class Moment(Enum):
-    """BEFORE: the service has not seen the request. AFTER: the service has done it, its client does not know."""
+    """BEFORE: the service has not got the request. AFTER: the service has done it, but its client does not know."""
 
     BEFORE = "before"
     AFTER = "after"
@@ -30,20 +30,20 @@ class Moment(Enum):
 
 @dataclass(frozen=True)
 class Passage:
-    """Bytes that go on together: a whole request, a whole answer, or a part of something that is no step."""
+    """Bytes that are passed on together: a whole request, a whole answer, or any part of other traffic."""
 
     data: bytes = field(repr=False)
     step: Step | None = None
 
 
 class Wire(Protocol):
-    """One connection's protocol, read from both sides. Made anew for every connection."""
+    """The protocol of one connection, read from both sides."""
 
     def take_requests(self, data: bytes) -> list[Passage]:
-        """What may go on to the service now that `data` has come from the client."""
+        """Take bytes from the client; return the passages that may go on to the service."""
 
     def take_answers(self, data: bytes) -> list[Passage]:
-        """What may go on to the client now that `data` has come from the service."""
+        """Take bytes from the service; return the passages that may go on to the client."""
 
     def rest_of_answers(self) -> bytes:
-        """What the service said last before it hung up, whole or not."""
+        """Return the last bytes that the service sent before it closed, complete or not."""

@@ -1,4 +1,4 @@
-"""The system that is broken: the processes of `exchange up`, found, killed, frozen, and started again."""
+"""The system under test: the processes of `exchange up`, which are found, killed, frozen, and restarted."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ POLL_SECONDS = 0.05
 
 
 class Victim(Enum):
-    """Who can be killed or frozen."""
+    """The processes that can be killed or frozen."""
 
     POSTGRES = "postgres"
     BROKER = "kafka"
@@ -38,7 +38,7 @@ class Victim(Enum):
 
 
 class SystemUnderTest:
-    """Runs in processes of its own, and is started again whenever its runner dies, as a supervisor would."""
+    """A system in its own processes, which is restarted whenever its runner dies, as a supervisor would do."""
 
     def __init__(self, data_dir: Path, *, in_memory: bool) -> None:
         data_dir.mkdir(parents=True, exist_ok=True)
@@ -52,7 +52,7 @@ class SystemUnderTest:
 
     @property
     def addresses(self) -> Addresses:
-        """Past the proxies."""
+        """The addresses without the proxies."""
         addresses = Addresses.load(self.data_dir)
         assert addresses is not None, "the system was never started"
         return addresses
@@ -63,7 +63,7 @@ class SystemUnderTest:
         return self._process.pid
 
     async def start(self, parameters: dict[str, str]) -> None:
-        """Return when it takes requests; it is kept running until `stop`."""
+        """Start the system; return when it accepts requests. It is kept running until `stop`."""
         self._parameters = parameters
         await self._start_once()
         self._keeper = asyncio.create_task(self._keep_running())
@@ -78,10 +78,9 @@ class SystemUnderTest:
             await asyncio.to_thread(self._process.wait)
 
     def pids_of(self, victim: Victim, client_port: int = 0, service_port: int = 0) -> list[int]:
-        """Its processes, the first one the one to kill; none where it is not running now.
+        """Return the victim's processes, first the one to kill; none if it is not running now.
 
-        The ports are those of the connection at whose step it happens: the client's own, and the one that the
-        service sees.
+        The ports are those of the disturbed connection: the client's own, and the one that the service sees.
         """
         match victim:
             case Victim.RUNNER:
@@ -94,7 +93,7 @@ class SystemUnderTest:
                 return self._service_pids(victim.value)
 
     def environments_of(self, function_name: str) -> list[int]:
-        """Execution environments of a function that are alive."""
+        """Return the living execution environments of a function."""
         found = []
         for process in psutil.Process(self.runner_pid).children():
             with suppress(psutil.Error):
@@ -107,13 +106,13 @@ class SystemUnderTest:
         for entry in entries:
             if entry["name"] == name:
                 with suppress(psutil.NoSuchProcess):
-                    # Postgres has a process a connection: freezing means all of them.
+                    # Postgres has a process per connection, all of which have to be frozen.
                     children = psutil.Process(entry["pid"]).children(recursive=True)
                     return [entry["pid"], *(child.pid for child in children)]
         return []
 
     def _owners_of(self, client_port: int) -> list[int]:
-        """The runner's own processes that hold the client end of a connection."""
+        """Return the runner's processes that hold the client's end of a connection."""
         runner = psutil.Process(self.runner_pid)
         family = [runner.pid, *(child.pid for child in runner.children())]
         return [pid for pid in family if _holds(pid, local_port=client_port)]
@@ -132,7 +131,7 @@ class SystemUnderTest:
         )
         log_path = self.data_dir / "serving.log"
         with log_path.open("ab") as log:
-            # From the main thread: the parent-death signal follows the thread that forked.
+            # Must run in the main thread: the parent-death signal is sent when the thread that forked ends.
             self._process = subprocess.Popen(
                 [*_dying_with_us(), sys.executable, "-m", "tests.chaos.serving", serving.encode()],
                 cwd=ROOT,
@@ -156,7 +155,7 @@ class SystemUnderTest:
 
 
 def send_signal(pids: list[int], signum: signal.Signals) -> None:
-    """To those that are still there."""
+    """Send a signal to the processes that still exist."""
     for pid in pids:
         with suppress(ProcessLookupError):
             os.kill(pid, signum)

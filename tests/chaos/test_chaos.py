@@ -1,4 +1,4 @@
-"""The short form of `make chaos`: the faults that tell most, and the proof that a loss would be seen."""
+"""The short form of `make chaos`: the faults that show most, and the proof that a loss is detected."""
 
 from __future__ import annotations
 

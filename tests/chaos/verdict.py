@@ -1,4 +1,4 @@
-"""What must hold after a fault, judged from what the clients were told and what the stores hold. No I/O."""
+"""The promises after a fault, judged by the clients' answers and the contents of the stores. No I/O."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.chaos.records import Posting
 
 @dataclass(frozen=True)
 class Told:
-    """A posting and every final answer that its client got to it."""
+    """A posting and every final answer that its client got."""
 
     posting: Posting
     answers: Sequence[Answer]
@@ -20,43 +20,43 @@ class Told:
 
 @dataclass(frozen=True)
 class Held:
-    """What the stores hold, by record id. The sets are of all time, the counts of the records of this fault."""
+    """The contents of the stores by record id. The sets cover all records, the counts only those of this fault."""
 
     canonical: frozenset[str]
     whole: frozenset[str]
-    """Canonical with a token and with the rows of its kind."""
+    """Canonical records that have a token and the rows of their kind."""
     manifest: frozenset[str]
     raw_objects: frozenset[str]
     dead_letters: Mapping[str, int]
     rows_by_number: Mapping[str, int]
-    """How many canonical rows each encounter's, claim's or sample's own token has."""
+    """The number of canonical rows by the token of an encounter, a claim or a sample."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What did not hold, by record or key. A fault is survived when all of it is empty."""
+    """The broken promises by record or key. The system has survived a fault when all of them are empty."""
 
     lost: tuple[str, ...] = ()
-    """Accepted, and not canonical, not dead, or without its raw object."""
+    """Accepted, but neither canonical nor dead, or without the raw object."""
     doubled: tuple[str, ...] = ()
     """In more than one place or under more than one id."""
     torn: tuple[str, ...] = ()
-    """Canonical in part only."""
+    """Only partly canonical."""
     misjudged: tuple[str, ...] = ()
-    """Readable and dead, or unreadable and canonical."""
+    """Readable but dead, or unreadable but canonical."""
     uninvited: tuple[str, ...] = ()
-    """Canonical, and nobody was ever told that it was accepted."""
+    """Canonical, although no client was told that it was accepted."""
     orphaned: tuple[str, ...] = ()
-    """A raw object that no manifest row knows: what reconcile looks for."""
+    """A raw object without a manifest row, which reconcile looks for."""
     unanswered: tuple[str, ...] = ()
-    """Refused or not answered, though every record sent is a good one."""
+    """Refused or not answered, although every record sent is a good one."""
     changed: tuple[str, ...] = ()
-    """The same request again got other bytes."""
+    """Answered differently when the same request was sent again."""
     disordered: tuple[str, ...] = ()
     """Keys whose events came out of order."""
 
     def findings(self) -> Mapping[str, tuple[str, ...]]:
-        """Those that are not empty, by name."""
+        """Return the broken promises that are not empty, by name."""
         return {name: found for name, found in vars(self).items() if found}
 
 
@@ -68,10 +68,10 @@ def judge(
     repeated: Iterable[tuple[Answer, Answer]] = (),
     sequences: Mapping[str, Sequence[int]] | None = None,
 ) -> Verdict:
-    """Hold the stores against the answers.
+    """Compare the stores with the answers.
 
-    `repeated` are pairs of a first answer and the answer to the same request later; `sequences` what came out for
-    each key, in the order in which it came.
+    `repeated` are pairs of a first answer and a later answer to the same request; `sequences` holds the numbers
+    published for each key, in the order of the topic.
     """
     accepted: dict[str, Posting] = {}
     lost, doubled, misjudged, unanswered, changed = [], [], [], [], []
@@ -113,10 +113,10 @@ def judge(
 
 
 def is_in_order(numbers: Sequence[int]) -> bool:
-    """Whether 0, 1, 2 … came in that order, where whatever came already may come again.
+    """Tell whether 0, 1, 2 … came in that order; numbers that came already may come again.
 
-    At least once means that a page may be sent twice. A copy may be late, too: a broker that stood still ends a request
-    that its client has given up, after others.
+    At least once means that a page may be sent twice. A copy may be late, too: a broker that was frozen may finish a
+    request that its client has given up only after it has finished later ones.
     """
     newest = -1
     for number in numbers:
@@ -128,7 +128,7 @@ def is_in_order(numbers: Sequence[int]) -> bool:
 
 @dataclass
 class Tally:
-    """The answers to postings as they come."""
+    """The answers to postings, collected as they come."""
 
     answers: dict[Posting, list[Answer]] = field(default_factory=dict)
 
@@ -136,7 +136,7 @@ class Tally:
         self.answers.setdefault(posting, []).append(answer)
 
     def forget_unanswered(self) -> list[Posting]:
-        """Those whose client gave up; they may be sent anew."""
+        """Remove and return the postings whose clients gave up, so that they can be sent again."""
         given_up = [
             posting for posting, answers in self.answers.items() if all(a.status != 202 for a in answers)
         ]

@@ -1,7 +1,7 @@
-"""Numbered events under a few keys, put into the outbox while the system breaks: did they leave in order?
+"""Numbered events under a few keys, put into the outbox during a fault to check that they are published in order.
 
-A record has one event, which says nothing of order. These are many to a key, on a topic of their own, and go the same
-way: outbox, publisher, broker.
+A record has only one event, which says nothing about order. These are many per key, on their own topic, and take the
+same way: outbox, publisher, broker.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PAUSE_SECONDS = 0.2
 
 
 class Witness:
-    """One for an experiment. For each fault: `write` until `stop`, then `read`."""
+    """The witness of an experiment. For each fault: `write` until `stop`, then `read`."""
 
     def __init__(self, observation: Observation, brokers: str) -> None:
         create_topics(brokers, {TOPIC: PARTITIONS})
@@ -46,7 +46,7 @@ class Witness:
         self._consumer.close(autocommit=False, timeout_ms=1000)
 
     async def write(self, run: str) -> None:
-        """A round of keys of this run every PAUSE_SECONDS; a database that is away is asked again."""
+        """Write an event for each key of this run every PAUSE_SECONDS; retry while the database is away."""
         self._keys = [f"{run}-{number}" for number in range(KEYS)]
         self._is_stopping = False
         while not self._is_stopping:
@@ -58,7 +58,7 @@ class Witness:
         self._is_stopping = True
 
     def read(self, timeout_seconds: float) -> Mapping[str, Sequence[int]]:
-        """What the topic holds of each key, in its order. A key whose last event does not come gets a gap."""
+        """Read the numbers on the topic by key, in order. A key whose last event does not come gets a gap."""
         written = self._written()
         sequences: defaultdict[str, list[int]] = defaultdict(list)
         deadline = time.monotonic() + timeout_seconds
@@ -68,13 +68,13 @@ class Witness:
                 for record in records:
                     sequences[(record.key or b"").decode()].append(int(record.value or b"-1"))
             missing = [key for key, count in written.items() if count - 1 not in sequences[key]]
-            # One quiet poll more shows what comes again.
+            # One more poll without messages, to see late copies.
             if not missing and not polled:
                 break
         return {key: [*sequences[key], *([written[key]] if key in missing else [])] for key in written}
 
     def _written(self) -> dict[str, int]:
-        """How many events each key has."""
+        """Return the number of events of each key."""
         return dict(
             self._observation.rows(
                 "SELECT key, count(*) FROM outbox_events WHERE topic = %s AND key = ANY (%s) GROUP BY key",
@@ -84,7 +84,7 @@ class Witness:
         )
 
     def _write_round(self) -> None:
-        """The numbers follow from what is committed, so that a commit whose answer was lost is not repeated."""
+        """Write the next number of each key after the committed ones, lest a commit with a lost answer be repeated."""
         counts = self._written()
         events = [OutboxEvent(TOPIC, key, str(counts.get(key, 0)).encode()) for key in self._keys]
         self._observation.rows(

@@ -1,4 +1,4 @@
-"""The contract files themselves: they compile, their examples hold, they keep what contracts/README.md says."""
+"""The contract files compile, their examples are valid, and they follow the rules of contracts/README.md."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OPENAPI = sorted(CONTRACTS.glob("api/*.openapi.yaml"))
 
 LIMITS = {"pattern", "enum", "const", "minimum", "maximum", "maxLength", "minItems", "maxItems"}
 NEEDS_WORDS = {"pattern", "oneOf", "anyOf"}
-# What exchange.platform.contracts has words for, and what never fails by itself.
+# The keywords that exchange.platform.contracts can describe, and those that never fail by themselves.
 KEYWORDS = {
     *(LIMITS | NEEDS_WORDS),
     *("$schema", "$ref", "$defs", "title", "description", "examples", "x-rule"),
@@ -37,7 +37,7 @@ def read(name: str) -> dict[str, Any]:
 
 
 def subschemas(schema: Any, name: str = "$", *, conditional: bool = False) -> Iterator[tuple[str, Any, bool]]:
-    """Each schema inside a schema with the name it stands under; `conditional` inside if, then, else and oneOf."""
+    """Yield each schema inside a schema, its name, and whether it is conditional: inside if, then, else or oneOf."""
     yield name, schema, conditional
     if not isinstance(schema, dict):
         return

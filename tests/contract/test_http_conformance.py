@@ -1,4 +1,4 @@
-"""The running API against its OpenAPI files: every answer is one that they announce, in the form they give it."""
+"""The running API conforms to its OpenAPI files: they declare every answer and its form."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ CHECKS: list[Any] = [
 
 @dataclass(frozen=True)
 class Asked:
-    """An operation of a file, on the service it is asked of, with so many requests."""
+    """An operation of an OpenAPI file, the service to test, and the number of requests."""
 
     service: str
     file: str
@@ -116,7 +116,7 @@ def ask(
     mode: schemathesis.GenerationMode,
     headers: dict[str, str],
 ) -> set[int]:
-    """Send generated requests and check every answer; the statuses that came."""
+    """Send generated requests and check every answer; return the statuses received."""
     operation, url = asked.operation(), getattr(system.addresses, asked.service)
     statuses: set[int] = set()
 

@@ -1,4 +1,4 @@
-"""Requests that get a 4xx, as tables: what is wrong with each, the status, the field it is refused by."""
+"""Tables of requests that are answered with a 4xx: the fault of each, the status, and the field that is named."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.e2e.running_system import Headers
 
 CANARY = "Quetzalcoatl"
 KEY = "Idempotency-Key"
-# Far enough for a test run that goes on after midnight.
+# Far enough in the future for a test run past midnight.
 FUTURE = (datetime.now(UTC) + timedelta(days=30)).date().isoformat()
 PATIENT = {"first_name": "Sam", "last_name": "Lee", "dob": "1990-01-01", "ssn": "123-45-6789"}
 V1: dict[str, Any] = {"source": "hospital-a", "record_type": "encounter", "patient": PATIENT, "payload": {}}
@@ -28,7 +28,7 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True)
 class Bad:
-    """A request and what it gets. `headers` replace the good ones of the same name; None leaves one out."""
+    """A bad request and its answer. `headers` replace the good ones of the same name; None omits one."""
 
     status: int
     field: str

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSystem]:
-    """One exchange for all tests that only need it to run."""
-    # Not above: a conftest is loaded before the run forgives kafka-python its deprecations.
+    """Yield one running exchange for all tests that do not stop or damage it."""
+    # Imported late: a conftest is loaded before the filter for kafka-python's deprecation warnings is set.
     from tests.e2e.running_system import RunningSystem
 
     running = RunningSystem(tmp_path_factory.mktemp("exchange"))

@@ -1,4 +1,4 @@
-"""The `exchange` command as a person runs it: a process of its own, judged by what it prints and leaves."""
+"""The `exchange` command as a person runs it, in its own process; tests check its output and its effects."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TIMEOUT_SECONDS = 300
 
 
 def run_exchange(*arguments: str | Path, asked: str | None = None) -> subprocess.CompletedProcess[str]:
-    """Run it to its end with `asked` on its standard input; its output as text."""
+    """Run a command to its end with `asked` as standard input; return its output as text."""
     return subprocess.run(
         _command(arguments),
         cwd=ROOT,
@@ -35,14 +35,14 @@ def run_exchange(*arguments: str | Path, asked: str | None = None) -> subprocess
 
 
 def started(*arguments: str | Path) -> subprocess.Popen[str]:
-    """Start it and go on; its standard output is a pipe."""
+    """Start a command and return at once; its standard output is a pipe."""
     return subprocess.Popen(
         _command(arguments), cwd=ROOT, env=_environment(), stdout=subprocess.PIPE, text=True
     )
 
 
 def interrupt_start(*arguments: str | Path) -> tuple[int, str, list[psutil.Process]]:
-    """Ctrl-C as soon as it has started something: its exit code, what it printed, and what of its family is left."""
+    """Interrupt a command once it has started a process; return its exit code, its output and the processes left."""
     with started(*arguments) as running:
         while len(family := family_of(running.pid)) < 2:
             time.sleep(0.01)
@@ -52,7 +52,7 @@ def interrupt_start(*arguments: str | Path) -> tuple[int, str, list[psutil.Proce
 
 
 class Terminal:
-    """A command in a terminal of 80 columns, from the outside."""
+    """A command that runs in a terminal of 80 columns."""
 
     def __init__(self, arguments: Iterable[str | Path]) -> None:
         self._mine, its = pty.openpty()
@@ -70,7 +70,7 @@ class Terminal:
         self._seen = ""
 
     def read_until(self, *wanted: str) -> None:
-        """Return when one of these has come since the last time."""
+        """Read until one of these texts appears after the last one found."""
         deadline = time.monotonic() + 90
         while not (found := [self._seen.index(text) + len(text) for text in wanted if text in self._seen]):
             assert time.monotonic() < deadline, self._seen
@@ -79,7 +79,7 @@ class Terminal:
         self._seen = self._seen[min(found) :]
 
     def interrupt(self) -> None:
-        """As Ctrl-C does."""
+        """Interrupt the command, as Ctrl-C does."""
         self._process.send_signal(signal.SIGINT)
 
     def close(self) -> None:
@@ -92,7 +92,7 @@ class Terminal:
 
 @contextmanager
 def on_a_terminal(*arguments: str | Path) -> Iterator[Terminal]:
-    """Start it on a terminal; it has to end by itself."""
+    """Start a command on a terminal; it has to end by itself."""
     terminal = Terminal(arguments)
     try:
         yield terminal
@@ -105,18 +105,18 @@ def _command(arguments: Iterable[str | Path]) -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    # In a log, not on a terminal, and on no data folder of the developer's.
+    # As for output to a log instead of a terminal, and without the developer's own data folder.
     kept = {name: value for name, value in os.environ.items() if not name.startswith("EXCHANGE_")}
     return {**kept, "TERM": "dumb", "NO_COLOR": "1"}
 
 
 def family_of(pid: int) -> list[psutil.Process]:
-    """A process and everything it has started so far."""
+    """Return a process and everything it has started so far."""
     process = psutil.Process(pid)
     return [process, *process.children(recursive=True)]
 
 
 def still_alive(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
-    """Those that run yet, a moment given to the kernel."""
+    """Return the processes that still run after they had time to end."""
     _, alive = psutil.wait_procs(list(processes), timeout=60)
     return alive

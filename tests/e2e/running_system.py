@@ -1,4 +1,4 @@
-"""The whole exchange on free ports, in a thread with a loop of its own, and clients of it."""
+"""The whole exchange on free ports, in a thread with its own event loop, and clients for it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DEADLINE_SECONDS = 60.0
 
 
 def read_rows(addresses: Addresses, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
-    """What a statement answers, as the owner of the database."""
+    """Run a statement as the owner of the database; return its rows."""
     with (
         closing(psycopg2.connect(addresses.postgres_dsn)) as connection,
         connection,
@@ -40,7 +40,7 @@ def read_rows(addresses: Addresses, sql: str, *parameters: object) -> list[tuple
 
 
 class RunningSystem:
-    """Started when made; every file it writes is below `data_dir`."""
+    """A system that starts when it is created, and writes only below `data_dir`."""
 
     def __init__(self, data_dir: Path, ports: Ports | None = None, **options: Any) -> None:
         self.data_dir = data_dir
@@ -86,7 +86,7 @@ class RunningSystem:
         return [name for (name,) in rows]
 
     def counts(self) -> dict[str, int]:
-        """Rows of every table but those that refusals or schedules may touch, and the objects."""
+        """Count the objects, and the rows of every table that refusals and schedules do not change."""
         moving = {"audit_log", "counters", "job_runs", "job_checkpoints"}
         kept = [name for name in self.tables() if name not in moving]
         union = " UNION ALL ".join(f"SELECT '{name}', count(*) FROM {name}" for name in kept)
@@ -100,7 +100,7 @@ class RunningSystem:
         self.s3.put_object(Bucket=BUCKET, Key=key, Body=body)
 
     def read_topic(self, topic: str) -> list[ConsumerRecord]:
-        """Every record there is, partition by partition in order."""
+        """Return every record of a topic, partition by partition in order."""
         found: list[ConsumerRecord] = []
         consumer = KafkaConsumer(
             bootstrap_servers=[self.addresses.kafka_brokers], auto_offset_reset="earliest"
@@ -110,7 +110,7 @@ class RunningSystem:
             consumer.assign(partitions)
             ends = consumer.end_offsets(partitions)
             deadline = time.monotonic() + DEADLINE_SECONDS
-            # The end that it tells may be too early: read on until nothing comes, but not before that end.
+            # The reported end may be too early: read at least up to it, and on until nothing more comes.
             while (polled := consumer.poll(timeout_ms=1_000)) or any(
                 consumer.position(partition) < end for partition, end in ends.items()
             ):
@@ -119,7 +119,7 @@ class RunningSystem:
         return found
 
     def settled(self, record_ids: Sequence[str]) -> bool:
-        """Whether each of these records is canonical or dead."""
+        """Tell whether each of these records is canonical or dead."""
         ((count,),) = self.rows(
             "SELECT count(*) FROM processing_stage_state WHERE state IN ('succeeded', 'dlq')"
             " AND record_id = ANY (%s::uuid[])",
@@ -137,7 +137,7 @@ def wait_until(condition: Callable[[], bool], what: str) -> None:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a client sees of one request."""
+    """The answer to a request, as a client sees it."""
 
     status: int
     headers: dict[str, str] = field(repr=False)
@@ -157,7 +157,7 @@ Headers = Sequence[tuple[str, str]]
 
 
 def send(url: str, method: str, path: str, headers: Headers = (), body: bytes | None = None) -> Answer:
-    """One request on a connection of its own; headers go out as given, duplicates too."""
+    """Send a request on a new connection; headers are sent as given, even duplicates."""
     parts = urlsplit(url)
     with closing(http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)) as connection:
         connection.putrequest(method, path)
@@ -167,7 +167,7 @@ def send(url: str, method: str, path: str, headers: Headers = (), body: bytes | 
             connection.putheader("Content-Length", str(len(body)))
         connection.endheaders()
         if body is not None:
-            # The server may answer before it has read all of a body that is too large.
+            # The server may answer before it has read the whole of a body that is too large.
             with suppress(BrokenPipeError, ConnectionResetError):
                 connection.send(body)
         response = connection.getresponse()

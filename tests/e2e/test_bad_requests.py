@@ -1,4 +1,4 @@
-"""Everything a client can get wrong, over real HTTP: a clear 4xx by field, no value shown, nothing stored."""
+"""Every mistake of a client, over real HTTP, gets a clear 4xx that names a field, shows no value and stores nothing."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_a_partner_cannot_send_as_another(system: RunningSystem) -> None:
     bad = Bad(403, "source", headers={"Authorization": f"Bearer {token}"})
     answer = send(system.addresses.ingest, "POST", bad.path, bad.headers_to_send(), bad.body)
     assert_refused(answer, 403, "source")
-    # the same words as for a source that nobody owns: who owns what is nobody's business
+    # the same message as for an unknown source, so that a caller does not learn which sources others own
     unknown = send(
         system.addresses.ingest, "POST", bad.path, bad.headers_to_send(), v1(source="nobody-owns-this")
     )
@@ -185,5 +185,5 @@ def test_the_request_that_all_these_are_made_from_is_a_good_one(
     body = json.dumps(document).encode()
     answer = send(system.addresses.ingest, "POST", path, Bad(0, "").headers_to_send(), body)
     assert answer.status == 202
-    # its empty payload is judged behind the queue
+    # its empty payload is validated behind the queue
     wait_until(lambda: system.settled([answer.json["record_id"]]), "the record is settled")

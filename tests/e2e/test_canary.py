@@ -1,4 +1,4 @@
-"""Nobody leaves the raw bucket: people whom no one else is called like go through everything, good and bad."""
+"""No personal data leaves the raw bucket: people with unique names pass through every path, good and bad."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PERSON = {
     "dob": "1937-08-19",
     "ssn": "907-31-5577",
 }
-# What of a person or a record must not be found, in every way it might be written.
+# The values of a person or a record that must not be found, in every form in which they might be written.
 SECRETS = (
     *(CANARY, "Xanthippezqv", "Wojtkiewiczqzx", "1937-08-19", "19370819", "907-31-5577", "907315577"),
     *("ZQVISIT", "ZQMEMBER", "ZQTEXT", "ZQKEY"),
@@ -42,7 +42,7 @@ HINTS = {"partnerA.v1": "hospital-a", "partnerA.v2": "hospital-a", "partnerB.v1"
 
 
 def personal(payload: dict[str, Any]) -> dict[str, Any]:
-    """The payload with every number and every free text replaced by one to search for."""
+    """Return the payload with every number and every free text replaced by a searchable one."""
     out: dict[str, Any] = {}
     for name, value in payload.items():
         if name in IDENTIFIERS:
@@ -69,7 +69,7 @@ def good_bodies() -> Iterator[bytes]:
 
 
 def bad_payloads() -> Iterator[bytes]:
-    """Accepted by ingest, refused behind the queue."""
+    """Yield bodies that ingest accepts, but that are refused behind the queue."""
     for payload in (
         {"ZQTEXT": "ZQTEXT"},
         {"visit_number": "ZQVISIT 1 ZQTEXT", "medical_record_number": ["ZQMEMBER"]},
@@ -91,7 +91,7 @@ BAD_EVENTS = (
 
 
 class Haystacks:
-    """All that must hold no needle, by the place it was found in."""
+    """The bytes to search for personal data, by the place that they were found in."""
 
     def __init__(self) -> None:
         self.by_place: dict[str, bytes] = {}
@@ -110,7 +110,7 @@ class Haystacks:
 
 @pytest.fixture(scope="module")
 def searched(system: RunningSystem) -> Haystacks:
-    """What is to be found everywhere, after good and bad people went through everything."""
+    """Return the bytes of every place, after good and bad records have passed through every path."""
     haystacks = Haystacks()
     headers = [("Authorization", "Bearer dev"), ("Content-Type", "application/json")]
     record_ids = []
@@ -152,7 +152,7 @@ def searched(system: RunningSystem) -> Haystacks:
         "all dead letters are published",
     )
     operate(system, record_ids, haystacks)
-    # The scheduled publisher still lingers and has not said anything yet; this one has.
+    # The scheduled publisher still lingers and has logged nothing yet; this one logs at once.
     send(system.addresses.lambda_, "POST", f"{INVOKE}/OutboxPublishFunction/invocations", [], b"{}")
     wait_until(lambda: b"REPORT" in log_of(system, "OutboxPublishFunction"), "the log is written")
     collect(system, haystacks)
@@ -160,7 +160,7 @@ def searched(system: RunningSystem) -> Haystacks:
 
 
 def operate(system: RunningSystem, record_ids: list[str], haystacks: Haystacks) -> None:
-    """What an operator does with these people's records: trace, redrive, erase; well and badly asked."""
+    """Trace, redrive and erase these people's records as an operator does, by good and bad requests."""
 
     numbered = count()
 
@@ -190,7 +190,7 @@ def operate(system: RunningSystem, record_ids: list[str], haystacks: Haystacks) 
         assert "errorMessage" in ask("EraseFunction", partner_id="partnerA", person=PERSON | bad)
     assert "errorMessage" in ask("EraseFunction", partner_id="Xanthippezqv", person=PERSON)
     assert "errorMessage" in ask("EraseFunction", record_ids=["Xanthippezqv"])
-    # One canonical record goes; the others stay, to be looked for.
+    # One canonical record is erased; the others stay, to be searched for.
     assert ask("EraseFunction", record_ids=found[:1])["receipt"]["complete"]
     wait_until(
         lambda: system.rows("SELECT count(*) FROM dead_letters WHERE state = 'redriven'") == [(0,)],
@@ -210,7 +210,7 @@ def collect(system: RunningSystem, haystacks: Haystacks) -> None:
     for table in system.tables():
         rows = system.rows(f"SELECT t::text FROM {table} AS t")
         haystacks.add(f"table {table}", "\n".join(row for (row,) in rows))
-        # in events and letters the bytes are text
+        # the bytes of events and letters are text
         if table == "outbox_events":
             values = system.rows("SELECT value FROM outbox_events")
             haystacks.add("values of the outbox", b"\n".join(bytes(value) for (value,) in values))
@@ -228,7 +228,7 @@ def collect(system: RunningSystem, haystacks: Haystacks) -> None:
 
 
 def read_all(system: RunningSystem, topic: str) -> list[bytes]:
-    """Keys, values and headers of all records but those that this test itself put there."""
+    """Return keys, values and headers of all records except those that this test produced itself."""
     return [
         part
         for record in system.read_topic(topic)
@@ -262,7 +262,7 @@ def test_the_search_looked_everywhere(searched: Haystacks, system: RunningSystem
 
 
 def test_the_search_would_find_somebody(searched: Haystacks, system: RunningSystem) -> None:
-    """The raw objects are the one place where they are."""
+    """The raw objects are the only place that holds these values."""
     bodies = b"".join(
         system.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in system.object_keys()
     )

@@ -1,4 +1,4 @@
-"""The everyday commands, through the real process, on one system that `exchange up --detach` left running."""
+"""The everyday commands, run as real processes on a system that `exchange up --detach` has started."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_status_on_a_terminal_is_looked_at_again_until_ctrl_c(data_dir: Path, ad
     with on_a_terminal("status", "--data-dir", data_dir) as terminal:
         terminal.read_until("Nothing needs attention.", "invocations failed")
         requests.get(f"{addresses.ingest}/healthz", timeout=30).raise_for_status()
-        # Every look begins at the top left of the screen.
+        # Every refresh begins at the top left of the screen.
         terminal.read_until("\x1b[H")
         terminal.read_until("\x1b[H")
         terminal.interrupt()
@@ -209,7 +209,7 @@ def test_logs_follow_until_ctrl_c(data_dir: Path, addresses: Addresses) -> None:
     ask().raise_for_status()
     with started("logs", "ingest", "-f", "-n", "1", "--data-dir", data_dir) as following:
         assert following.stdout is not None
-        # The last line of before says that it looks; what comes then is new.
+        # The last old line proves that the command follows; later lines are new.
         following.stdout.readline()
         ask().raise_for_status()
         assert "START RequestId" in following.stdout.readline() + following.stdout.readline()
@@ -250,7 +250,7 @@ def test_a_command_without_a_running_exchange_says_how_to_start_one(tmp_path: Pa
 
 
 def test_down_leaves_no_process(data_dir: Path, addresses: Addresses) -> None:
-    # The last test of this file: the system is gone afterwards.
+    # The last test of this file, since the system is gone afterwards.
     family = family_of(addresses.pid)
     assert len(family) > 5
     stopped = run_exchange("down", "--data-dir", data_dir)

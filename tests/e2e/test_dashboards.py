@@ -1,4 +1,4 @@
-"""Every query of every Grafana dashboard names series and labels that the running exchange exposes."""
+"""Every query in every Grafana dashboard uses series and labels that the running exchange exposes."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ Series = dict[str, set[str]]
 
 
 def pages(system: RunningSystem) -> str:
-    """What Prometheus reads: the exchange's page and the runner's."""
+    """Return the pages that Prometheus scrapes: the exchange's and the runner's."""
     addresses = (system.addresses.ingest, system.addresses.admin)
     return "".join(send(address, "GET", "/metrics").body.decode() for address in addresses)
 
 
 @pytest.fixture(scope="module")
 def exposed(system: RunningSystem) -> Series:
-    """Labels by series, after a record went all the way."""
+    """Return the labels by series, after a record has passed through the whole system."""
     headers = [
         ("Authorization", "Bearer dev"),
         ("Content-Type", "application/json"),
@@ -46,7 +46,7 @@ def exposed(system: RunningSystem) -> Series:
     wait_until(lambda: "exchange_open_findings{" in pages(system), "reconcile's schedule has run")
     series: Series = defaultdict(set)
     for family in text_string_to_metric_families(pages(system)):
-        # A family without a series yet is exposed all the same: lambda_errors before the first error.
+        # A family without a series is exposed, too, such as lambda_errors before the first error.
         series[f"{family.name}_total" if family.type == "counter" else family.name] |= set()
         for sample in family.samples:
             series[sample.name] |= sample.labels.keys()
@@ -54,7 +54,7 @@ def exposed(system: RunningSystem) -> Series:
 
 
 def labels_by_series(expression: str) -> Series:
-    """The series that an expression names, with the labels that it asks of them."""
+    """Return the series that an expression names, with the labels that it uses."""
     found: Series = defaultdict(set)
     groups: list[set[str]] = [set()]
 
@@ -88,7 +88,7 @@ def test_a_panel_shows_something_that_exists(exposed: Series, target: dict[str, 
     assert asked
     assert asked.keys() - exposed.keys() == set()
     for name, labels in asked.items():
-        # Labels of a family without a series are not known yet.
+        # The labels of a family without a series are unknown.
         assert not exposed[name] or labels - exposed[name] == set(), name
     shown = set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"]))
     known = set().union(*(exposed[name] | asked[name] for name in asked))

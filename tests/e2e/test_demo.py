@@ -1,4 +1,4 @@
-"""The demo from end to end, small, judged as a reader of its log would."""
+"""A small demo from end to end, checked by its log as a reader sees it."""
 
 from __future__ import annotations
 

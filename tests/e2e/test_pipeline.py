@@ -1,4 +1,4 @@
-"""From an HTTP request to a canonical row, on the system that a newcomer starts."""
+"""The pipeline from an HTTP request to a canonical row, on the system that a newcomer starts."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_every_partner_s_record_of_every_kind_becomes_canonical(system: RunningS
     )
     assert {record_id: (kind, hint) for record_id, kind, hint, _ in rows} == sent
     assert {birth_year for *_, birth_year in rows} == {1971}
-    # one person, three partners' ways of writing, two versions of the API: one token
+    # one person in three formats and two versions of the API has one token
     tokens = system.rows(
         "SELECT DISTINCT token FROM patient_tokens WHERE record_id = ANY (%s::uuid[])", list(sent)
     )
@@ -166,7 +166,7 @@ def test_a_payload_that_breaks_its_contract_ends_on_the_dead_letter_topic(system
 def test_an_object_that_ingest_took_and_nobody_finds_any_more_dies_after_five_attempts(
     system: RunningSystem,
 ) -> None:
-    """Its event is written by hand: the object was never there."""
+    """The event is written by hand, and its object never existed."""
     record_id = accepted(post(system, "/v2/ingest", body("Vanished"), "vanished-0001"))
     wait_until(lambda: system.settled([record_id]), "the record is settled")
     ((value,),) = system.rows("SELECT value FROM outbox_events WHERE key = %s", record_id)

@@ -1,4 +1,4 @@
-"""`exchange replay` and `exchange reconcile` as an operator types them, on a system that has lost something."""
+"""`exchange replay` and `exchange reconcile` as an operator types them, on a system that has lost data."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Operated:
         ]
 
     def forget(self, record_id: str) -> None:
-        """As if the ingest of it had crashed between object and commit."""
+        """Delete a record's rows, as if its ingest had crashed between the object and the commit."""
         for table in OF_A_RECORD:
             self.rows(f"DELETE FROM {table} WHERE record_id = %s", record_id)
         self.rows("DELETE FROM outbox_events WHERE key = %s", record_id)
@@ -119,7 +119,7 @@ def test_reconcile_names_an_orphan_then_mends_and_proves_it(operated: Operated, 
     report = json.loads(told)
     assert report["counts"]["repaired_orphan_raw"] == 1
     assert report["open_findings"] == {}
-    # With no grace its event, on its way again, may be found too.
+    # Without a grace period, its event that is in flight again may be found, too.
     found = {finding["finding"]: finding for finding in report["findings"]}
     assert {finding["record_id"] for finding in found.values()} == {any_record}
     assert found["orphan_raw"]["repaired_at"] and found["orphan_raw"]["resolved_at"]

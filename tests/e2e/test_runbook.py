@@ -1,4 +1,4 @@
-"""Every command and query of docs/runbook.md, run as it stands against a running exchange."""
+"""Every command and query in docs/runbook.md runs as written against a running exchange."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PERSON = {"given_name": "Ruth", "family_name": "Runbook", "dob": "1980-02-03", "
 
 @dataclass(frozen=True)
 class Entry:
-    """What the runbook says under one heading."""
+    """A section of the runbook: its heading and its code blocks."""
 
     title: str
     blocks: tuple[tuple[str, str], ...]
@@ -48,7 +48,7 @@ def entries() -> list[Entry]:
 
 @dataclass(frozen=True)
 class Running:
-    """An exchange that somebody operates, and what the runbook's variables stand for in it."""
+    """A running exchange, and the values of the runbook's variables in it."""
 
     data_dir: Path
     addresses: Addresses
@@ -72,7 +72,7 @@ class Running:
             cursor.execute(sql)
 
     def run(self, kind: str, text: str) -> None:
-        """Run a block of the runbook as it stands; every line of it has to succeed."""
+        """Run a block of the runbook as written; every line of it has to succeed."""
         if kind == "sql":
             self.rows(text)
             return
@@ -108,7 +108,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 def _operated(folder: Path, addresses: Addresses) -> Running:
-    """An exchange with canonical records, one of them the person's, one that is erased, and a dead letter."""
+    """Prepare an exchange with canonical records, one of them the person's, an erased one, and a dead letter."""
     schema = json.loads((ROOT / "contracts/partners/partnerA.v2/encounter.json").read_bytes())
     payload = schema["examples"][0]
     ids = {
@@ -217,7 +217,7 @@ def test_a_record_that_stands_still_is_found_among_the_attempts_of_the_day(runni
         plan = "\n".join(line for (line,) in running.rows(f"SET enable_seqscan = off; EXPLAIN {query}"))
         assert "processing_attempts_by_time" in plan
         assert "processing_stage_state_pkey" in plan
-        # many attempts of long ago: the newest are shown, and that there are more
+        # many old attempts: the newest are shown, with the number of the others
         running.execute(
             f"INSERT INTO processing_attempts {columns}, topic, kafka_partition, kafka_offset, finished_at)"
             " SELECT record_id, stage, started_at - n * interval '2 days', 'abandoned', event_id, environment_id,"
@@ -234,7 +234,7 @@ def test_a_record_that_stands_still_is_found_among_the_attempts_of_the_day(runni
 def test_a_class_is_mended_and_redriven_by_the_runbook_and_a_hopeless_one_does_not_loop(
     running: Running,
 ) -> None:
-    """The cause is a raw object that is gone; the letter has lost its event's bytes besides."""
+    """The cause is a missing raw object, and the letter has lost its event's bytes, too."""
     s3 = boto3.client(
         "s3",
         endpoint_url=running.addresses.s3,

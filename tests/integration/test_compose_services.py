@@ -1,4 +1,4 @@
-"""What the containers do before the first record, on the real services of the test run."""
+"""The setup by the containers before the first record, on the real services of the test run."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def config(folder: Path, stack: BackgroundStack) -> ComposeConfig:
-    """The services of the test run as compose would have them, which know their passwords already."""
+    """Return compose's configuration for the services of the test run, which have their passwords already."""
     endpoints = stack.endpoints
     for name, secret in (
         ("postgres_password", endpoints.postgres.password),

@@ -1,4 +1,4 @@
-"""Services where containers reach them, SAM's build of the template, and its two servers."""
+"""Services that containers can reach, SAM's build of the template, and its two servers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.sam.sam_cli import Sam
 
 @pytest.fixture(scope="session", autouse=True)
 def engine() -> None:
-    """Skips every test here where SAM's containers cannot run."""
+    """Skip the tests of this folder if SAM's containers cannot run."""
     why = sam_cli.missing() or docker_engine.missing()
     if why is not None:
         pytest.skip(f"not run: {why}")
@@ -38,7 +38,7 @@ def working(tmp_path_factory: pytest.TempPathFactory, lambda_port: int) -> Itera
 
 @pytest.fixture(scope="session")
 def sam(working: tuple[Sam, Services]) -> Sam:
-    """In a folder where the template is built and services run."""
+    """Return SAM in a folder where the template is built and services run."""
     return working[0]
 
 
@@ -49,7 +49,7 @@ def services(working: tuple[Sam, Services]) -> Services:
 
 @pytest.fixture(scope="session")
 def servers(sam: Sam, lambda_port: int) -> Iterator[tuple[str, str]]:
-    """Both at once: most of their start is spent waiting for the engine."""
+    """Start both servers at once, since most of their start is spent waiting for the engine."""
     with sam.serve("start-api") as api, sam.serve("start-lambda", lambda_port) as functions:
         yield api.wait_ready(), functions.wait_ready()
 

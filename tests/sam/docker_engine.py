@@ -1,4 +1,4 @@
-"""The Docker engine under SAM: whether it is there, and what SAM left in it."""
+"""The Docker engine that SAM uses: its presence, and the containers that SAM left in it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 from infra.system.layout import ROOT
 
 IMAGE_TOOL = Path(os.environ.get("LAMBDA_IMAGE_TOOL", ROOT.parent / "shared" / "tools" / "lambda-image.sh"))
-# Its path in whichever registry SAM takes it from.
+# The image's path in any registry that SAM takes it from.
 IMAGE = "lambda/python:3.11-x86_64"
-# What an engine leaves when it is killed, and whose pid it is.
+# The files that a killed engine leaves, and the program whose pid each holds.
 PID_FILES = {
     Path("/var/run/docker.pid"): "dockerd",
     Path("/var/run/docker/containerd/containerd.pid"): "containerd",
@@ -22,7 +22,7 @@ IMAGE_TOOL_SECONDS = 240
 
 
 def missing() -> str | None:
-    """Why SAM's containers cannot run here, None when they can. Makes engine and image where the tool is at hand."""
+    """Return why SAM's containers cannot run here, or None. Sets up engine and image where the tool is available."""
     made = ""
     if not _has_image() and IMAGE_TOOL.exists() and os.geteuid() == 0:
         made = f"; {IMAGE_TOOL.name} said: {_make_image()}"
@@ -32,7 +32,7 @@ def missing() -> str | None:
 
 
 def remove_containers_of(folder: Path) -> None:
-    """Remove SAM's containers whose code lies below `folder`; another's are none of our business."""
+    """Remove SAM's containers whose code lies below `folder`, and no others."""
     command = ("ps", "--all", "--quiet", "--no-trunc", "--filter", "label=sam.cli.container.type=lambda")
     ids = (_docker(*command) or "").split()
     described = json.loads(_docker("container", "inspect", *ids) or "[]") if ids else []
@@ -51,7 +51,7 @@ def _has_image() -> bool:
 
 
 def _docker(*arguments: str) -> str | None:
-    """What the command printed, None when it failed."""
+    """Return the output of a docker command, or None when it failed."""
     try:
         done = subprocess.run(
             ["docker", *arguments], capture_output=True, text=True, check=False, timeout=COMMAND_SECONDS
@@ -62,7 +62,7 @@ def _docker(*arguments: str) -> str | None:
 
 
 def _make_image() -> str:
-    """Run the tool; gives its last words."""
+    """Run the tool; return the last line of its output."""
     _forget_killed_engine()
     try:
         done = subprocess.run(
@@ -80,7 +80,7 @@ def _make_image() -> str:
 
 
 def _forget_killed_engine() -> None:
-    # Once another program has got the pid of a killed one, no engine starts any more.
+    # Otherwise no engine starts any more once another program has got the pid of a killed one.
     for file, program in PID_FILES.items():
         if file.exists():
             command = Path(f"/proc/{file.read_text().strip()}/comm")

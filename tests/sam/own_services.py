@@ -1,4 +1,4 @@
-"""`exchange services` beside SAM's containers, and what stands in its Postgres."""
+"""`exchange services` for SAM's containers, and queries of its Postgres."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ START_SECONDS = 120
 
 @dataclass(frozen=True)
 class Services:
-    """`parameters` are what the template is told of them."""
+    """Running services; `parameters` are the template's parameters for them."""
 
     parameters: dict[str, str] = field(repr=False)
 
@@ -45,7 +45,7 @@ class Services:
 
 @contextmanager
 def exchange(sam: Sam, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    """One of its commands that runs until it is stopped; it must not end before."""
+    """Run an `exchange` command while the block runs; it must not end before."""
     log = sam.folder / f"{arguments[0]}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -64,7 +64,7 @@ def exchange(sam: Sam, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
 
 @contextmanager
 def serve(sam: Sam, lambda_port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """On free ports, with the broker in memory, below SAM's folder."""
+    """Run the services on free ports, with the broker in memory, below SAM's folder."""
     data = ["--data-dir", str(sam.folder / ".local"), "--broker-storage", "memory"]
     with exchange(sam, "services", *data, "--any-ports", "--lambda-port", str(lambda_port)) as process:
         yield process
@@ -72,7 +72,7 @@ def serve(sam: Sam, lambda_port: int) -> Iterator[subprocess.Popen[bytes]]:
 
 def wait_ready(sam: Sam, process: subprocess.Popen[bytes]) -> Services:
     deadline = time.monotonic() + START_SECONDS
-    # The last of its files.
+    # The file that it writes last.
     while not (sam.parameters_file.parent / "environment").exists():
         assert process.poll() is None, (sam.folder / "services.log").read_text()
         assert time.monotonic() < deadline, (sam.folder / "services.log").read_text()
@@ -81,7 +81,7 @@ def wait_ready(sam: Sam, process: subprocess.Popen[bytes]) -> Services:
 
 
 def settled(services: Services, record_ids: Sequence[str]) -> bool:
-    """Whether each of these records is canonical or dead."""
+    """Tell whether each of these records is canonical or dead."""
     ((count,),) = services.rows(
         "SELECT count(*) FROM processing_stage_state WHERE state IN ('succeeded', 'dlq')"
         " AND record_id = ANY (%s::uuid[])",

@@ -1,4 +1,4 @@
-"""The real SAM CLI as a person runs it: samconfig.toml's environment `local`, no long flags."""
+"""The real SAM CLI as a person runs it, with the environment `local` of samconfig.toml instead of long options."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ BUILD_SECONDS = 300
 INVOKE_SECONDS = 120
 READY_SECONDS = 240
 STOP_SECONDS = 20
-# What `exchange services` writes for a person's shell.
+# Runs a command in a shell with the variables that `exchange services` writes for it.
 IN_A_SHELL = 'if [ -e .local/sam/environment ]; then . .local/sam/environment; fi; exec "$0" "$@"'
 
 
 def missing() -> str | None:
-    """Why SAM cannot build here, None when it can."""
+    """Return why SAM cannot build here, or None."""
     if not SAM.exists():
         return "there is no SAM CLI; make test-sam installs it"
     # sam build looks for the runtime's interpreter by its name.
@@ -40,14 +40,14 @@ def missing() -> str | None:
 
 @dataclass(frozen=True)
 class Server:
-    """`sam local start-api` or `start-lambda`, on its way to be ready."""
+    """A process of `sam local start-api` or `start-lambda` that may not be ready yet."""
 
     url: str
     process: subprocess.Popen[bytes]
     log: Path
 
     def wait_ready(self) -> str:
-        """The URL, once it answers there."""
+        """Wait until the server answers; return its URL."""
         deadline = time.monotonic() + READY_SECONDS
         while True:
             try:
@@ -63,7 +63,7 @@ class Server:
 
 @dataclass(frozen=True)
 class Sam:
-    """Works in `folder`, as in a clone: .local and .aws-sam are there, template and samconfig are the repository's."""
+    """SAM in `folder`, which is like a clone: it has its own .local and .aws-sam, and the repository's template."""
 
     folder: Path
 
@@ -76,7 +76,7 @@ class Sam:
         return self.folder / ".aws-sam" / "build"
 
     def run(self, *arguments: str, environment: str = "local", seconds: float = INVOKE_SECONDS) -> str:
-        """What a command printed; it must end well within its time."""
+        """Run a command, which must succeed in time; return its output."""
         done = subprocess.run(
             _command(*arguments, environment=environment),
             cwd=self.folder,
@@ -93,13 +93,13 @@ class Sam:
         self.run("build", "--template", str(ROOT / "template.yaml"), seconds=BUILD_SECONDS)
 
     def invoke(self, function: str, event: Path) -> Any:
-        """What the function answered, an exception's report too."""
+        """Invoke a function; return its answer, or the report of its exception."""
         said = self.run("local", "invoke", function, "--event", str(event))
         return json.loads(said.strip().splitlines()[-1])
 
     @contextmanager
     def serve(self, command: str, port: int = 0) -> Iterator[Server]:
-        """`start-api` or `start-lambda` while the block runs."""
+        """Run `start-api` or `start-lambda` while the block runs."""
         port = port or free_port()
         path = self.folder / f"{command}.log"
         with path.open("wb") as log:

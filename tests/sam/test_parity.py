@@ -1,6 +1,6 @@
-"""The same requests to our runner and to `sam local start-api`: same status, headers and body.
+"""The same requests to our runner and to `sam local start-api` get the same status, headers and body.
 
-Differences are listed with their reason in DIFFERENT; one that is not real any more fails, too.
+DIFFERENT lists the differences with their reasons; a listed difference that no longer exists fails, too.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tests.sam.own_services import Services
 
 V1_BODY, V2_BODY = json.dumps(V1).encode(), json.dumps(V2).encode()
 PERSON = b'{"given_name": "Sam", "family_name": "Lee", "dob": "1990-01-01", "ssn": null}'
-# Set by each server for itself; the request's id by API Gateway and the runner, not by start-api.
+# Each server sets these itself; the request's id is set by API Gateway and the runner, but not by start-api.
 OF_THE_SERVER = {"server", "date", "connection", "x-amzn-requestid"}
 GOOD = {"Authorization": "Bearer dev", "Content-Type": "application/json", "X-Correlation-Id": "parity-0001"}
 
@@ -28,7 +28,7 @@ class Sent:
     method: str
     path: str
     body: bytes | None = None
-    # Replace the good ones of the same name; None leaves one out.
+    # Replace the good headers of the same name; None omits one.
     headers: dict[str, str | None] = field(default_factory=dict)
 
 
@@ -70,7 +70,7 @@ REQUESTS = {
     "an unknown route": Sent("GET", "/nowhere"),
     "an unknown method": Sent("DELETE", "/healthz"),
 }
-# What differs, and why it stays.
+# The differences, and the reasons why they stay.
 GATEWAY_ANSWER = (
     "start-api knows no GatewayResponses: Flask's own answer, where AWS and the runner give the template's"
 )
@@ -82,7 +82,7 @@ DIFFERENT: dict[str, str] = {
 
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSystem]:
-    """The local runner, on services of its own."""
+    """Yield the local runner on its own services."""
     system = RunningSystem(tmp_path_factory.mktemp("runner"), sources=False)
     yield system
     system.stop()
@@ -99,7 +99,7 @@ def test_the_runner_answers_as_start_api_does(name: str, system: RunningSystem, 
 
 
 def test_a_signed_token_is_read_alike(system: RunningSystem, services: Services, start_api: str) -> None:
-    # partnerB's, for a record of partnerA's; either side's own issuer signs.
+    # partnerB's token for a record of partnerA, signed by each side's own issuer.
     ours, theirs = (
         send_one(
             ingest(Authorization=f"Bearer {sign_token(secret, 'partnerB')}"), "a-token-of-partner-b", url
@@ -113,7 +113,7 @@ def test_a_signed_token_is_read_alike(system: RunningSystem, services: Services,
 
 
 def shown(name: str, who: str, url: str) -> tuple[int, dict[str, str], object]:
-    """What is compared: the record's id, which the idempotency key goes into, is left out."""
+    """Return the answer without the record's id, which differs because the idempotency key determines it."""
     answer = send_one(REQUESTS[name], f"{who}-{name.replace(' ', '-')}", url)
     headers = {key.lower(): value for key, value in answer.headers.items()}
     kept = {key: value for key, value in headers.items() if key not in OF_THE_SERVER}
@@ -125,7 +125,7 @@ def shown(name: str, who: str, url: str) -> tuple[int, dict[str, str], object]:
 
 
 def send_one(request: Sent, key: str, url: str) -> Answer:
-    # One key a side: a second sender of one key would get the first one's answer again.
+    # One key per side: a second sender of the same key would get the answer of the first.
     headers = {**GOOD, "Idempotency-Key": key, **request.headers}
     request = replace(request, headers=headers)
     pairs = [(name, value) for name, value in request.headers.items() if value is not None]

@@ -1,4 +1,4 @@
-"""Every function in SAM's own containers, on real Postgres, S3 and Kafka."""
+"""Every function runs in SAM's own containers, on real Postgres, S3 and Kafka."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.sam.sam_cli import Sam
 EVENTS = Path(__file__).parent / "events"
 RESOURCES: dict[str, dict[str, Any]] = yaml_parse((ROOT / "template.yaml").read_text())["Resources"]
 FUNCTIONS = sorted(name for name, it in RESOURCES.items() if it["Type"] == "AWS::Serverless::Function")
-# A part of each answer, by its event's file.
+# A part of each answer, by the name of its event's file.
 ANSWERS: dict[str, dict[str, Any]] = {
     "erase.direct": {"record_ids": [], "unknown": ["5573a23f-05d6-4b02-9aff-4998ee4f6ac3"]},
     "ingest.api": {"statusCode": 202},
@@ -42,7 +42,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
 
 
 def events() -> Iterator[tuple[str, str | None]]:
-    """Each function with each of its events: OutboxPublishFunction's are outbox_publish.*.json."""
+    """Yield each function with each of its events; OutboxPublishFunction's are outbox_publish.*.json."""
     for function in FUNCTIONS:
         folder = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", function.removesuffix("Function")).lower()
         found = sorted(path.stem for path in EVENTS.glob(f"{folder}.*.json"))

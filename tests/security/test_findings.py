@@ -1,4 +1,4 @@
-"""checkov over the template as CloudFormation would have it: no finding but those that are accepted, with a reason."""
+"""checkov on the template as CloudFormation gets it reports only findings that are accepted with a reason."""
 
 from __future__ import annotations
 

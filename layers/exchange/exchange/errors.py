@@ -1,7 +1,7 @@
 """Every error that the exchange raises on purpose.
 
 ExchangeError
-├── RequestRefused                 the caller's doing: a 4xx, never worth an identical retry
+├── RequestRefused                 the request is at fault: a 4xx, which an identical retry only repeats
 │   ├── InvalidRequest             400
 │   │   └── ContractViolation      400, names the field that broke the contract
 │   ├── Unauthenticated            401
@@ -10,14 +10,14 @@ ExchangeError
 │   ├── RecordErased               410
 │   ├── PayloadTooLarge            413
 │   └── UnsupportedContentType     415
-├── RecordFailed                   one record's own failure: counts as an attempt, ends as a dead letter
-│   ├── RecordRejected             trying again cannot help (schema, hash, size, unknown version)
-│   └── RecordNotReady             trying again may help (object not there yet)
-├── RowRefused                     a constraint of the database kept a row out
-├── DependencyUnavailable          Postgres, S3, Kafka or a function did not answer: 503, counts nothing
+├── RecordFailed                   one record fails: it counts as an attempt and may end as a dead letter
+│   ├── RecordRejected             a retry cannot help (schema, hash, size, unknown version)
+│   └── RecordNotReady             a retry may help (the object is not there yet)
+├── RowRefused                     a constraint of the database rejected a row
+├── DependencyUnavailable          Postgres, S3, Kafka or a function did not answer: a 503, not counted as an attempt
 └── Misconfigured                  a setting is missing or forbidden in this environment
 
-Messages are written for strangers: they name fields and rules, never values.
+Messages may be shown to anyone: they name fields and rules, never values.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class ExchangeError(Exception):
 
 
 class RequestRefused(ExchangeError):
-    """The caller has to change something before it sends this again."""
+    """The request was refused: the caller has to change it before sending it again."""
 
     code = "refused"
 
@@ -49,49 +49,49 @@ class InvalidRequest(RequestRefused):
 
 
 class ContractViolation(InvalidRequest):
-    """A document breaks its contract; `field` is the dotted path, `$` the document itself."""
+    """A document breaks its contract; `field` is the dotted path of the fault, `$` the document itself."""
 
     code = "contract_violation"
 
 
 class Unauthenticated(RequestRefused):
-    """The bearer token is missing, malformed, expired or not ours."""
+    """The bearer token is missing, malformed, expired or issued for another audience."""
 
     code = "unauthenticated"
 
 
 class Forbidden(RequestRefused):
-    """The caller is known and may not do this."""
+    """The caller is authenticated but lacks the permission."""
 
     code = "forbidden"
 
 
 class IdempotencyConflict(RequestRefused):
-    """The Idempotency-Key was already used with another body."""
+    """The Idempotency-Key has already been used with another body."""
 
     code = "idempotency_conflict"
 
 
 class RecordErased(RequestRefused):
-    """The record that this request asks for was erased, and stays so."""
+    """The record of this request has been erased and cannot be submitted again."""
 
     code = "record_erased"
 
 
 class PayloadTooLarge(RequestRefused):
-    """The body is over the limit of this route."""
+    """The body exceeds the limit of this route."""
 
     code = "payload_too_large"
 
 
 class UnsupportedContentType(RequestRefused):
-    """The body is not declared as application/json."""
+    """The Content-Type of the body is not application/json."""
 
     code = "unsupported_content_type"
 
 
 class RecordFailed(ExchangeError):
-    """One record could not be made canonical; `stage` says where, in the dead letter's words."""
+    """A record could not be made canonical; `stage` names the step that failed, as the dead letter records it."""
 
     code = "record_failed"
 
@@ -101,13 +101,13 @@ class RecordFailed(ExchangeError):
 
 
 class RecordRejected(RecordFailed):
-    """This record will fail the same way every time."""
+    """A record fails in a way that no retry can change."""
 
     code = "record_rejected"
 
 
 class RecordNotReady(RecordFailed):
-    """This record may succeed later."""
+    """A record fails now but may succeed later."""
 
     code = "record_not_ready"
     retryable = True
@@ -127,6 +127,6 @@ class DependencyUnavailable(ExchangeError):
 
 
 class Misconfigured(ExchangeError):
-    """A setting is missing, malformed or not allowed in this environment; names the setting only."""
+    """A setting is missing, malformed or not allowed in this environment; the message names only the setting."""
 
     code = "misconfigured"

@@ -1,4 +1,4 @@
-"""`exchange erase` against a function that does not do what it is asked."""
+"""`exchange erase` against a function that does not finish its work."""
 
 from __future__ import annotations
 
@@ -30,7 +30,10 @@ RECEIPT = {
 
 @contextmanager
 def eraser_that_leaves(remaining: list[int]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """A Lambda endpoint whose calls leave so many records, the last number nearly for ever; what it was asked."""
+    """Yield a Lambda endpoint and its requests; its calls leave as many records as `remaining` says.
+
+    The last number is repeated for a while, but not forever.
+    """
     asked: list[dict[str, Any]] = []
 
     class Eraser(BaseHTTPRequestHandler):
@@ -45,7 +48,7 @@ def eraser_that_leaves(remaining: list[int]) -> Iterator[tuple[str, list[dict[st
             self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
-            """Nothing on the screen."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Eraser) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -67,7 +70,7 @@ def test_an_erasure_that_gets_no_further_ends_with_what_is_left_and_the_receipt_
     assert ended.exit_code == 1
     assert "2 of 3 records are not reached" in ended.stderr
     assert f"--receipt {asked[0]['erasure_id']}" in ended.stderr
-    # The first got somewhere.
+    # The first call made progress.
     assert len(asked) == 4
 
 

@@ -1,4 +1,4 @@
-"""`exchange logs` beside a journal whose files are full soon."""
+"""`exchange logs` while the log's small files fill up and rotate."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sam_offline.log_files import Journal
 
 
 def test_what_is_followed_goes_on_across_files_that_are_full(tmp_path: Path) -> None:
-    # Either is full of them, with what it has already.
+    # Six lines fill either file, together with the lines that it has already.
     second, third = [f"second-{number}" for number in range(6)], [f"third-{number}" for number in range(6)]
     command = [sys.executable, "-m", "infra.cli.main", "logs", "ingest", "--data-dir", str(tmp_path)]
 
@@ -28,7 +28,7 @@ def test_what_is_followed_goes_on_across_files_that_are_full(tmp_path: Path) -> 
             assert following.stdout is not None
             try:
                 lines = [following.stdout.readline()]
-                # Two are full within one look: what it reads is in neither file by then.
+                # Two files fill up within one poll: the one that is being read has been removed by then.
                 write(*second)
                 write(*third)
                 write("last")
@@ -40,7 +40,7 @@ def test_what_is_followed_goes_on_across_files_that_are_full(tmp_path: Path) -> 
         return lines
 
     assert texts("".join(asyncio.run(scenario()))) == ["first", *second, *third, "last"]
-    # The files that are left.
+    # The lines in the files that are left.
     left = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     assert texts(left.stdout) == [*third, "last"]
 

@@ -1,4 +1,4 @@
-"""Schedules and Kafka sources for functions that run elsewhere, as `exchange sources` runs them for `sam local`."""
+"""Schedules and Kafka sources that invoke functions elsewhere, as `exchange sources` does for `sam local`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 def run_sources(
     endpoint: str, parameters: dict[str, str], holds: Callable[[], bool], said: list[str] | None = None
 ) -> None:
-    """Run the application's sources against a Lambda endpoint until something holds."""
+    """Run the application's sources against a Lambda endpoint until `holds` returns True."""
 
     async def scenario() -> None:
         async with RemoteInvoker(endpoint) as invoker:

@@ -14,7 +14,7 @@ ConfigMaker = Callable[..., StackConfig]
 
 @pytest.fixture
 def make_config(tmp_path: Path) -> ConfigMaker:
-    """Configurations of stacks of a test's own: a name gives the folder, ports are free ones."""
+    """Return a function that makes a stack's configuration for this test: its folder by name, with free ports."""
 
     def make(name: str = "own", **changes: Any) -> StackConfig:
         ports = {"postgres_port": 0, "s3_port": 0, "kafka_port": 0}
@@ -25,7 +25,7 @@ def make_config(tmp_path: Path) -> ConfigMaker:
 
 @pytest.fixture
 def family_of() -> Callable[[BackgroundStack], list[psutil.Process]]:
-    """Every living process of a stack, children of its services included."""
+    """Return a function that finds every living process of a stack, including children of its services."""
 
     def find(stack: BackgroundStack) -> list[psutil.Process]:
         services = [psutil.Process(status.pid) for status in stack.status()]

@@ -1,4 +1,4 @@
-"""The three services as one kind of thing: values go in, and are acknowledged or not; values come out."""
+"""One interface to the three services: values are written, acknowledged or not, and read back."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_POLL_MS = 10_000
 
 class Store(Protocol):
     def write(self, value: str) -> bool:
-        """True when the service has acknowledged the value."""
+        """Write a value; return True when the service has acknowledged it."""
 
     def read(self) -> set[str]: ...
 
@@ -110,7 +110,7 @@ class Messages:
 
     def close(self) -> None:
         if self._producer is not None:
-            # As exchange.platform.bus has to: with something pending, close() alone raises and leaves its thread.
+            # As in exchange.platform.bus: with messages pending, close() alone raises and leaves its thread running.
             self._producer._sender.force_close()
             with suppress(KafkaError):
                 self._producer.close(timeout=1)

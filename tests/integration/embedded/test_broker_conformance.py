@@ -1,7 +1,7 @@
-"""What the event sources and the publisher need of a Kafka broker.
+"""The behaviour that the event sources and the publisher need of a Kafka broker.
 
-Runs against the embedded broker, or against another one whose address is in KAFKA_BROKERS. Topics are made and deleted
-again, with names of their own.
+Runs against the embedded broker, or against another one whose address is in KAFKA_BROKERS. The tests create topics with
+fresh names and delete them again.
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ def new_topic(admin: KafkaAdminClient) -> Iterator[NewTopic]:
 
 @pytest.fixture
 def producer(brokers: str) -> Iterator[KafkaProducer]:
-    """The publisher's own settings: every replica has it, and nothing is there twice."""
+    """Yield a producer with the publisher's settings: all replicas acknowledge, and nothing is written twice."""
     with closing(KafkaProducer(bootstrap_servers=brokers, acks="all", enable_idempotence=True)) as client:
         yield client
 
 
 class Reader:
-    """A consumer as a poller has it: partitions by hand, offsets under a group that nobody joins."""
+    """A consumer as a poller uses it: with assigned partitions, and offsets under a group that nobody joins."""
 
     def __init__(self, brokers: str, topic: str, *, group: str | None = None) -> None:
         self.partition = TopicPartition(topic, 0)
@@ -202,7 +202,7 @@ def test_a_group_that_nobody_joined_keeps_its_offsets(
     first = reader(topic, group=group)
     assert first.consumer.committed(first.partition) is None
     for offset in (3, 1):
-        # Back, too: a topic that was made anew begins again.
+        # Offsets can be set back, too: a topic that was recreated begins again.
         first.consumer.commit({first.partition: OffsetAndMetadata(offset, "", -1)})
         second = reader(topic, group=group)
         assert second.consumer.committed(second.partition) == offset
@@ -216,7 +216,7 @@ def test_the_beginning_is_known_and_the_end_is_never_said_to_be_later_than_it_is
     send(producer, topic, *(b"%d" % number for number in range(10)))
     one = reader(topic)
     assert one.consumer.beginning_offsets([one.partition]) == {one.partition: 0}
-    # Too early is read over; too late would be lost.
+    # If the offset is too early, the records before are skipped; if it is too late, records would be lost.
     assert one.consumer.end_offsets([one.partition])[one.partition] <= 10
 
 
@@ -237,7 +237,7 @@ def test_an_offset_that_is_past_the_end_gives_nothing_older(
     topic = new_topic()
     send(producer, topic, b"a", b"b")
     one = reader(topic)
-    # Nothing, or all of it from the beginning again, which the poller takes for a topic that was made anew.
+    # Either nothing, or everything from the beginning, which the poller takes for a topic that was recreated.
     assert [record.offset for record in one.read(2, offset=50, seconds=2)] in ([], [0, 1])
 
 

@@ -26,7 +26,7 @@ ENOUGH = 300
 
 @pytest.fixture(scope="module")
 def kept_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BackgroundStack]:
-    """A stack whose broker keeps its log in S3, as one for every day does."""
+    """Yield a stack whose broker keeps its log in S3, as in everyday use."""
     directory = tmp_path_factory.mktemp("kept")
     config = StackConfig(
         directory / "data",
@@ -42,7 +42,7 @@ def kept_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BackgroundS
         yield stack
 
 
-# kafka-python drops the socket of a connection that fails while it is being made, without closing it
+# kafka-python drops the socket of a connection that fails while connecting, without closing it
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(
     ("killed", "written"), [("postgres", "postgres"), ("s3", "s3"), ("kafka", "kafka"), ("s3", "kafka")]
@@ -74,7 +74,7 @@ def test_nothing_acknowledged_is_lost_when_a_service_is_killed_under_writes(
     wait_until_ready(kept_stack)
     new_port, new_pid, new_restarts = look_at(kept_stack, killed)
     assert new_port == port
-    # A Postgres whose backends have not gone yet is started once more.
+    # Postgres is started again if its old backends have not gone yet.
     assert new_restarts > restarts
     assert new_pid != pid
 
@@ -113,7 +113,7 @@ def test_leftovers_are_ended_by_pid_and_start_time_and_nobody_else(tmp_path: Pat
     path = tmp_path / "processes.json"
     ProcessLedger(path).record("leftover", leftover.pid, signal.SIGTERM)
     started_at = psutil.Process(stranger.pid).create_time()
-    # as if its pid had been a service's before
+    # as if its pid had belonged to a service before
     reused = {"name": "s3", "pid": stranger.pid, "started_at": started_at - 60, "stop_signal": signal.SIGTERM}
     path.write_text(json.dumps([*json.loads(path.read_text()), reused]))
     try:
@@ -145,7 +145,7 @@ def test_leftovers_of_the_first_release_are_ended_too(tmp_path: Path) -> None:
 
 
 def look_at(stack: BackgroundStack, name: str) -> tuple[int, int, int]:
-    """Port, pid (0 while there is none) and restarts of a service."""
+    """Return the port, pid (0 while there is none) and number of restarts of a service."""
     (status,) = (status for status in stack.status() if status.name == name)
     return status.port, status.pid or 0, status.restarts
 

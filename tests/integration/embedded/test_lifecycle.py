@@ -61,7 +61,7 @@ def test_two_stacks_side_by_side_are_ready_and_on_loopback_only(
             assert [status.state for status in stack.status()] == [ServiceState.READY] * 3
             pids = {process.pid for process in family_of(stack)}
             ports = {status.port for status in stack.status()}
-            # by port, too: the kernel may not say whose socket it is when a service runs as another user
+            # checked by port, too: the kernel may hide a socket's owner when a service runs as another user
             listening = [
                 address
                 for connection in psutil.net_connections(kind="inet")
@@ -106,7 +106,7 @@ def test_a_service_that_cannot_start_is_named_with_its_log_and_nothing_is_left(
     (cluster / "PG_VERSION").write_text("9\n")
     with pytest.raises(ServiceFailed, match=rf"^postgres ended .* see {config.log_dir}/postgres\.log$"):
         BackgroundStack(config).start()
-    # By their folder: other stacks of this process have children that come and go.
+    # Found by their folder, since other stacks of this process start and stop children meanwhile.
     assert not [process for process in psutil.process_iter() if works_below(config.data_dir, process)]
 
 
@@ -137,7 +137,7 @@ def run_alone(data_dir: Path) -> subprocess.Popen[str]:
 
 
 def is_alive(process: psutil.Process) -> bool:
-    """A zombie that nobody has waited for is dead."""
+    """Tell whether a process is alive; a zombie counts as dead."""
     with suppress(psutil.NoSuchProcess):
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     return False

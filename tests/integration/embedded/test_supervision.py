@@ -47,7 +47,7 @@ def test_a_program_that_keeps_dying_is_restarted_after_twice_the_time_each_time(
     async def run() -> None:
         service = supervise(tmp_path, spawned, "sleep", "0.05")
         await service.start(timeout_seconds=30)
-        # The last one has ended, too, and is waited for.
+        # Wait until the last process has ended, too.
         while len(spawned) < 5 or service.status().state != ServiceState.WAITING:
             await asyncio.sleep(0.02)
         await service.stop()
@@ -75,7 +75,7 @@ def test_a_program_that_ignores_its_stop_signal_is_killed_in_bounded_time(
         assert service.status().pid is None
         return time.monotonic() - began
 
-    # Its own time to end, not that of any service.
+    # The program's own stop timeout applies, not the default of services.
     assert 0.3 <= asyncio.run(run()) < Program.stop_timeout_seconds
 
 

@@ -1,4 +1,4 @@
-"""The exchange in one process, driven in any order with crashes, beside the small model of what it promised."""
+"""The exchange in one process, driven in any order with crashes, and a small model of its promises."""
 
 from __future__ import annotations
 
@@ -48,16 +48,16 @@ FETCH_MS = 40
 
 
 class Unbalanced(AssertionError):
-    """The stores do not hold what the clients were promised."""
+    """The stores contradict the promises made to clients."""
 
 
 class Crash(BaseException):
-    """The environment is gone: no handler of an exception runs any more."""
+    """The death of the environment: `except Exception` must not catch it."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a client sends: under one key, always by the same route; every body differs from every other."""
+    """A client's request. A key is always sent by the same route; every body differs from every other."""
 
     key: str
     variant: int
@@ -68,7 +68,7 @@ class Request:
 
     @property
     def is_readable(self) -> bool:
-        """The last variant breaks the partner's contract: it is accepted, and a dead letter in the end."""
+        """False for the last variant, which breaks the partner's contract: it is accepted and becomes a dead letter."""
         return self.variant < 2
 
     @property
@@ -91,7 +91,7 @@ _PAYLOAD = {
 
 @dataclass(frozen=True)
 class Delivered:
-    """A record of a topic, as the event source would hand it over."""
+    """A record of a topic as the event source delivers it."""
 
     topic: str
     offset: int
@@ -100,7 +100,7 @@ class Delivered:
 
 
 class Interrupter:
-    """Raises once, at the point that was asked for."""
+    """Raises an error once, at a given point."""
 
     def __init__(self) -> None:
         self._point: str | None = None
@@ -177,30 +177,30 @@ MakePublisher = Callable[[Database, Bus], Publisher]
 
 
 class Model:
-    """What the clients were told. The whole specification: one key, one record; one record, one end."""
+    """The answers that clients got. The whole specification: one key, one record; one record, one outcome."""
 
     def __init__(self) -> None:
         self.promised: dict[Request, Receipt] = {}
         self.erased: dict[Request, str] = {}
         self.begun: set[str] = set()
-        """Records whose ingest died between the PUT and the commit."""
+        """Records whose ingest died between the PUT of the object and the commit."""
         self.deaths_under_work = 0
 
     def owner_of(self, key: str) -> Request | None:
         return next((request for request in (*self.promised, *self.erased) if request.key == key), None)
 
     def answered_ids(self) -> set[str]:
-        """Every record that a client was ever told of."""
+        """Return every record that a client ever got an answer about."""
         return {receipt.record_id for receipt in self.promised.values()} | set(self.erased.values())
 
 
 class AnyOrder:
-    """Real database, bucket and broker; the environments of the functions are objects that a crash replaces."""
+    """The exchange on a real database, bucket and broker; a crash replaces the objects that are its environments."""
 
     def __init__(
         self, exchange: Exchange, topics: Mapping[str, str], brokers: str, make_publisher: MakePublisher
     ) -> None:
-        """`topics` by event version, of one partition each and empty."""
+        """Create the exchange; `topics` are by event version, each with one partition and empty."""
         self.exchange = exchange
         self.model = Model()
         self.interrupter = Interrupter()
@@ -227,7 +227,7 @@ class AnyOrder:
         self._consumer.close()
 
     def send(self, request: Request) -> Receipt:
-        """As a client does, each time under a correlation id of its own; raises what ingest raises."""
+        """Send a request as a client, with a new correlation id; raise what ingest raises."""
         correlation_id = f"any-order-{next(self._requests):06}"
         message = http_request(
             request.body, key=request.key, route=request.route, correlation_id=correlation_id
@@ -238,27 +238,27 @@ class AnyOrder:
         self._publisher.run(0, Deadline.after(60))
 
     def replay(self) -> None:
-        """Every event of the bucket once more."""
+        """Replay every object of the bucket."""
         job_id = self._replayer.start({"mode": "emit"})
         progress = self._replayer.run(job_id, 0, Deadline.after(LONG_SECONDS))
         _expect(progress.done, "a replay did not come to its end")
 
     def reconcile(self, *, repair: bool) -> None:
-        """Everything looked at, and nothing taken for too young: whatever is under way is taken for stuck."""
+        """Reconcile everything without a grace period, so that records in flight count as stuck."""
         asked = {"since": "2020-01-01T00:00:00Z", "grace_seconds": 0, "repair": repair}
         progress = self._reconciler.run(self._reconciler.start(asked), 0, Deadline.after(LONG_SECONDS))
         _expect(progress.done, "a reconcile did not come to its end")
 
     def erase(self, record_id: str) -> None:
-        """For good, as a partner asks it of the operator."""
+        """Erase a record, as an operator does when a partner asks for it."""
         self._eraser.erase([UUID(record_id)], uuid4(), request_id="any-order")
 
     def redrive(self) -> None:
-        """Every dead letter once more."""
+        """Redrive every dead letter."""
         self._redriver.redrive(LetterSelection(self._redriver.now()), limit=100, request_id="any-order")
 
     def deliver(self, limit: int) -> None:
-        """Up to `limit` events to normalize, as the event source does; the offsets are committed when it succeeds."""
+        """Deliver up to `limit` events to normalize as the event source does; commit the offsets when it succeeds."""
         self.fetch()
         batch = self.next_batch(limit)
         again = self.normalize(batch)
@@ -267,11 +267,11 @@ class AnyOrder:
         self._waiting.extendleft(reversed(again))
 
     def next_batch(self, limit: int) -> list[Delivered]:
-        """What the event source holds next, its offsets not committed yet."""
+        """Return the next events of the event source, whose offsets are not committed yet."""
         return [self._waiting[number] for number in range(min(limit, len(self._waiting)))]
 
     def normalize(self, batch: Sequence[Delivered]) -> list[Delivered]:
-        """One invoke; those that the function asks for again."""
+        """Invoke normalize once; return the events that it asks for again."""
         if not batch:
             return []
         report = self._normalizer.normalize(_event(batch))
@@ -279,7 +279,7 @@ class AnyOrder:
         return [delivered for delivered in batch if (delivered.topic, delivered.offset) in asked]
 
     def crash(self, work: Callable[[], object], point: str | None) -> bool:
-        """Do it until the environment dies at `point`, or at its very end; whether it got to the end."""
+        """Do the work until the environment dies at `point`, or at its end; return whether it got to the end."""
         with self.interrupter.at(point):
             try:
                 work()
@@ -291,17 +291,17 @@ class AnyOrder:
         return True
 
     def object_ids(self) -> set[str]:
-        """The records of all raw objects."""
+        """Return the records of all raw objects."""
         pages = obstore.list(self.exchange.store())
         return {item["path"].rpartition("/")[2].removesuffix(".json") for page in pages for item in page}
 
     def drain(self, *, stalled_after_seconds: float = STALLED_AFTER_SECONDS) -> None:
-        """Publish and deliver until nothing is left to do. Raises Unbalanced when something never comes to an end."""
+        """Publish and deliver until nothing is left to do. Raises Unbalanced when something never ends."""
         unsettled, moved_at = -1, time.monotonic()
         while True:
             self.publish()
             self.deliver(50)
-            # What dies between the tombstone and the bucket is finished by retain.
+            # Retain finishes an erasure that died between the tombstone and the bucket.
             self._eraser.delete_raw(None, deadline=Deadline.after(LONG_SECONDS))
             ((unpublished, left),) = self.exchange.rows(
                 "SELECT (SELECT count(*) FROM outbox_events WHERE published_at IS NULL),"
@@ -317,16 +317,16 @@ class AnyOrder:
                 raise Unbalanced(f"{left} accepted records are neither canonical nor dead")
 
     def check(self) -> None:
-        """Hold the stores against the model; call it when everything is drained. Raises Unbalanced."""
+        """Compare the stores with the model once everything is drained. Raises Unbalanced."""
         promised = {receipt.record_id: request for request, receipt in self.model.promised.items()}
         erased = set(self.model.erased.values())
         canonical, manifest = self._ids("canonical_records"), self._ids("raw_object_manifest")
         letters = self._column("SELECT record_id FROM dead_letters WHERE closed_at IS NULL")
         dead = set(letters)
-        # Begun and never answered: nothing but an object, or finished by replay or reconcile, and then whole.
+        # A request without an answer left only an object, or replay or reconcile finished it completely.
         invited = promised.keys() | (self.model.begun & manifest)
         readable = {record_id for record_id, request in promised.items() if request.is_readable}
-        # The ledger cannot tell a record that kills from one that was killed so often.
+        # The ledger cannot distinguish a record that kills environments from one that was often killed.
         may_die = readable if self.model.deaths_under_work >= ATTEMPT_LIMIT else set()
         _expect(not erased & (canonical | dead | manifest | self.object_ids()), "an erased record is back")
         _expect(len(letters) == len(dead), "a record died twice")
@@ -343,7 +343,7 @@ class AnyOrder:
             _expect(self.is_gone(request), "an erased record was accepted again")
 
     def is_gone(self, request: Request) -> bool:
-        """Whether ingest says that this was erased."""
+        """Tell whether ingest answers that the request's record was erased."""
         try:
             self.send(request)
         except RecordErased:
@@ -351,7 +351,7 @@ class AnyOrder:
         return False
 
     def check_so_far(self) -> None:
-        """What holds at any moment. Raises Unbalanced."""
+        """Check the invariants that hold at any moment. Raises Unbalanced."""
         promised = {receipt.record_id for receipt in self.model.promised.values()}
         _expect(
             self._ids("canonical_records") <= promised | self.model.begun,
@@ -379,7 +379,7 @@ class AnyOrder:
         return [str(value) for (value,) in self.exchange.rows(statement)]
 
     def fetch(self) -> None:
-        """Take what has arrived on the topics."""
+        """Fetch the records that have arrived on the topics."""
         for records in self._consumer.poll(timeout_ms=FETCH_MS).values():
             for record in records:
                 found = Delivered(record.topic, record.offset, record.key or b"", record.value or b"")
@@ -426,7 +426,7 @@ class AnyOrder:
         self._eraser = Eraser(erase, self._versions, lambda: InterruptedTokenizer(interrupter))
 
     def _end_environments(self) -> None:
-        # As a death does: connections go, and with them whatever was not committed.
+        # A death closes the connections, which undoes everything that was not committed.
         for database in self._databases:
             database.close()
         with closing(self._bus):

@@ -1,4 +1,4 @@
-"""The rooms of the exchange on one test's own database and bucket, each as the role of its function."""
+"""The exchange's services on a test's own database and bucket, each connected as the role of its function."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ SOURCE_OF = {"partnerA.v1": "hospital-a", "partnerA.v2": "hospital-a", "partnerB
 SAM = {"given_name": "Sam", "family_name": "Lee", "dob": "1990-01-01", "ssn": "123-45-6789"}
 
 
-# A busy machine is no stuck neighbour: a role's own limits are short, and test_roles.py looks at them.
+# On a busy machine, the short limits of the roles would fail tests; test_roles.py tests these limits.
 PATIENT = "-c lock_timeout=60s -c statement_timeout=90s -c idle_in_transaction_session_timeout=90s"
 
 
 @dataclass(frozen=True)
 class Context:
-    """What Lambda tells a handler of the invoke."""
+    """The facts about an invocation that Lambda passes to a handler."""
 
     aws_request_id: str = "11111111-2222-3333-4444-555555555555"
     function_name: str = "test"
@@ -65,7 +65,7 @@ class Context:
 
 
 class InProcessTokenizer(Function):
-    """The tokenize function without the invoke between; counts its calls."""
+    """The tokenize function, called directly; counts its calls."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -86,7 +86,7 @@ SETTINGS = Settings(
 
 
 class ObjectsThatThen(Objects):
-    """A real bucket; after each PUT something happens."""
+    """A real bucket that calls a function after each PUT."""
 
     def __init__(self, store: S3Store, then: Callable[[], None]) -> None:
         super().__init__(store)
@@ -98,7 +98,7 @@ class ObjectsThatThen(Objects):
 
 
 class BusThatThen(Bus):
-    """A real broker; after each produce something happens."""
+    """A real broker that calls a function after each produce."""
 
     def __init__(self, brokers: Sequence[str], then: Callable[[], None]) -> None:
         super().__init__(brokers)
@@ -112,7 +112,7 @@ class BusThatThen(Bus):
 
 @dataclass(frozen=True)
 class Exchange:
-    """A database and a bucket, and whoever works on them."""
+    """A database, a bucket, and the services that work on them."""
 
     database: str
     bucket: str
@@ -125,7 +125,7 @@ class Exchange:
         return Database(lambda: psycopg2.connect(self.dsn(role), options=options))
 
     def rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
-        """What the owner of the tables sees or does."""
+        """Run a statement as the owner of the tables; return its rows."""
         with (
             closing(psycopg2.connect(self.dsn())) as connection,
             connection,
@@ -140,7 +140,7 @@ class Exchange:
         return count
 
     def kill_connections_of(self, role: str) -> int:
-        """As a failover or an operator ends them; how many there were."""
+        """End a role's connections, as a failover or an operator does; return their number."""
         with (
             closing(
                 psycopg2.connect(self.endpoints.postgres.superuser_dsn(database=self.database))
@@ -216,21 +216,21 @@ class Exchange:
         )
 
     def event(self, submission: Submission, **changes: Any) -> bytes:
-        """The submission's event; `changes` replace fields of it, `raw_object` is merged."""
+        """Return the submission's event; `changes` replace its fields, but `raw_object` is merged."""
         event = json.loads(record_ingested(submission, self.bucket))
         raw_object = event["raw_object"] | changes.pop("raw_object", {})
         return json.dumps(event | changes | {"raw_object": raw_object}).encode()
 
 
 def example(hint: str, kind: str, number: int = 0) -> dict[str, Any]:
-    """A payload from the examples of its contract."""
+    """Return a payload from the examples in its contract."""
     schema = json.loads((CONTRACTS / "partners" / hint / f"{kind}.json").read_bytes())
     payload: dict[str, Any] = schema["examples"][number]
     return payload
 
 
 def body_of(version: str, kind: str, hint: str, payload: object, person: Mapping[str, object]) -> bytes:
-    """A request body as a partner of that API version writes it."""
+    """Return a request body in the form of an API version."""
     if version == "1":
         names = {"given_name": "first_name", "family_name": "last_name"}
         patient = {names.get(name, name): value for name, value in person.items()}
@@ -251,7 +251,7 @@ def submission(
     person: Mapping[str, object] = SAM,
     body: bytes | None = None,
 ) -> Submission:
-    """A record as ingest accepted it under an idempotency key of at least 8 characters."""
+    """Return a submission as ingest accepts it; the idempotency key must have at least 8 characters."""
     payload = example(hint, kind) if payload is None else payload
     return Submission(
         partner_id="partnerB" if hint == "partnerB.v1" else "partnerA",
@@ -271,13 +271,13 @@ def event_id_of(record: Submission) -> UUID:
 
 
 def record_ingested(record: Submission, bucket: str) -> bytes:
-    """The event of a submission, by the version of its route."""
+    """Return the event of a submission, in the version of its route."""
     entry = record.entry(bucket)
     return encode_event(entry, entry.version)
 
 
 def object_metadata(record: Submission) -> dict[str, str]:
-    """The metadata that ingest stores with a submission's object."""
+    """Return the metadata that ingest stores with a submission's object."""
     return encode_metadata(record.entry(""), record.key_hash)
 
 
@@ -300,7 +300,7 @@ def http_request(
 
 
 def kafka_event(*values: bytes, topic: str = TOPICS["2"], first_offset: int = 0) -> dict[str, Any]:
-    """What the event source hands over: `values` as the records of one partition."""
+    """Return an event of the event source, with `values` as the records of one partition."""
     records = [
         {
             "topic": topic,

@@ -18,8 +18,8 @@ PARTNERS = Path(__file__).parents[3] / "infra" / "postgres" / "partners.local.sq
 
 @pytest.fixture
 def exchange(database: Any, bucket: str, stack: BackgroundStack) -> Exchange:
-    """An empty exchange with the partners of a laptop."""
-    # Not above: a conftest is loaded before the run forgives kafka-python its deprecations.
+    """Return an empty exchange with the partners of a local system."""
+    # Imported late: a conftest is loaded before the filter for kafka-python's deprecation warnings is set.
     from tests.integration.exchange.building import Exchange
 
     built = Exchange(database.name, bucket, stack.endpoints)
@@ -29,7 +29,7 @@ def exchange(database: Any, bucket: str, stack: BackgroundStack) -> Exchange:
 
 @pytest.fixture
 def keep(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], str]]:
-    """Puts a secret into AWS's store, which moto stands for, and gives its ARN."""
+    """Yield a function that puts a secret into AWS's store, simulated by moto, and returns its ARN."""
     import boto3
     from moto import mock_aws
 
@@ -48,7 +48,7 @@ def keep(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], str]]:
 
 @pytest.fixture
 def many_connections(superuser: Connection, postgres_template: str) -> Iterator[None]:
-    """Room for 64 writers at once; the role's own limit is for environments of a deployment."""
+    """Allow 64 concurrent writers; the role's own limit is meant for the environments of a deployment."""
     with superuser.cursor() as cursor:
         cursor.execute("SELECT rolconnlimit FROM pg_roles WHERE rolname = 'exchange_ingest'")
         (limit,) = cursor.fetchone() or (-1,)

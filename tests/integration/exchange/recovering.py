@@ -1,4 +1,4 @@
-"""Replay and reconcile on a test's own exchange, and what they leave."""
+"""Runs of replay and reconcile on a test's own exchange, and their results."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def redriver(exchange: Exchange) -> DeadLetters:
 
 
 def replay(exchange: Exchange, mode: str = "emit", **request: Any) -> dict[str, int]:
-    """All shards to their end, one after the other; what they counted together."""
+    """Replay all shards to their end, one after the other; return their total counts."""
     worker = replayer(exchange)
     job_id = worker.start({"mode": mode, **request})
     total: dict[str, int] = {}
@@ -73,7 +73,7 @@ def add(total: dict[str, int], progress: Progress) -> None:
 
 
 def reconcile(exchange: Exchange, **request: Any) -> dict[str, int]:
-    """One look over everything, nothing taken for too young unless asked."""
+    """Reconcile everything, by default without a grace period; return the counts."""
     worker = reconciler(exchange)
     asked = {"since": "2020-01-01T00:00:00Z", "old_layout": True, "grace_seconds": 0, **request}
     progress = worker.run(worker.start(asked), 0, Deadline.after(LONG_SECONDS))
@@ -82,7 +82,7 @@ def reconcile(exchange: Exchange, **request: Any) -> dict[str, int]:
 
 
 def pending_events(exchange: Exchange) -> list[tuple[str, str, bytes]]:
-    """(topic, key, value) of what waits in the outbox, in order."""
+    """Return (topic, key, value) of the events that wait in the outbox, in order."""
     rows = exchange.rows(
         "SELECT topic, key, value FROM outbox_events WHERE published_at IS NULL ORDER BY outbox_id"
     )
@@ -90,14 +90,14 @@ def pending_events(exchange: Exchange) -> list[tuple[str, str, bytes]]:
 
 
 def publish(exchange: Exchange) -> list[tuple[str, str, bytes]]:
-    """Take the outbox as if a broker had acknowledged it."""
+    """Mark the waiting events as acknowledged by a broker; return them."""
     events = pending_events(exchange)
     exchange.rows("UPDATE outbox_events SET published_at = clock_timestamp() WHERE published_at IS NULL")
     return events
 
 
 def deliver(exchange: Exchange, events: list[tuple[str, str, bytes]]) -> int:
-    """Hand events to normalize, topic by topic; how many records became canonical."""
+    """Deliver events to normalize, topic by topic; return how many records became canonical."""
     normalizer = exchange.normalizer()
     canonical = 0
     for topic in TOPICS.values():
@@ -118,7 +118,7 @@ def canonical_tables(exchange: Exchange) -> Mapping[str, list[Any]]:
 
 
 def findings(exchange: Exchange) -> dict[str, str]:
-    """Open findings by record id."""
+    """Return the open findings by record id."""
     return {
         str(record_id): finding
         for record_id, finding in exchange.rows(

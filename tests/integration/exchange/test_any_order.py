@@ -1,4 +1,4 @@
-"""Whatever is done in whatever order, and whoever dies on the way: one key, one record; one record, one end."""
+"""In any order of work, with crashes at any point: one key, one record; one record, one outcome."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SETTINGS = settings(
     stateful_step_count=25,
     deadline=None,
     derandomize=True,
-    # A step costs tens of milliseconds on real services: what failed is read from its log, not made smaller.
+    # No shrinking: a step takes tens of milliseconds on real services, so read a failure from its log instead.
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
     report_multiple_bugs=False,
@@ -42,7 +42,7 @@ SETTINGS = settings(
 
 
 class Books(RuleBasedStateMachine):
-    """Its `exchange` is emptied for each run."""
+    """The state machine of any order; its exchange is emptied for each run."""
 
     start: Callable[[], AnyOrder]
 
@@ -71,7 +71,7 @@ class Books(RuleBasedStateMachine):
             return
         receipts: list[Receipt] = []
         if self.world.crash(lambda: receipts.append(self.world.send(request)), point):
-            # Replay or reconcile had finished it before: nothing was left to put, and this is its answer.
+            # Replay or reconcile had already finished the record: nothing was left to put, and this is the answer.
             self.model.promised[request] = receipts[0]
         else:
             self.model.begun |= self.world.object_ids() - self.model.answered_ids()
@@ -90,7 +90,7 @@ class Books(RuleBasedStateMachine):
 
     @rule(limit=st.integers(1, 8), point=st.sampled_from(["before the get", "before the commit", None]))
     def die_while_normalizing(self, limit: int, point: str | None) -> None:
-        """None: after the commit of the rows, before the commit of the offsets."""
+        """Die at `point`; None means after the commit of the rows, before the commit of the offsets."""
         if point is None:
             self.world.fetch()
             self.world.crash(lambda: self.world.normalize(self.world.next_batch(limit)), None)
@@ -109,7 +109,7 @@ class Books(RuleBasedStateMachine):
     @rule(data=st.data())
     def deliver_again_and_out_of_order(self, data: st.DataObject) -> None:
         batch = data.draw(st.lists(st.sampled_from(self.world.delivered), min_size=1, max_size=8))
-        # Whatever it asks for again stands at its own place in the topic, too.
+        # Events that it asks for again are also at their own places in the topic.
         self.world.normalize(batch)
 
     @rule()
@@ -123,7 +123,7 @@ class Books(RuleBasedStateMachine):
     @precondition(lambda self: self.model.promised)
     @rule(data=st.data(), dies=st.booleans())
     def erase(self, data: st.DataObject, dies: bool) -> None:
-        """With `dies` between the tombstone and the bucket."""
+        """Erase a record; with `dies`, the erasure dies between the tombstone and the bucket."""
         request = data.draw(st.sampled_from(sorted(self.model.promised, key=lambda r: (r.key, r.variant))))
         record_id = self.model.promised.pop(request).record_id
         self.model.erased[request] = record_id
@@ -153,10 +153,10 @@ Start = Callable[[MakePublisher], AnyOrder]
 
 @pytest.fixture
 def start(exchange: Exchange, topic: Callable[..., str], kafka_brokers: str) -> Start:
-    """Begin with nothing, and with a publisher of one's choice."""
+    """Return a function that begins with empty stores and with a given publisher."""
 
     def begin(make_publisher: MakePublisher) -> AnyOrder:
-        # Replay and reconcile go through everything there is.
+        # Emptied, because replay and reconcile go through all objects and rows.
         exchange.rows(
             "DO $$ BEGIN EXECUTE (SELECT 'TRUNCATE ' || string_agg(quote_ident(tablename), ', ') || ' CASCADE'"
             " FROM pg_tables WHERE schemaname = 'public'"
@@ -217,7 +217,7 @@ def test_a_request_that_is_another_record_at_each_try_is_found_out(
 
 
 class MarksFirst(Publisher):
-    """The classic mistake: what dies in between is published by nobody."""
+    """A publisher with the classic mistake: after a death in between, nobody publishes the events."""
 
     def __init__(self, database: Database, bus: Bus) -> None:
         super().__init__(database, bus, retention_hours=168)

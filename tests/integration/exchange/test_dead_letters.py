@@ -1,4 +1,4 @@
-"""A dead letter is seen, its cause mended, its event sent again: once, and not round and round."""
+"""A dead letter is listed, its cause repaired, and its event sent again: once, not in a loop."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def asked(exchange: Exchange, **event: Any) -> dict[str, Any]:
 
 
 def bury(exchange: Exchange, *records: Submission, first_offset: int = 0) -> None:
-    """All of them go the way of their failure to its end."""
+    """Deliver records that fail until they are dead letters."""
     values = map(exchange.event, records)
     event = kafka_event(*values, topic=TOPICS[records[0].version], first_offset=first_offset)
     for _ in range(5):
@@ -76,7 +76,7 @@ def test_a_redriven_record_whose_cause_was_mended_becomes_canonical_and_closes_i
     assert (len(report["redriven"]), report["remaining"]) == (2, 1)
     report = asked(exchange, action="redrive", all=True, limit=2, as_of=report["as_of"])
     assert (len(report["redriven"]), report["remaining"]) == (1, 0)
-    # byte for byte what was delivered first
+    # byte for byte as first delivered
     assert sent_again(exchange) == [exchange.event(record) for record in LATE]
     again = kafka_event(*sent_again(exchange), first_offset=10)
     assert exchange.normalizer().normalize(again).canonical == 3
@@ -109,13 +109,13 @@ def test_a_redriven_record_that_fails_again_is_dead_again_and_waits_to_be_asked_
     bury(exchange, LATE[0])
     began = asked(exchange, action="redrive", all=True)
     assert states(exchange) == [("redriven", 1)]
-    # five attempts anew, and then one letter still
+    # five new attempts, and then it is still one letter
     bury(exchange, LATE[0], first_offset=10)
     assert states(exchange) == [("dead", 1)]
     assert exchange.rows("SELECT kafka_offset, attempts FROM dead_letters") == [(10, 5)]
     ((messages,),) = exchange.rows("SELECT count(*) FROM outbox_events WHERE topic LIKE '%%.dlq'")
     assert messages == 2
-    # the same run does not take it again, another does
+    # the same run does not take it again, but a later one does
     assert asked(exchange, action="redrive", all=True, as_of=began["as_of"])["redriven"] == []
     assert len(asked(exchange, action="redrive", all=True)["redriven"]) == 1
 
@@ -125,7 +125,7 @@ def test_an_old_delivery_that_comes_again_after_a_redrive_leaves_a_letter_that_c
 ) -> None:
     bury(exchange, LATE[0])
     asked(exchange, action="redrive", all=True)
-    # its offset had not been committed, and it is here before the event that was sent again
+    # its offset had not been committed, so it is delivered again before the redriven event
     bury(exchange, LATE[0])
     bury(exchange, LATE[0], first_offset=10)
     assert states(exchange) == [("dead", 1)]
@@ -159,7 +159,7 @@ def test_one_letter_or_one_class_is_redriven_and_the_others_are_not(exchange: Ex
 def test_what_could_not_be_read_is_listed_by_its_hash_and_refused(exchange: Exchange) -> None:
     exchange.normalizer().normalize(kafka_event(b"Dear Mr. Zq"))
     exchange.normalizer().normalize(kafka_event(b"Dear Mr. Zq"))
-    # a topic that was made anew has the same offsets for other deliveries
+    # a recreated topic has the same offsets for other deliveries
     exchange.normalizer().normalize(kafka_event(b"Dear Mrs. Zq"))
     (reason,) = asked(exchange, action="list")["reasons"]
     assert (reason["dead_letters"], reason["readable"]) == (2, 0)
@@ -173,7 +173,7 @@ def refusals(report: dict[str, Any]) -> list[str]:
 
 
 def without_bytes(exchange: Exchange, record: Submission, *, in_manifest: bool = True) -> None:
-    """A dead letter of a database that kept no bytes, the raw object there and its mapping mended."""
+    """Make a dead letter without its event's bytes, whose raw object exists and whose mapping is repaired."""
     bury(exchange, record)
     exchange.rows("UPDATE dead_letters SET event = NULL")
     exchange.put(record)
@@ -192,7 +192,7 @@ def test_a_letter_without_its_event_s_bytes_is_sent_as_the_same_bytes(
     exchange: Exchange, version: str, in_manifest: bool
 ) -> None:
     hint = "partnerA.v1" if version == "1" else "partnerA.v2"
-    # An object lies under the hour of its acceptance, and dies soon after.
+    # An object is stored under the hour of its acceptance, and its record fails soon after.
     accepted_at = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=2)
     record = replace(submission("key-of-a-lost-one", version=version, hint=hint), occurred_at=accepted_at)
     topic = TOPICS[version]
@@ -228,7 +228,7 @@ def test_a_letter_that_cannot_be_sent_is_refused_with_its_reason_once_a_run(
     first = asked(exchange, action="redrive", all=True, limit=1)
     assert (refusals(first), first["redriven"], first["remaining"]) == ([code], [], 1)
     assert first["refused"][0]["record_id"] == str(record.record_id)
-    # the run goes on with the next one, and leaves this one alone
+    # the run continues with the next letter and leaves this one alone
     second = asked(exchange, action="redrive", all=True, limit=1, as_of=first["as_of"])
     assert (second["refused"], len(second["redriven"]), second["remaining"]) == ([], 1, 0)
     assert exchange.rows(
@@ -240,7 +240,7 @@ def test_a_letter_that_cannot_be_sent_is_refused_with_its_reason_once_a_run(
         code,
         first["refused"][0]["advice"],
     )
-    # asked for again, it is looked at again
+    # a later redrive examines it again
     assert refusals(asked(exchange, action="redrive", all=True)) == [code]
 
 

@@ -1,4 +1,4 @@
-"""What was erased is gone everywhere, and nothing that is still under way brings it back."""
+"""An erased record is gone everywhere, and no work in flight brings it back."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def objects(exchange: Exchange) -> list[str]:
 
 
 def rows_about(exchange: Exchange, record_id: UUID) -> set[str]:
-    """Every table that still speaks of the record."""
+    """Return every table that still has rows about the record."""
     tables = exchange.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
     return {
         table
@@ -106,7 +106,7 @@ def rows_about(exchange: Exchange, record_id: UUID) -> set[str]:
     }
 
 
-# The state says "erased", the attempts say which run did what, the audit log that it was; none of them says of whom.
+# The state says "erased", the attempts name the runs, the audit log records the erasure; none identifies the person.
 MAY_REMAIN = {"tombstones", "processing_stage_state", "processing_attempts", "audit_log"}
 
 
@@ -142,7 +142,7 @@ def test_an_erased_record_is_gone_everywhere_and_the_receipt_says_so(
     }
     assert "7 days" in receipt["statement"]
     assert "Zq" not in json.dumps(receipt)
-    # from stored state: asked again, the same to the last byte
+    # computed from stored state: the same bytes when it is requested again
     again = erase(exchange, record_id, erasure_id=receipt["erasure_id"])
     assert (again["receipt"], again["already_erased"], again["erased"]) == (receipt, [], 0)
     another = erase(exchange, record_id)
@@ -150,7 +150,7 @@ def test_an_erased_record_is_gone_everywhere_and_the_receipt_says_so(
     assert exchange.rows("SELECT outcome, correlation_id FROM audit_log WHERE action = 'erase'") == [
         ("erased", "the-request-id")
     ]
-    # and nobody else is touched
+    # and no other record is affected
     assert [key for key in objects(exchange) if str(neighbour) in key]
     assert "canonical_records" in rows_about(exchange, neighbour)
 
@@ -164,12 +164,12 @@ def test_a_receipt_that_somebody_keeps_is_not_changed_by_erasing_again_what_is_g
     assert erase(exchange, record_id)["already_erased"] == [str(record_id)]
     eraser, erasure_id = exchange.eraser(), UUID(kept["erasure_id"])
     assert eraser.read_receipt(erasure_id) == kept
-    # what has come back by hand is gone again, and the receipt says so
+    # an object restored by hand is deleted again, and the receipt says so
     exchange.objects().put(key, BODY, {})
     erase(exchange, record_id, case="TICKET-124")
     assert objects(exchange) == []
     assert eraser.read_receipt(erasure_id)["totals"]["object_versions"] == 2
-    # who did that is on record, and not that somebody looked
+    # the audit log records who deleted it, but not that somebody read the receipt
     audited = "SELECT outcome, partner_id, record_id, correlation_id, case_ref FROM audit_log WHERE action = 'erase'"
     assert exchange.rows(f"{audited} ORDER BY audit_id") == [
         ("erased", "partnerA", record_id, "the-request-id", None),
@@ -217,7 +217,7 @@ def test_a_dry_run_says_which_records_nobody_knows(exchange: Exchange) -> None:
 
 def test_an_erasure_takes_as_many_records_as_its_receipt_can_name_and_no_more(exchange: Exchange) -> None:
     record_id, erasure_id = submitted_and_canonical(exchange), str(uuid4())
-    # every table that there is, in numbers that no record has
+    # every table, with larger numbers than any record has
     most = dict.fromkeys((*CANONICAL, *MAY_REMAIN, "raw_object_manifest", "idempotency_keys"), 10**6)
     fill = (
         "INSERT INTO tombstones (record_id, erasure_id, partner_id, bucket, object_key, deleted_rows, raw_deleted_at)"
@@ -227,13 +227,13 @@ def test_an_erasure_takes_as_many_records_as_its_receipt_can_name_and_no_more(ex
     answer = erase(exchange, record_id, erasure_id=erasure_id)
     assert (answer["erased"], answer["receipt"]["totals"]["records"]) == (1, ERASURE_RECORDS)
     assert len(json.dumps(answer)) < LAMBDA_ANSWER_BYTES
-    # asked for again it is the same record; another one is one too many, and is not touched
+    # the same record again is accepted; another one exceeds the limit and is not erased
     assert erase(exchange, record_id, erasure_id=erasure_id)["erased"] == 0
     another = submitted_and_canonical(exchange, "key-00000002")
     with pytest.raises(ContractViolation, match="5,000 records at most"):
         erase(exchange, another, erasure_id=erasure_id)
     assert "canonical_records" in rows_about(exchange, another)
-    # what would have been too much for an answer
+    # more than an answer can hold
     exchange.rows(fill + " RETURNING 1", erasure_id, json.dumps(most), 2 * ERASURE_RECORDS)
     receipt = exchange.eraser().read_receipt(UUID(erasure_id))
     assert len(json.dumps(receipt)) > LAMBDA_ANSWER_BYTES
@@ -260,7 +260,7 @@ def test_the_key_of_an_erased_record_is_gone_with_any_body(exchange: Exchange) -
         exchange.rows("SELECT outcome, status FROM audit_log WHERE status > 400")
         == [("record_erased", 410)] * 2
     )
-    # another key is another record
+    # another key makes another record
     assert submit(exchange, "key-00000002")
 
 
@@ -296,7 +296,7 @@ def test_an_event_that_comes_after_the_erasure_writes_nothing(exchange: Exchange
 
 
 def test_a_tombstone_alone_keeps_the_record_away(exchange: Exchange) -> None:
-    """The ledger was lost, or is older than the tombstone."""
+    """As when the ledger was lost, or restored from before the tombstone."""
     record_id = submit(exchange)
     (value,) = events_of(exchange, record_id)
     erase(exchange, record_id)
@@ -374,7 +374,7 @@ def wait_for_a_lock(exchange: Exchange, role: str) -> None:
 def test_an_erasure_waits_for_the_request_that_stores_the_record_again_and_takes_it(
     exchange: Exchange,
 ) -> None:
-    """The key's row is gone, so the retry stores the record once more while somebody erases it."""
+    """The key's row is gone, so the retry stores the record again while it is being erased."""
     record_id = submitted_and_canonical(exchange)
     exchange.rows("DELETE FROM idempotency_keys")
     exchange.rows("DELETE FROM raw_object_manifest")
@@ -425,7 +425,7 @@ def test_a_bucket_that_is_away_leaves_an_erasure_that_is_finished_later(exchange
     away = exchange.eraser(versions=exchange.versions("http://127.0.0.1:9"))
     with pytest.raises(DependencyUnavailable):
         erase(exchange, record_id, eraser=away, erasure_id=erasure_id)
-    # the rows are gone already, and nothing brings them back
+    # the rows are deleted already, and nothing brings them back
     assert rows_about(exchange, record_id) == MAY_REMAIN
     assert not exchange.eraser().read_receipt(UUID(erasure_id))["complete"]
     rest = exchange.eraser().answer({"erasure_id": erasure_id}, request_id="r", deadline=Deadline.after(120))
@@ -434,7 +434,7 @@ def test_a_bucket_that_is_away_leaves_an_erasure_that_is_finished_later(exchange
 
 
 class VersionsThatFirst(ObjectVersions):
-    """A real bucket; before versions that were found are deleted something happens."""
+    """A real bucket that calls a function before it deletes the versions that were found."""
 
     def __init__(self, versions: ObjectVersions, first: Callable[[], object]) -> None:
         super().__init__(versions._client, versions.bucket)
@@ -459,8 +459,8 @@ def test_an_object_that_a_crashed_attempt_left_under_another_hour_goes_too(excha
     record_id = submitted_and_canonical(exchange)
     ((key,),) = exchange.rows("SELECT object_key FROM raw_object_manifest")
     source, hour, name = key.split("/")
-    # a client tries again for a day; of two requests around the full hour the later one may be the one that dies, and
-    # where the tables were lost, the first object stands for the record
+    # A client retries for a day. Of two requests around the full hour the later one may be the one that died, and if
+    # the tables were lost, the first object counts as the record's.
     for hours in (-24, -1, 1, 24):
         other = datetime.strptime(hour, "%Y-%m-%dT%H") + timedelta(hours=hours)  # noqa: DTZ007 - as the key has it
         exchange.objects().put(f"{source}/{other:%Y-%m-%dT%H}/{name}", BODY, {})
@@ -495,7 +495,7 @@ def test_a_redrive_that_began_before_the_erasure_brings_nothing_back(exchange: E
     (value,) = events_of(exchange, record.record_id)
     exchange.put(record)
     erase(exchange, record.record_id)
-    # not even the event waits any more, and one that had left already writes nothing
+    # the waiting event is deleted, too, and one that was already published writes nothing
     assert events_of(exchange, record.record_id) == []
     assert exchange.normalizer().normalize(kafka_event(value, first_offset=9)).repeated == 1
     assert exchange.count("canonical_records") == 0
@@ -579,7 +579,7 @@ def test_the_audit_log_names_the_case_that_was_the_ground(exchange: Exchange) ->
     assert sorted(rows, key=str) == sorted(
         [(with_case, "partnerA", "DSR/2026-17"), (without, "partnerA", None)], key=str
     )
-    # the receipt is computed from tombstones, which know of no case
+    # the receipt is computed from tombstones, which do not hold the case
     assert "DSR" not in json.dumps(receipt)
 
 

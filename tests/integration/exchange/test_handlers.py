@@ -1,4 +1,4 @@
-"""The functions as Lambda calls them: an event in, an answer out, faults without their words."""
+"""The functions as Lambda calls them: events, answers, and faults without their messages."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ KEPT = (
 
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
-    """A cold start: nothing is kept from before, and nothing of this test is kept after."""
+    """Simulate a cold start: clear the caches before and after the test."""
 
     def forget() -> None:
         for kept in KEPT:
@@ -85,7 +85,7 @@ def rest_event(method: str, path: str, body: bytes | None = None, **headers: str
 
 
 def said(caplog: pytest.LogCaptureFixture) -> str:
-    """Everything that a log record carries, allowed in a line or not."""
+    """Return everything that the log records hold, even what a line may not show."""
     return repr([vars(record) for record in caplog.records])
 
 
@@ -298,7 +298,7 @@ def told_of_the_bucket(environment: pytest.MonkeyPatch, exchange: Exchange, role
 
 
 def metrics_in(printed: str) -> dict[str, float]:
-    """The values of every metric line, by name."""
+    """Return the values in all metric lines by name."""
     found: dict[str, float] = {}
     for line in printed.splitlines():
         if '"_aws"' in line:

@@ -1,4 +1,4 @@
-"""One key and one body are one record: on retries, in races, and after crashes at the worst moments."""
+"""One key and one body make one record: on retries, in races, and after crashes at the worst moments."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ def test_a_pruned_key_does_not_make_a_second_record(exchange: Exchange) -> None:
     intake = exchange.intake()
     first = submit(intake)
     exchange.rows("DELETE FROM idempotency_keys")
-    # the very first answer, though this request has a correlation id of its own, and no second object
+    # the first answer, although this request has another correlation id, and no second object
     assert submit(intake, correlation_id="correlation-of-the-retry") == first
     assert counts(exchange) == [1, 1, 1]
     assert exchange.rows("SELECT outcome FROM audit_log ORDER BY audit_id") == [("accepted",), ("repeated",)]
@@ -188,7 +188,7 @@ def test_a_bucket_that_does_not_answer_leaves_nothing_behind(exchange: Exchange)
         submit(intake)
     assert counts(exchange) == [0, 0, 0]
     assert exchange.count("audit_log") == 0
-    # the lock went with the transaction
+    # the lock ended with the transaction
     assert submit(exchange.intake()).record_id
 
 
@@ -213,7 +213,7 @@ def test_a_database_that_dies_between_put_and_commit_is_one_record_after_the_ret
 
 def test_an_environment_killed_in_the_middle_of_a_request_serves_the_next_one(exchange: Exchange) -> None:
     class Killed(BaseException):
-        """As a time-out of the runtime: nothing that `except Exception` sees."""
+        """An end that `except Exception` does not catch, like a timeout of the runtime."""
 
     deaths = iter([True])
 
@@ -226,7 +226,7 @@ def test_an_environment_killed_in_the_middle_of_a_request_serves_the_next_one(ex
         submit(intake)
     assert submit(intake, key="key-of-the-next").record_id
     assert counts(exchange) == [1, 1, 1]
-    # and the first key is free: nobody holds its lock
+    # and the lock of the first key is free
     assert submit(exchange.intake()).record_id
     assert counts(exchange) == [2, 2, 2]
 
@@ -257,7 +257,7 @@ def test_a_key_held_elsewhere_for_too_long_is_an_answer_and_not_a_hang(exchange:
         assert holding.wait(timeout=90)
         with pytest.raises(DependencyUnavailable):
             submit(impatient)
-        # another key is nobody's business
+        # another key does not wait
         assert submit(impatient, key="key-00000002").record_id
         release.set()
         assert submit(impatient) == first.result(timeout=90)
@@ -279,7 +279,7 @@ def test_nothing_that_was_refused_is_remembered(exchange: Exchange, s3_client: A
         ("unauthenticated", 401),
         ("invalid_request", 400),
     ]
-    # so the same key is still free for the corrected request
+    # so the same key can still be used for the corrected request
     assert submit(intake).record_id
 
 

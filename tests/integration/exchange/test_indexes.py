@@ -1,4 +1,4 @@
-"""What is asked of tables that keep months and years is found by an index."""
+"""Queries on tables that keep rows for months or years use an index."""
 
 from __future__ import annotations
 
@@ -22,6 +22,6 @@ QUESTIONS = {
 
 @pytest.mark.parametrize(("index", "question"), QUESTIONS.items(), ids=QUESTIONS)
 def test_it_is_found_by_its_index(exchange: Exchange, index: str, question: str) -> None:
-    # An empty table is read from end to end by any planner that may.
+    # The planner would read an empty table sequentially if it were allowed to.
     plan = exchange.rows(f"SET enable_seqscan = off; EXPLAIN {question.replace('%', '%%')}")
     assert index in "\n".join(line for (line,) in plan)

@@ -1,4 +1,4 @@
-"""Tokens signed with the issuer's private key, checked against its published keys over real HTTP."""
+"""Tokens signed with the issuer's private key are verified by its published keys over real HTTP."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Issuer:
                 self.wfile.write(issuer.document)
 
             def log_message(self, *_: Any) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
         self._server = HTTPServer(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
@@ -104,7 +104,7 @@ def test_the_keys_are_asked_for_once(issuer: Issuer) -> None:
 
 
 def forged_with_the_public_key(_: Issuer) -> str:
-    """The classic: the RSA public key, which everybody has, as an HMAC secret. PyJWT will not sign it, so by hand."""
+    """Forge a token with the public RSA key as HMAC secret, a classic attack; PyJWT refuses to sign it, so by hand."""
     import base64
     import hashlib
     import hmac

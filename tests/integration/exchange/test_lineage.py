@@ -1,4 +1,4 @@
-"""One query tells a record's way from its raw object to its derived rows."""
+"""One query reads a record's lineage from its raw object to its derived rows."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A developer who sets LOCALSTACK_HOST finds raw objects there.
+"""With LOCALSTACK_HOST set, raw objects are stored in LocalStack.
 
-On a real LocalStack where one is installed into .venv-localstack, else on the S3 of the test run, found alike.
+Runs on a real LocalStack if one is installed in .venv-localstack, else on the S3 of the test run, addressed alike.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ START_TIMEOUT_SECONDS = 60.0
 
 @pytest.fixture
 def localstack(request: pytest.FixtureRequest) -> Iterator[Mapping[str, str]]:
-    """What a developer has set."""
+    """Yield the variables that a developer sets."""
     if not LOCALSTACK.exists():
         stack: BackgroundStack = request.getfixturevalue("stack")
         s3 = stack.endpoints.s3
@@ -69,7 +69,7 @@ def _wait_ready(url: str, server: subprocess.Popen[bytes]) -> None:
 
 @pytest.fixture
 def bucket(localstack: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The developer's bucket, in an environment that knows nothing else of AWS."""
+    """Yield the developer's bucket, in an environment without any other AWS variables."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     for name, value in localstack.items():

@@ -1,7 +1,7 @@
-"""Two writers of the same records, whatever their orders, wait for each other and never lock up.
+"""Two writers of the same records, in any orders of theirs, wait for each other and never deadlock.
 
-Each race is forced: a third connection holds the record in the middle until both stand before it, one having come from
-below and one from above where they do not keep to one order. docs/recovery.md says which order that is.
+Each race is forced: a third connection holds the middle record until both writers wait for it. If they did not keep to
+one order, one would have locked the record below and the other the one above. docs/recovery.md defines the order.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from tests.integration.exchange.building import (
 from tests.integration.exchange.recovering import reconciler, replay
 from tests.integration.exchange.test_retention import retain
 
-# From above and from below: the order in which they come, and lie in their table, is not that of their ids.
+# Neither the order in which the records are delivered nor that of their table is the order of their ids.
 RECORDS = sorted(
     (submission(f"key-of-a-raced-one-{number}") for number in range(3)),
     key=lambda record: record.record_id,
@@ -57,7 +57,7 @@ Writer = Callable[[Exchange], object]
 
 @contextmanager
 def held(exchange: Exchange, statement: str, *parameters: object) -> Iterator[None]:
-    """What the statement locks, in the hands of a third connection."""
+    """Hold the locks of a statement in a third connection."""
     with closing(psycopg2.connect(exchange.dsn())) as connection, connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         yield
@@ -65,7 +65,7 @@ def held(exchange: Exchange, statement: str, *parameters: object) -> Iterator[No
 
 
 def wait_for_waiting(exchange: Exchange, number: int) -> None:
-    """Until so many connections stand before somebody's lock."""
+    """Wait until `number` connections wait for a lock."""
     waiting = (
         "SELECT count(DISTINCT pid) FROM pg_locks JOIN pg_stat_activity USING (pid)"
         " WHERE NOT granted AND datname = current_database()"
@@ -77,7 +77,7 @@ def wait_for_waiting(exchange: Exchange, number: int) -> None:
 
 
 def race(exchange: Exchange, writers: tuple[Writer, Writer], gate: str, *parameters: object) -> list[Any]:
-    """Both up to the gate, one after the other, and then on; raises what they raise."""
+    """Run both writers up to the gate, one after the other, then open it; raise what they raise."""
     with ThreadPoolExecutor(2) as threads:
         with held(exchange, gate, *parameters):
             running = []
@@ -98,7 +98,7 @@ def write_outcomes(exchange: Exchange) -> None:
 
 
 def settle(database: Database, *records: Submission) -> None:
-    """Outcomes as a batch has them: in the order of their deliveries."""
+    """Settle records as a batch does, in the order of their deliveries."""
     with database.transaction() as transaction:
         asked = [record.record_id for record in records]
         rows = transaction.execute(
@@ -146,7 +146,7 @@ STATES: dict[Writer, str] = {
 
 @pytest.fixture
 def raced(exchange: Exchange) -> Exchange:
-    """Three records with raw object and manifest row, begun by this very environment, from the highest down."""
+    """Return an exchange with three records begun by this environment, from the highest id down."""
     for record in RECORDS:
         exchange.put(record)
         in_manifest(exchange, record)
@@ -191,7 +191,7 @@ PAIRS = [
 @pytest.mark.parametrize("writers", PAIRS, ids=lambda pair: f"{pair[0].__name__} and {pair[1].__name__}")
 def test_two_writers_of_the_same_records_get_through(raced: Exchange, writers: tuple[Writer, Writer]) -> None:
     for writer in writers:
-        # what replay and reconcile touch is done and lost; the others touch whatever there is
+        # replay and reconcile only touch records that succeeded and were lost; the others touch any
         if STATES[writer] == "succeeded":
             raced.rows("UPDATE processing_stage_state SET state = 'succeeded'")
     race(raced, writers, STATE_OF_MIDDLE, MIDDLE)
@@ -234,7 +234,7 @@ def test_an_erasure_and_a_publisher_with_events_of_one_record_get_through(raced:
         )
 
     def publish(exchange: Exchange) -> None:
-        """The broker refuses the second of the two."""
+        """Publish two events, of which the broker refuses the second."""
         with exchange.connect_as("exchange_outbox").transaction() as transaction:
             events = outbox.take_pending(transaction, 10)
             outbox.mark_outcomes(transaction, events, [None, "it was away"])
@@ -266,7 +266,7 @@ def test_of_two_last_shards_that_end_side_by_side_one_ends_the_job(exchange: Exc
     job_id = jobs[0].start({"mode": "emit"}, 2)
     first, second = (jobs[0].read(job_id, shard) for shard in range(2))
     with ThreadPoolExecutor(1) as thread:
-        # the first one's transaction, before its commit
+        # the first shard's transaction, before its commit
         with exchange.connect_as("exchange_replay").transaction() as transaction:
             transaction.execute(QUERIES["finish_shard"], {"job_id": job_id, "shard": first.shard.number})
             ending = thread.submit(jobs[1].finish, second)

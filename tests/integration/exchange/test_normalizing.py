@@ -1,4 +1,4 @@
-"""Every record becomes canonical or a dead letter, once, and no record stands in the way of another."""
+"""Every record becomes canonical or a dead letter, once, and no record blocks another."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from tests.integration.exchange.building import (
 
 KINDS = ("encounter", "claim", "lab_result")
 HINTS = ("partnerA.v1", "partnerA.v2", "partnerB.v1")
-# the v1 API has no hints: its records have their partner's default
+# the v1 API has no hints: its records get their partner's default
 COMBINATIONS = [
     (version, kind, hint)
     for version in ("1", "2")
@@ -72,7 +72,7 @@ class NoTokenizer(Function):
 
 
 class TokenizerThatThen(InProcessTokenizer):
-    """Tokenizes, then something happens."""
+    """Tokenizes, then calls a function."""
 
     def __init__(self, then: Callable[[], object]) -> None:
         super().__init__()
@@ -89,7 +89,7 @@ def dead_letters(exchange: Exchange) -> list[tuple[str, int, str]]:
 
 
 def messages(exchange: Exchange, version: str = "2") -> list[dict[str, Any]]:
-    """The dead-letter messages, each valid against its contract."""
+    """Return the dead-letter messages, after validating each by its contract."""
     rows = exchange.rows(
         "SELECT value FROM outbox_events WHERE topic = %s ORDER BY outbox_id", f"{TOPICS[version]}.dlq"
     )
@@ -118,7 +118,7 @@ def columns(
 
 
 def as_json(row: dict[str, Any]) -> dict[str, Any]:
-    """A dataclass's fields as Postgres writes them in JSON."""
+    """Return a dataclass's fields as Postgres writes them in JSON."""
     out: dict[str, Any] = {}
     for name, value in row.items():
         if isinstance(value, Decimal):
@@ -191,7 +191,7 @@ ANOTHER = submission("key-of-another-one")
 
 
 def prepared(exchange: Exchange, bad: Callable[[Exchange], bytes]) -> dict[str, Any]:
-    """A batch in which the bad event stands between two good ones."""
+    """Return a batch with a bad event between two good ones."""
     last = submission("key-of-the-last-one")
     for record in (GOOD, last):
         exchange.put(record)
@@ -238,7 +238,7 @@ def test_an_event_that_cannot_be_read_is_a_dead_letter_without_its_text(exchange
     ] == [(True, sha256(value), len(value)) for value in bad.values()]
     assert CANARY.decode() not in json.dumps(letters)
 
-    # delivered again, none of them dies twice
+    # delivered again, none of them becomes a second dead letter
     assert exchange.normalizer().normalize(event).repeated == 2
     assert len(dead_letters(exchange)) == len(messages(exchange)) == len(bad)
 
@@ -339,7 +339,7 @@ def test_a_record_that_never_fits_is_a_dead_letter_at_its_first_attempt(
     assert CANARY.decode() not in json.dumps(letter["error"])
     assert exchange.count("canonical_records") == 2
 
-    # delivered again, all three are known
+    # delivered again, all three count as repeated
     assert exchange.normalizer().normalize(event).repeated == 3
     assert len(messages(exchange)) == 1
 
@@ -409,7 +409,7 @@ def test_an_outage_counts_nothing_however_long_it_lasts(
 
 
 def test_a_database_that_fails_before_the_outcome_counts_nothing(exchange: Exchange) -> None:
-    """The killed connection is replaced by the settling transaction itself: its first statement finds it dead."""
+    """The first statement of the settling transaction finds the connection dead and replaces it."""
     exchange.put(GOOD)
     normalizer = exchange.normalizer(**losing_its_connection(exchange))
     assert normalizer.normalize(kafka_event(exchange.event(GOOD))).canonical == 1
@@ -449,7 +449,7 @@ def test_a_record_that_kills_its_environment_is_found_out_and_its_neighbours_are
     exchange: Exchange,
 ) -> None:
     class Killed(BaseException):
-        """As the end of a process: nothing after it runs."""
+        """Simulates the end of a process: no handler of an exception runs."""
 
     class DeadlyTokenizer(InProcessTokenizer):
         def __init__(self) -> None:
@@ -485,7 +485,7 @@ def test_a_record_that_kills_its_environment_is_found_out_and_its_neighbours_are
 
 
 def test_a_row_that_a_constraint_refuses_takes_no_other_with_it(exchange: Exchange) -> None:
-    # A rule that our mapping does not know, as a later migration might bring one.
+    # A rule that the mapping does not know, as a later migration might add one.
     exchange.rows(
         "ALTER TABLE canonical_encounters ADD CONSTRAINT no_tuesdays CHECK (facility_id <> 'TUE-02')"
     )

@@ -1,4 +1,4 @@
-"""What was committed leaves for Kafka: every event, in order of its key, whatever dies on the way."""
+"""Every committed event is published to Kafka, in the order of its key, whichever process dies."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ def numbered(topic: str, count: int, *, keys: int) -> list[OutboxEvent]:
 
 
 def consume(brokers: str, topic: str, at_least: int) -> list[tuple[str, int]]:
-    """Everything on the topic as (key, value), partition by partition in order, once `at_least` are there."""
+    """Read the topic as (key, value), partition by partition in order, once it has `at_least` messages."""
     found: dict[int, list[tuple[str, int]]] = defaultdict(list)
     with closing(KafkaConsumer(bootstrap_servers=[brokers], auto_offset_reset="earliest")) as consumer:
         consumer.assign([TopicPartition(topic, partition) for partition in range(PARTITIONS)])
         deadline = time.monotonic() + 60
         quiet = False
-        # one quiet poll past the last one shows what should not be there
+        # one more poll, without messages, proves that there are no superfluous ones
         while time.monotonic() < deadline and not (quiet and sum(map(len, found.values())) >= at_least):
             polled = consumer.poll(timeout_ms=700)
             quiet = not polled
@@ -95,12 +95,12 @@ def freeze(pid: int) -> None:
 
 
 def _state(thread: Path) -> str:
-    """The third field of proc_pid_stat(5); the second may hold anything."""
+    """Return the third field of proc_pid_stat(5); the second may hold anything."""
     return (thread / "stat").read_text().rpartition(")")[2].split()[0]
 
 
 def sender_threads() -> set[threading.Thread]:
-    """Those of kafka-python's producers: the bus ends one by a way that the library does not promise."""
+    """Return the threads of kafka-python's producers, which the bus ends by an undocumented method."""
     return {thread for thread in threading.enumerate() if thread.name.endswith("-network-thread")}
 
 
@@ -122,7 +122,7 @@ def test_a_broker_that_stands_still_is_published_to_again_by_the_same_environmen
             assert None not in publisher.publish_page()
         finally:
             os.kill(broker, signal.SIGCONT)
-        # A sender that lived on would send what has failed here, out of turn.
+        # A sender that lived on would send the failed messages later and out of order.
         assert senders.isdisjoint(sender_threads())
         assert publisher.run(5, Deadline.after(REMAINING_SECONDS)).backlog == 0
     assert set(consume(kafka_brokers, topic_name, at_least=8)) == {(f"key-{n % 2}", n) for n in range(8)}
@@ -185,7 +185,7 @@ def test_two_publishers_at_once_publish_everything_once_and_break_no_order(
             enqueue(exchange, events[start : start + 100])
         done.set()
         published = [publisher.result(timeout=90) for publisher in publishers]
-    # a shard that the other had in its hands at the end
+    # publishes a shard that the other publisher held at the end
     with closing(Bus([kafka_brokers])) as bus:
         published.append(exchange.publisher(bus).run(0, Deadline.after(REMAINING_SECONDS)).published)
     assert sum(published) == 3_000
@@ -217,7 +217,7 @@ def test_a_broker_that_is_down_is_counted_and_loses_nothing(
     with closing(Bus([unreachable_broker()])) as down:
         report = exchange.publisher(down).run(0, Deadline.after(REMAINING_SECONDS))
     assert (report.published, report.failed, report.backlog) == (0, 5, 5)
-    # kafka-python drops a socket unclosed when no broker answers; here and not in the next test
+    # kafka-python drops a socket unclosed when no broker answers: let it warn here, not in the next test
     gc.collect()
     assert report.oldest_age_seconds > 0
     rows = exchange.rows("SELECT attempts, last_error, published_at FROM outbox_events")
@@ -246,7 +246,7 @@ def test_a_topic_that_is_not_there_holds_back_no_other(
 
 
 class BusWithout(Bus):
-    """A real broker that refuses some topics: ours would make them."""
+    """A real broker that refuses some topics; the embedded broker would create them."""
 
     def __init__(self, topics: Sequence[str], brokers: Sequence[str]) -> None:
         super().__init__(brokers)
@@ -263,7 +263,7 @@ def test_an_event_that_the_broker_says_it_knows_and_cannot_place_is_not_taken_fo
     publisher = exchange.publisher(bus)
     enqueue(exchange, numbered(topic_name, 1, keys=1))
     assert publisher.publish_page() == [None]
-    # What a broker whose write failed is left with: a sequence number counted, and no event.
+    # The state of a broker after a failed write: the sequence number is counted, but there is no event.
     for partition in range(PARTITIONS):
         counted = TopicPartition(topic_name, partition)
         bus._live_producer()._transaction_manager.set_sequence_number(counted, 0)
@@ -313,7 +313,7 @@ def test_a_lingering_publisher_picks_up_what_comes_late(
 
 
 class EndlessTraffic(Bus):
-    """Acknowledges at once, and for each page acknowledged another event comes; up to a limit, so a test can fail."""
+    """Acknowledges at once, and adds an event for each acknowledged page, up to a limit, so that a test can fail."""
 
     def __init__(self, exchange: Exchange) -> None:
         super().__init__([])

@@ -1,4 +1,4 @@
-"""Whatever was lost or stuck is found, called by its name, and mended where that is safe."""
+"""Every lost or stuck record is found, named by its fault, and repaired where that is safe."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def change_object(exchange: Exchange, body: bytes) -> None:
 
 
 class Crashed(BaseException):
-    """As the end of a process: nothing after it runs."""
+    """Simulates the end of a process: no handler of an exception runs."""
 
 
 def crash_before_commit(exchange: Exchange) -> None:
@@ -87,7 +87,7 @@ def crash_before_commit(exchange: Exchange) -> None:
     intake = exchange.intake(database=database, objects=ObjectsThatThen(exchange.store(), crash))
     with pytest.raises(Crashed):
         intake.submit(REQUEST, Context())  # type: ignore[arg-type]
-    # A process takes its connection with it, and with that its locks.
+    # A dying process closes its connection and so releases its locks.
     database.close()
 
 
@@ -274,7 +274,7 @@ def test_a_hash_that_is_wrong_stays_a_finding_until_the_bytes_are_right_again(ex
     canonical(exchange)
     change_object(exchange, BODY.replace(b"Sam", b"Tam"))
     reconcile(exchange, check_hashes=True)
-    # neither a look at the listing alone nor one at the finding is deceived by the size
+    # the unchanged size deceives neither a run without hashes nor a second check of the finding
     reconcile(exchange)
     look_again(exchange)
     assert set(findings(exchange).values()) == {"hash_mismatch"}
@@ -284,7 +284,7 @@ def test_a_hash_that_is_wrong_stays_a_finding_until_the_bytes_are_right_again(ex
 
 
 def look_again(exchange: Exchange, **request: Any) -> dict[str, int]:
-    """At every open finding, nothing taken for too young."""
+    """Check every open finding again, without a grace period; return the counts."""
     return (
         reconciler(exchange).look_again({"grace_seconds": 0, **request}, Deadline.after(LONG_SECONDS)).values
     )
@@ -361,7 +361,7 @@ def test_a_canonical_row_of_which_neither_bucket_nor_manifest_knows_is_found_by_
 
 
 class JobsThatMeet(Jobs):
-    """Two shards that are both asked whether they are the last before either goes on."""
+    """Jobs in which two shards both ask whether they are the last before either continues."""
 
     def __init__(self, jobs: Jobs, meet: Callable[[], object]) -> None:
         super().__init__(jobs._database, "reconcile")
@@ -434,7 +434,7 @@ def test_a_finding_whose_object_was_taken_away_is_over_at_the_next_look(
     break_it(exchange)
     reconcile(exchange)
     remove_object_of_finding(exchange)
-    # and one look is enough: what stays as it is would be looked at until the time is up
+    # and one check is enough: an unresolved finding would be checked until the time is up
     assert look_again(exchange) == {"records": 1, "ok": 1}
     assert findings(exchange) == {}
 
@@ -510,7 +510,7 @@ def test_a_run_looks_from_where_the_last_one_ended_or_from_the_oldest_record_und
     now = datetime.now(UTC)
     assert abs(window() - (now - timedelta(hours=24))) < timedelta(minutes=1)
     assert abs(window() - (now - timedelta(seconds=60))) < timedelta(minutes=1)
-    # published long ago and under way again only now: not stuck, and not to be forgotten
+    # published long ago but in flight again only now: not stuck, and not to be forgotten
     old = replace(
         submission("key-of-an-old-one"), occurred_at=now.replace(microsecond=0) - timedelta(hours=3)
     )
@@ -526,7 +526,7 @@ def test_a_run_looks_from_where_the_last_one_ended_or_from_the_oldest_record_und
 
 
 def window_of(exchange: Exchange, **request: Any) -> tuple[datetime, datetime]:
-    """From when to when a complete run looks."""
+    """Return the window of a complete run."""
     worker = reconciler(exchange)
     job_id = worker.start({"grace_seconds": 60, **request})
     assert worker.run(job_id, 0, Deadline.after(LONG_SECONDS)).done
@@ -544,7 +544,7 @@ def test_a_run_that_leaves_a_gap_does_not_move_the_beginning_of_the_next(exchang
     _, until = window_of(
         exchange, until=(now - timedelta(hours=48)).isoformat(), since="2026-01-01T00:00:00Z"
     )
-    # as the runbook has it, after the schedule was away for two days
+    # as in the runbook, after the schedule was off for two days
     window_of(exchange, since=(now - timedelta(hours=24)).isoformat())
     since, _ = window_of(exchange)
     assert since == until - timedelta(seconds=60)
@@ -573,7 +573,7 @@ def test_a_mass_of_open_findings_leaves_half_of_the_time_to_what_is_new(
 
 
 class WatchedListing(Listing):
-    """Keeps what it was shown."""
+    """Remembers the keys that it listed."""
 
     def __init__(self, listing: Listing) -> None:
         super().__init__(listing._client, listing._bucket)

@@ -1,4 +1,4 @@
-"""From the bucket alone everything comes back, once, as the same bytes."""
+"""Everything is restored from the bucket alone, once, with the same bytes."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
 def ingest(exchange: Exchange, number: int = 6) -> list[str]:
-    """Records of both versions and every kind through the front door; their ids."""
+    """Ingest records of both versions and every kind; return their ids."""
     intake = exchange.intake()
     record_ids = []
     for n in range(number):
@@ -66,7 +66,7 @@ def ingest(exchange: Exchange, number: int = 6) -> list[str]:
 
 
 def store(exchange: Exchange, number: int, **changes: Any) -> list[Submission]:
-    """Raw objects that no table knows of."""
+    """Store raw objects that no table has rows about."""
     records = [replace(submission(f"key-of-object-{n:05}"), **changes) for n in range(number)]
     for record in records:
         exchange.put(record)
@@ -74,7 +74,7 @@ def store(exchange: Exchange, number: int, **changes: Any) -> list[Submission]:
 
 
 def store_old(exchange: Exchange, record: Submission) -> None:
-    """As the old system did: no hour, no metadata."""
+    """Store an object as the first system did, without hour and metadata."""
     exchange.objects().put(f"{record.source}/{record.record_id}.json", record.body, {})
 
 
@@ -187,7 +187,7 @@ def test_a_shard_goes_on_where_its_time_ran_out_and_emits_nothing_twice(
     job_id = worker.start({"mode": "emit"})
     progress = []
     for _ in range(20):
-        # 12 s are kept in reserve: none is left, and each invoke does what it can without looking at the clock again
+        # no time is left: each invocation does the least that it can
         said = worker.run(job_id, 0, Deadline.after(0.02))
         progress.append(said.progress)
         if said.done:
@@ -234,7 +234,7 @@ def test_a_cancelled_job_does_nothing_more_and_is_not_called_done(exchange: Exch
 
 
 class ListingThatThen(Listing):
-    """A real bucket; after each page something happens."""
+    """A real bucket that calls a function after each page."""
 
     def __init__(self, listing: Listing, then: Callable[[], object]) -> None:
         super().__init__(listing._client, listing._bucket)
@@ -262,7 +262,7 @@ def test_a_job_that_is_cancelled_under_way_emits_no_further_page(exchange: Excha
 def test_a_rate_is_kept_by_coming_back_later_and_not_by_sleeping(exchange: Exchange) -> None:
     store(exchange, 90)
     worker = replayer(exchange)
-    # one second's worth at once, and a shard gets its part of it
+    # one second of the rate is available at once, and a shard gets its part of it
     job_id = worker.start({"mode": "emit", "rate_per_sec": 1})
     first = worker.run(job_id, 0, Deadline.after(LONG_SECONDS))
     assert first.waits_for == "rate"
@@ -272,7 +272,7 @@ def test_a_rate_is_kept_by_coming_back_later_and_not_by_sleeping(exchange: Excha
     again = worker.run(job_id, 0, Deadline.after(LONG_SECONDS))
     assert again.counts == first.counts
     assert 5 < again.resume_after_seconds <= 11
-    # after a week a minute's worth has come together, and no more
+    # after a week only a minute of the rate has accumulated
     exchange.rows("UPDATE job_checkpoints SET paid_until = paid_until - interval '1 week'")
     third = worker.run(job_id, 0, Deadline.after(LONG_SECONDS))
     assert (third.waits_for, third.counts["emitted"] - first.counts["emitted"]) == ("rate", 60)
@@ -293,7 +293,7 @@ def test_the_slowest_rate_over_the_most_shards_is_kept(exchange: Exchange) -> No
         )
         return worker.run(job_id, shard, Deadline.after(LONG_SECONDS)).counts.get("emitted", 0)
 
-    # its shard has one event in 160 s, the first in advance
+    # the shard's rate is one event in 160 s, the first in advance
     assert [emitted_after(seconds) for seconds in (60, 150, 15)] == [1, 1, 2]
 
 
@@ -350,7 +350,7 @@ def test_auto_knows_an_object_of_the_old_system_by_its_body(
     events = publish(exchange)
     ((topic, key, value),) = events
     assert (topic, key) == (TOPICS[version], str(record.record_id))
-    # rebuilt once more, it is the same event
+    # rebuilt again, it is the same event
     exchange.rows("TRUNCATE raw_object_manifest")
     replay(exchange)
     assert publish(exchange) == events
@@ -421,7 +421,7 @@ def test_a_copy_that_alone_is_left_of_a_record_is_a_gap_until_the_record_is_cano
     (body,) = exchange.objects().get_many([key], limit_bytes=10**6)
     assert isinstance(body, StoredObject)
     exchange.objects().put(f"hospital-a/2026-01-01T00/{record_id}.json", body.body, body.metadata)
-    # as a bucket that was restored to an earlier time than the tables
+    # as in a bucket that was restored to an earlier time than the tables
     listing(exchange)._client.delete_object(Bucket=exchange.bucket, Key=key)
     assert replay(exchange, "verify") == {"copies": 1, "missing": 1}
     exchange.objects().put(key, body.body, body.metadata)

@@ -1,4 +1,4 @@
-"""What has been kept long enough goes, page by page, and nothing else does."""
+"""Expired data are deleted page by page, and nothing else is."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def old_and_new(exchange: Exchange, *hours: str, source: str = "hospital-a") -> 
 
 
 def know_object(exchange: Exchange, key: str) -> None:
-    """The manifest's row of the object under `key`: it was accepted."""
+    """Write a manifest row for the object under `key`, as if it had been accepted."""
     exchange.rows(
         "INSERT INTO raw_object_manifest VALUES (%s, 'partnerA', 'hospital-a', 'r', 'encounter', 'h', 'b', %s, %s, 1,"
         " 'c', now())",
@@ -89,7 +89,7 @@ def test_a_record_whose_raw_object_went_keeps_its_rows_and_says_so(exchange: Exc
 
 
 def test_a_copy_that_is_older_than_its_record_s_object_goes_alone(exchange: Exchange) -> None:
-    """Left by a request that died before its commit; the client's retry came two hours later."""
+    """The copy was left by a request that died before its commit; the client's retry came two hours later."""
     finished, unfinished = submission("key-00000001"), submission("key-00000002")
     for record in (finished, unfinished):
         exchange.put(record)

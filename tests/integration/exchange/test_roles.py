@@ -1,4 +1,4 @@
-"""Each function's role tries what it must not; and a migration can be taken back without a trace."""
+"""Each function's role is refused what it must not do, and a migration can be reverted without a trace."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ MUST_NOT_WRITE = {
         *(*RECOVERY, "reconcile_findings"),
     ),
 }
-# An operator's roles: these tables whole; of others some columns at most.
+# The roles of operators may read these tables whole, and at most some columns of others.
 MAY_READ_WHOLE = {
     "exchange_lineage": {
         *("raw_object_manifest", "processing_stage_state", "processing_attempts", "canonical_records"),
@@ -130,7 +130,7 @@ MAY_DELETE = {
 
 
 def allowed(exchange: Exchange, role: str, statements: Iterable[str]) -> list[str]:
-    """Those of `statements` that the role is not refused; none of them takes effect."""
+    """Return the statements that the role is permitted; none of them takes effect."""
     done = []
     with closing(psycopg2.connect(exchange.dsn(role))) as connection, connection.cursor() as cursor:
         for statement in statements:
@@ -139,7 +139,7 @@ def allowed(exchange: Exchange, role: str, statements: Iterable[str]) -> list[st
             except errors.InsufficientPrivilege:
                 continue
             except psycopg2.Error:
-                # it failed for another reason, which comes after the question of who may
+                # it failed for another reason, which Postgres checks only after the permission
                 pass
             finally:
                 connection.rollback()
@@ -215,7 +215,7 @@ def test_nobody_but_the_owner_changes_the_schema(exchange: Exchange, role: str) 
 def test_a_role_keeps_nothing_in_temporary_tables(
     postgres_template: str, superuser: Connection, role: str
 ) -> None:
-    # Asked of the database that was migrated: a copy of it does not take over the grants on a database.
+    # Checked on the migrated database itself: a copy does not inherit the grants on a database.
     with superuser.cursor() as cursor:
         cursor.execute("SELECT has_database_privilege(%s, %s, 'TEMPORARY')", (role, postgres_template))
         assert cursor.fetchone() == (False,)

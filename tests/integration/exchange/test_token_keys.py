@@ -1,4 +1,4 @@
-"""Token keys and passwords as they are on AWS: in the secret store, by ARN."""
+"""Token keys and passwords in the secret store, by ARN, as on AWS."""
 
 from __future__ import annotations
 

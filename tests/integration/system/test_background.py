@@ -9,7 +9,7 @@ from infra.system.background import BackgroundSystem
 
 
 def test_a_system_that_does_not_stop_in_its_time_is_killed_with_all_that_it_started(tmp_path: Path) -> None:
-    # What another version has left does not keep this one from starting.
+    # A file that another version left must not keep this one from starting.
     (tmp_path / "addresses.json").write_text('{"pid": 1}')
     options = ["--any-ports", "--broker-storage=memory"]
     system = BackgroundSystem(tmp_path, options, dies_with_us=True)

@@ -1,4 +1,4 @@
-"""What is passed on to services on loopback; another loopback address stands in for Docker's bridge."""
+"""Connections forwarded to services on loopback; another loopback address stands in for Docker's bridge."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ async def read_to_its_end(reader: asyncio.StreamReader) -> bytes:
 
 @asynccontextmanager
 async def capitals() -> AsyncIterator[int]:
-    """A service on a loopback port: what is sent to it comes back in capitals once it is whole."""
+    """Run a service on a loopback port that answers a complete message in capitals."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with closing(writer):

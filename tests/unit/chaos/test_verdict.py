@@ -1,4 +1,4 @@
-"""The judge of the fault injection, given ledgers that lie: it has to see each lie."""
+"""The judge of the fault injection must detect every kind of false ledger."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fault proxies know a step when they see one, however the bytes arrive."""
+"""The fault proxies recognise a protocol step however its bytes are split on arrival."""
 
 from __future__ import annotations
 

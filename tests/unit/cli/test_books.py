@@ -1,4 +1,4 @@
-"""The demo's books, with and without a record that was lost on the way."""
+"""The demo's books, with and without a lost record."""
 
 from __future__ import annotations
 

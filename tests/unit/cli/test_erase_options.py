@@ -32,7 +32,7 @@ def test_what_contradicts_itself_erases_nothing(options: list[str], reason: str,
 
 
 class EraseFunction:
-    """Erases everything that it is asked to; keeps how many records each erasure had."""
+    """Pretends to erase every record that it is given; counts the records of each erasure."""
 
     def __init__(self) -> None:
         self.records: Counter[str] = Counter()
@@ -68,7 +68,7 @@ def test_no_record_of_a_person_is_passed_over_because_its_manifest_row_is_lost()
 
 
 class EndedFunction(EraseFunction):
-    """Erases a page, and is then ended by whatever it was made with."""
+    """Erases one page, and then raises the given exception."""
 
     def __init__(self, end: BaseException) -> None:
         super().__init__()

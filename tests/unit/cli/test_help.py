@@ -1,4 +1,4 @@
-"""What `--help` says, on a terminal of 80 columns."""
+"""The output of `--help` on a terminal of 80 columns."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from infra.cli.main import app
 
 
 def paragraphs(*command: str) -> list[list[str]]:
-    """The lines of each paragraph above the first box."""
+    """Return the lines of each paragraph above the first box."""
     told = CliRunner().invoke(app, [*command, "--help"], env={"COLUMNS": "80"}).stdout
     text = "\n".join(line.strip() for line in told.partition("╭")[0].splitlines())
     return [paragraph.splitlines() for paragraph in text.strip().split("\n\n")]

@@ -1,4 +1,4 @@
-"""What the hospitals of the demo send, against the contracts that they claim to follow."""
+"""The records of the demo's hospitals meet the contracts that they claim to follow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `exchange reconcile` says at its end."""
+"""The final report of `exchange reconcile`."""
 
 from __future__ import annotations
 

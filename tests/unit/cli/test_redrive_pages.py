@@ -1,4 +1,4 @@
-"""A redrive goes on page by page until nothing waits, or what waits is in somebody's hands."""
+"""A redrive continues page by page until no letter waits, or all waiting ones are locked."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FOUND: dict[str, Any] = {"as_of": "2026-11-24T12:00:00+00:00", "remaining": 3}
     ("taken", "redriven", "remaining"),
     [
         ([[1], [2], [3]], [1, 2, 3], 0),
-        # the first of a page is locked for a moment
+        # the first letter of a page is locked for a moment
         ([[], [1], [], [], [2], [3]], [1, 2, 3], 0),
         ([[1], [], [], []], [1], 2),
     ],

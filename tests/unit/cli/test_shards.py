@@ -1,4 +1,4 @@
-"""A job's shards run side by side; one that fails is tried again alone, and goes on where it stood."""
+"""The shards of a job run concurrently; a failed one is retried alone and continues from its checkpoint."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from infra.cli.jobs.shards import ATTEMPTS, JobRun, ShardRun, total
 
 
 class FakeLambda:
-    """Answers each shard's invokes from a script: an answer, or None for a failure."""
+    """Answers each shard's invocations from a script; None in the script is a failure."""
 
     def __init__(self, script: dict[int, list[dict[str, Any] | None]]) -> None:
         self._script = script
@@ -90,7 +90,7 @@ def test_a_success_between_failures_begins_the_count_anew() -> None:
 
 
 class Refusing:
-    """Takes no event, and counts how often it was asked."""
+    """Refuses every event, and counts its invocations."""
 
     def __init__(self) -> None:
         self.asked = 0
@@ -115,7 +115,7 @@ def test_a_job_is_not_called_done_when_some_of_its_shards_were_never_asked_for()
 
 
 class Interrupted:
-    """Ctrl-C comes while its invoke is under way, which takes longer than anybody waits."""
+    """Simulates a Ctrl-C during an invocation that takes longer than anybody would wait."""
 
     def __init__(self) -> None:
         self.answered = threading.Event()

@@ -1,4 +1,4 @@
-"""Tables of the recovery commands: on 80 columns and piped, nothing is lost of what an operator copies."""
+"""The tables of the recovery commands never cut a value that operators copy, on 80 columns or in a pipe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Documents that are almost right: one place of a valid one is changed."""
+"""Mutations of valid documents, each with one place changed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ json_values = st.recursive(
 
 
 def places(document: Any, path: Path = ()) -> Iterator[Path]:
-    """Every place of a document: itself, its members and entries, all the way down."""
+    """Yield the path of every place in a document: itself, its members and entries, recursively."""
     yield path
     if isinstance(document, dict):
         for name, member in document.items():
@@ -36,7 +36,7 @@ def places(document: Any, path: Path = ()) -> Iterator[Path]:
 
 
 def replaced(document: Any, path: Path, value: object) -> Any:
-    """A copy with another value in one place."""
+    """Return a copy with another value in one place."""
     if not path:
         return value
     changed = copy.deepcopy(document)
@@ -49,7 +49,7 @@ def replaced(document: Any, path: Path, value: object) -> Any:
 
 
 def removed(document: Any, path: Path) -> Any:
-    """A copy without one member or entry."""
+    """Return a copy without one member or entry."""
     changed = copy.deepcopy(document)
     *above, last = path
     parent = changed
@@ -61,5 +61,5 @@ def removed(document: Any, path: Path) -> Any:
 
 @st.composite
 def mutated(draw: st.DrawFn, document: Any, values: st.SearchStrategy[Any] = json_values) -> Any:
-    """A copy of a document with any value in any one place."""
+    """Draw a copy of a document with an arbitrary value in an arbitrary place."""
     return replaced(document, draw(st.sampled_from(list(places(document)))), draw(values))

@@ -1,4 +1,4 @@
-"""Whom the shared secret lets in, and whom not. Public keys need a server: see the integration tests."""
+"""Authentication by the shared secret. Public keys need a server, so the integration tests cover them."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_the_developer_may_act_as_anyone_where_env_is_local() -> None:
 
 @pytest.mark.parametrize("env", ["prod", "ci", "LOCAL", "Local", " local", "", "development"])
 def test_the_developer_is_nobody_where_env_is_anything_else(env: str) -> None:
-    # A JWKS that is never asked: "dev" has no header to read a key's name from.
+    # The JWKS is never requested: "dev" has no header that could name a key.
     settings = Settings(
         env=env, jwt_issuer="i", jwt_audience="a", jwt_jwks_url="https://nowhere.invalid/keys"
     )

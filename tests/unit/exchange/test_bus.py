@@ -1,4 +1,4 @@
-"""What a page of messages comes to when the broker takes some of it only."""
+"""The outcomes of a page of messages of which the broker accepts only some."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from exchange.platform.bus import MAX_BLOCK_SECONDS, Bus, Message
 
 
 class Delivery(Future):  # type: ignore[misc]
-    """A message's way, already at its end."""
+    """The future of a message that is already delivered or failed."""
 
     def get(self, timeout: float) -> object:
         if self.exception is not None:
@@ -22,15 +22,15 @@ class Delivery(Future):  # type: ignore[misc]
 
 @dataclass(frozen=True)
 class Written:
-    """Where a message is."""
+    """The position of a delivered message."""
 
     offset: int
 
 
 class Producer:
-    """Takes every message at once, but for those that have an error: by topic at `send`, by value when delivered.
+    """Accepts every message at once, except those with an error: by topic in `send`, by value at delivery.
 
-    What is `unplaced` it says to have, and not where.
+    It acknowledges `unplaced` messages without an offset.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""A cold start reads no environment and opens no connection: both belong to the first request."""
+"""A cold start reads no environment variables and opens no connection; the first request does both."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What follows from a submission's bytes alone. Golden values: a change of one orphans every stored record."""
+"""The values that follow from a submission alone. They are golden: a changed one would orphan every stored record."""
 
 from __future__ import annotations
 

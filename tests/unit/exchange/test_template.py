@@ -1,4 +1,4 @@
-"""Who may do what on AWS, as the template says it."""
+"""The permissions of each function on AWS, as the template declares them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ROLE_OF = {
 
 
 class CloudFormation(yaml.SafeLoader):
-    """YAML with CloudFormation's short functions, each read as {its name: its argument}."""
+    """A YAML loader that reads each of CloudFormation's short functions as {its name: its argument}."""
 
 
 def intrinsic(loader: CloudFormation, name: str, node: yaml.Node) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""template.yaml as CloudFormation would have it: translated by SAM's translator, resolved for given parameters."""
+"""template.yaml as CloudFormation gets it, translated by SAM's translator and resolved for given parameters."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ LOCAL = {"Env": "local", "PostgresPassword": "x", "JwtSecret": "x" * 32, "Tokeni
 
 
 def functions_of_the_template() -> dict[str, Mapping[str, Any]]:
-    """Return the properties of each function that template.yaml declares, as it declares them, by logical id."""
+    """Return the declared properties of each function in template.yaml by logical id."""
     resources = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))["Resources"]
     return {
         logical_id: resource["Properties"]
@@ -60,7 +60,7 @@ def database_roles_of_the_template() -> list[str]:
 
 @dataclass(frozen=True)
 class Deployed:
-    """The resources whose condition holds, resolved, by logical id."""
+    """The resolved resources whose conditions hold, by logical id."""
 
     resources: Mapping[str, Mapping[str, Any]]
 
@@ -78,7 +78,7 @@ class Deployed:
         )
 
     def of(self, kind: str) -> dict[str, Mapping[str, Any]]:
-        """Properties of every `AWS::<kind>`."""
+        """Return the properties of every `AWS::<kind>`."""
         return {
             logical_id: resource.get("Properties", {})
             for logical_id, resource in self.resources.items()
@@ -86,7 +86,7 @@ class Deployed:
         }
 
     def statements(self, function: str) -> Iterator[Mapping[str, Any]]:
-        """Yield each statement of the template's own policies, inline and managed, on the role of a function."""
+        """Yield the statements of the template's own policies, inline and managed, on a function's role."""
         role = self.of("IAM::Role")[f"{function}Role"]
         managed = self.of("IAM::ManagedPolicy")
         policies = [*role["Policies"], *(managed[arn] for arn in role["ManagedPolicyArns"] if arn in managed)]
@@ -94,6 +94,6 @@ class Deployed:
             yield from policy["PolicyDocument"]["Statement"]
 
     def policies_of_aws(self, function: str) -> set[str]:
-        """Return the names of the policies on the role of a function that are AWS's own."""
+        """Return the names of AWS's own policies on a function's role."""
         arns = set(self.of("IAM::Role")[f"{function}Role"]["ManagedPolicyArns"])
         return {arn.partition(":policy/")[2] for arn in arns - set(self.of("IAM::ManagedPolicy"))}

@@ -1,4 +1,4 @@
-"""The resources of a stack that an update must find again: the named ones and those that hold something.
+"""The resources of a stack that an update must keep: those with names, and those that hold data.
 
 `python -m tests.unit.infra.stack_names COMMIT` prints the inventory of template.yaml
 as it is, for released_names.json.
@@ -14,7 +14,7 @@ from typing import Any
 
 from tests.unit.infra.deployed import SELF_MANAGED, Deployed
 
-# What AWS keeps apart within a scope, or by what it belongs to: a second one is refused with "already exists".
+# The properties that identify a resource within a scope: AWS refuses a second one with "already exists".
 SCOPED_NAMES = {
     "AWS::ApiGateway::Stage": ("RestApiId", "StageName"),
     "AWS::Lambda::Alias": ("FunctionName", "Name"),
@@ -42,7 +42,7 @@ Inventory = Mapping[str, Mapping[str, Any]]
 
 
 def inventory(deployed: Deployed) -> dict[str, dict[str, Any]]:
-    """Return type, name and deletion policies of the resources that an update must find again, by logical id."""
+    """Return the type, name and deletion policies of the resources that an update must keep, by logical id."""
     found = {}
     for logical_id, resource in deployed.resources.items():
         kind = resource["Type"]
@@ -61,16 +61,16 @@ def _name(kind: str, properties: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def update_faults(released: Inventory, left_behind: Iterable[str], now: Inventory) -> list[str]:
-    """Return what an update from the released stack to the present one would lose or collide with, a line each.
+    """Return the losses and collisions of an update from the released stack to the present one, a line for each.
 
-    `left_behind` are released logical ids that the template gave up while their DeletionPolicy keeps the resource.
+    `left_behind` are released logical ids that the template no longer has, but whose DeletionPolicy keeps the resource.
     """
     faults = []
     given_up = set(left_behind)
     holder = {_key(entry): logical_id for logical_id, entry in released.items() if entry["Name"]}
     for logical_id, entry in now.items():
         before = holder.get(_key(entry))
-        # CloudFormation makes the new one before it deletes the old one, and never deletes one that is retained.
+        # CloudFormation creates the new resource before it deletes the old one, and never deletes a retained one.
         if before is not None and (before != logical_id or before in given_up):
             faults.append(f"{logical_id} takes the name of {before}: {entry['Name']} already exists")
     for logical_id, entry in released.items():

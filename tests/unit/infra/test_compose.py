@@ -1,4 +1,4 @@
-"""docker-compose.yml and the image of ours, as far as they can be judged without pulling an image."""
+"""docker-compose.yml and our own image, as far as they can be tested without pulling an image."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_functions_wait_for_schema_bucket_and_topics() -> None:
 
 def test_the_functions_are_given_the_time_that_a_stop_in_order_takes() -> None:
     grace_seconds = int(services()["functions"]["stop_grace_period"].removesuffix("s"))
-    # Batches in flight, their pollers, requests, invocations: each within the runner's own time-out.
+    # Batches in flight, their pollers, requests and invocations each end within the runner's own timeout.
     assert grace_seconds > 4 * STOP_TIMEOUT_SECONDS
 
 

@@ -1,4 +1,4 @@
-"""What `sam deploy` would make of template.yaml."""
+"""The resources that `sam deploy` would create from template.yaml."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`.env.example` names every setting that anything of ours reads, and none that nobody reads."""
+"""`.env.example` names exactly the settings that this repository reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Migrations are applied by their number: two with one number, made side by side, stop every new database."""
+"""Migrations have unique numbers: two with the same number, as from two branches, stop every new database."""
 
 from __future__ import annotations
 

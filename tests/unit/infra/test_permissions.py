@@ -1,7 +1,7 @@
-"""Every function may do what its code does on AWS, and nothing else.
+"""Every function has exactly the permissions on AWS that its code needs.
 
-CALLS is the list by function, read off the code. Whoever lets a function call AWS in a new way adds a line here and a
-statement in template.yaml; each without the other fails.
+CALLS lists the calls of each function, read off its code. A new kind of call needs a line here and a statement in
+template.yaml; either one without the other fails.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ CALLS: dict[str, set[tuple[str, str]]] = {
         ("lambda:InvokeFunction", ACCOUNT.format(service="lambda", name="function:TokenizeFunction:live")),
         ("secretsmanager:GetSecretValue", SECRET + "exchange/postgres/exchange_normalize-*"),  # platform.db
         ("kms:Decrypt", KEY),
-        # not the code but the event source's pollers, in the function's role
+        # needed not by the code but by the event source's pollers, which use the function's role
         ("secretsmanager:GetSecretValue", MSK["KafkaSecretArn"]),
         ("kafka:DescribeCluster", MSK["KafkaClusterArn"]),
         ("kafka:DescribeClusterV2", MSK["KafkaClusterArn"]),
@@ -82,12 +82,12 @@ CALLS: dict[str, set[tuple[str, str]]] = {
         ("s3:DeleteObjectVersion", "arn:aws:s3:::exchange-raw/*"),  # platform.versions.delete
     },
 }
-# "*" as the resource, and why.
+# Actions with "*" as their resource, and the reason.
 UNAVOIDABLE = {
     "ec2:DescribeSecurityGroups": "EC2's Describe actions know no resources",
     "ec2:DescribeVpcs": "EC2's Describe actions know no resources",
 }
-# AWS's own policies that SAM attaches; their resources are "*", which is accepted because of what they can do.
+# AWS's own policies that SAM attaches; their resource "*" is accepted for what they permit.
 MANAGED = {
     "service-role/AWSLambdaBasicExecutionRole": "write logs",
     "AWSXRayDaemonWriteAccess": "write traces, which know no resources",

@@ -1,4 +1,4 @@
-"""The runner is a package with bounds; this repository pins what it runs on."""
+"""This repository pins versions within the bounds that the runner's package requires."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_what_the_runner_requires_is_pinned_within_its_bounds() -> None:
         re.findall(r"^([a-z0-9-]+)==(\S+)", (ROOT / "requirements-dev.txt").read_text("utf-8"), re.MULTILINE)
     )
     required = {each.name: each for each in map(Requirement, runner["project"]["dependencies"])}
-    # pip comes with every venv.
+    # Every venv has pip.
     del required["pip"]
     outside = [name for name, each in required.items() if pinned.get(name, "0") not in each.specifier]
     assert outside == []

@@ -1,7 +1,8 @@
-"""An update of the released stack collides with nothing and loses nothing.
+"""An update of the released stack causes no collision and no loss.
 
 released_names.json is the inventory of the last template that somebody may have deployed, for production's parameters.
-CloudFormation makes new resources before it deletes old ones: a name that moves to another logical id "already exists".
+CloudFormation creates new resources before it deletes old ones: a name that moves to another logical id "already
+exists".
 """
 
 from __future__ import annotations

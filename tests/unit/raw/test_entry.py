@@ -1,4 +1,4 @@
-"""An object describes its record completely: whatever ingest stores comes back as the entry that it was made from."""
+"""An object describes its record completely: the metadata that ingest stores decode to the original entry."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ BODY = b"{}"
 
 names = st.text("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-", min_size=1, max_size=30)
 sources = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{1,62}", fullmatch=True)
-# Metadata keep milliseconds, and ingest accepts no finer time.
+# Metadata keep milliseconds, and ingest uses no finer times.
 times = (
     st.integers(0, 7_000_000_000_000)
     .map(lambda ms: datetime.fromtimestamp(ms / 1000, UTC))
@@ -117,7 +117,7 @@ def test_metadata_alone_give_back_every_field_of_the_entry(entry: ManifestEntry)
 
 @given(entry=entries(), lost=st.data())
 def test_metadata_that_are_not_complete_count_as_none(entry: ManifestEntry, lost: st.DataObject) -> None:
-    """An object with some of our metadata is described by its body, as one of the first system is."""
+    """An object with only some of our metadata is described by its body, like those of the first system."""
     metadata = encode_metadata(entry, "a-key-hash")
     name = lost.draw(st.sampled_from(sorted(set(metadata) - {"event-version", "key-hash"})))
     body = b'{"source": "%s", "record_type": "claim"}' % entry.source.encode()

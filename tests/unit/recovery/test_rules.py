@@ -1,4 +1,4 @@
-"""Every record has one verdict, and the worst that holds is it."""
+"""Every record gets exactly one verdict, the worst that applies."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def state(name: str, age: float = 900.0, *, canonical: bool = False) -> RecordSt
     ("raw", "manifest", "standing", "verdict"),
     [
         (RAW, MANIFEST, DONE, Sound.OK),
-        # a ledger that was pruned says nothing against a row
+        # a pruned ledger does not contradict a canonical row
         (RAW, MANIFEST, RecordState(canonical=True), Sound.OK),
         (None, RETIRED, DONE, Sound.OK),
         (None, RETIRED, NOTHING, Sound.OK),
@@ -92,7 +92,7 @@ def test_a_record_is_what_bucket_and_tables_together_say(
         (RAW, MANIFEST, 10.0, NOTHING),
         (RAW, MANIFEST, 1000.0, replace(PENDING, event_age=10.0)),
         (RAW, MANIFEST, 1000.0, replace(PUBLISHED, event_age=10.0)),
-        # published long ago and tried just now
+        # published long ago, but tried just now
         (RAW, MANIFEST, 1000.0, replace(PUBLISHED, state="failed_retryable", state_age=10.0)),
         (RAW, MANIFEST, 1000.0, state("succeeded", 10.0)),
         (RAW, MANIFEST, 1000.0, state("running", 10.0, canonical=True)),

@@ -1,4 +1,4 @@
-"""Which objects belong to a job, and to which of its shards."""
+"""The objects that belong to a job and to each of its shards."""
 
 from __future__ import annotations
 

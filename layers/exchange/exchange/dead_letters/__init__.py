@@ -1,1 +1,1 @@
-"""Dead letters: listed, shown, and sent again once what made them fail is mended."""
+"""Dead letters, which are listed, shown, and sent again once the cause of their failure is repaired."""

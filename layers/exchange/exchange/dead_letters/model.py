@@ -1,4 +1,4 @@
-"""Dead letters as a redrive sees them: selected, waiting, sent again, or refused."""
+"""Dead letters as a redrive sees them: selected, waiting, redriven or refused."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from uuid import UUID
 
 @dataclass(frozen=True)
 class LetterSelection:
-    """The dead letters that a redrive means: some by number, a class by its reason, or, with neither, all.
+    """The dead letters that a redrive selects: some by number, a class by its reason, or, with neither, all.
 
-    `as_of` is the database's time when the redrive began: a letter redriven or refused since is left alone.
+    `as_of` is the database's time when the redrive began: letters redriven or refused since then are left out.
     """
 
     as_of: datetime
@@ -32,7 +32,7 @@ class Unsendable(StrEnum):
 
     @property
     def advice(self) -> str:
-        """An explanation of the reason, and what to do about it."""
+        """An explanation of the reason, with advice for the operator."""
         return _ADVICE[self]
 
 
@@ -52,7 +52,7 @@ _ADVICE = {
 
 @dataclass(frozen=True)
 class WaitingLetter:
-    """A dead letter that a redrive has not reached yet; `record_id` is None where the event could not be read."""
+    """A dead letter that a redrive has not reached yet; `record_id` is None if its event could not be read."""
 
     dead_letter_id: int
     record_id: UUID | None
@@ -73,9 +73,9 @@ class RefusedLetter:
 
 @dataclass(frozen=True)
 class RedriveReport:
-    """One page of a redrive; `as_of` goes into the selection of the next page, until nothing remains.
+    """The report of one page of a redrive; `as_of` goes into the selection of the next page, until nothing remains.
 
-    In the end every letter of the selection is redriven or refused; one that somebody works on remains.
+    In the end every letter of the selection is redriven or refused, but for letters that another process works on.
     """
 
     as_of: datetime
@@ -84,7 +84,7 @@ class RedriveReport:
     remaining: int
 
     def encode(self) -> dict[str, Any]:
-        """Return the report as JSON has it."""
+        """Return the report as a JSON object."""
         return {
             "as_of": self.as_of.isoformat(),
             "redriven": list(self.redriven),

@@ -14,7 +14,7 @@ WHERE closed_at IS NULL AND (%(reason)s::text IS NULL OR reason = %(reason)s) AN
 ORDER BY dead_letter_id LIMIT %(limit)s;
 
 -- name: read_letter
--- One letter, open or closed, without its event.
+-- Reads one letter, open or closed, without its event.
 SELECT dead_letter_id, reason, state, record_id, event_id, partner_id, source, record_kind, schema_hint, topic,
        kafka_partition, kafka_offset, event_sha256, stage, error_type, error_message, attempts, failed_at, redrives,
        redriven_at, refusal, refused_at, closed_at, event IS NOT NULL AS has_event
@@ -40,8 +40,8 @@ WHERE d.state = 'dead' AND greatest(d.redriven_at, d.refused_at, '-infinity') < 
 ORDER BY d.dead_letter_id LIMIT %(limit)s;
 
 -- name: take_letters
--- Locks records before letters, as settling does, and skips records that somebody works on: their letters are asked for
--- again.
+-- Locks records before letters, as settling does, and skips locked records: the next page reads their
+-- letters again.
 SELECT d.dead_letter_id, d.record_id, d.topic, d.event
 FROM dead_letters AS d
 JOIN processing_stage_state AS s ON s.record_id = d.record_id AND s.stage = 'canonicalize' AND s.state = 'dlq'
@@ -66,8 +66,8 @@ FROM unnest(%(shards)s::smallint[], %(topics)s::text[], %(keys)s::text[], %(valu
     AS event (shard, topic, key, value);
 
 -- name: refuse
--- Notes why a letter was not sent again, on the letter and in the audit log. Waits for nobody, since it locks no
--- record.
+-- Notes why a letter was not sent again, on the letter and in the audit log. Must not wait for a lock, since it locks
+-- no record first.
 WITH refused AS (
     UPDATE dead_letters AS d SET refusal = asked.refusal, refused_at = clock_timestamp()
     FROM unnest(%(dead_letter_ids)s::bigint[], %(refusals)s::text[]) AS asked (dead_letter_id, refusal)

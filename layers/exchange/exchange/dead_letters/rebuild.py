@@ -1,4 +1,4 @@
-"""Events of dead letters whose bytes are gone, made anew as a replay would make them."""
+"""The rebuilding of events that dead letters no longer hold, as a replay would make them."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ SEARCHED_HOURS = 25
 
 
 class EventRebuilder:
-    """Makes events from the manifest's row, proven by its object, or from the object's metadata alone."""
+    """Rebuilds events from the manifest row, proven by the object, or from the object's metadata alone."""
 
     def __init__(self, database: Database, reader: RawReader, topics: Mapping[str, str]) -> None:
-        """`topics` are by event version."""
+        """Create a rebuilder; `topics` are by event version."""
         self._database = database
         self._reader = reader
         self._partners = PartnerRegistry(database)
@@ -30,7 +30,7 @@ class EventRebuilder:
     def rebuild(
         self, lost: Sequence[tuple[WaitingLetter, UUID]]
     ) -> Iterator[tuple[WaitingLetter, bytes | Unsendable]]:
-        """Yield for each (letter, record id) its event, or why there can be none. Raises DependencyUnavailable."""
+        """Yield for each (letter, record id) its event, or why it has none. Raises DependencyUnavailable."""
         for letter, found in self._find_entries(lost):
             if isinstance(found, Unsendable):
                 yield letter, found
@@ -55,7 +55,7 @@ class EventRebuilder:
                 yield letter, self._search(record_id, letter.failed_at)
 
     def _search(self, record_id: UUID, failed_at: datetime) -> ManifestEntry | Unsendable:
-        """Look for the record's object under the hours before its death: nearly all die minutes after acceptance."""
+        """Search the hours before the failure for the record's object: most records fail minutes after acceptance."""
         hours = [failed_at.astimezone(UTC) - timedelta(hours=n) for n in range(SEARCHED_HOURS)]
         places = [
             Place(record_id, str(RawKey.of(source, hour, record_id)), failed_at)
@@ -63,7 +63,7 @@ class EventRebuilder:
             for hour in hours
         ]
         found = [raw_object for raw_object in self._reader.describe(places) if raw_object]
-        # Two objects of one record: without a manifest row the earlier one stands for it, as in a replay.
+        # Without a manifest row, the earlier of two objects of a record counts, as in a replay.
         entries = [raw_object.entry for raw_object in found if raw_object.entry is not None]
         if entries:
             return min(entries, key=lambda entry: entry.occurred_at)

@@ -1,9 +1,9 @@
-"""Dead letters, as an operator reads them and has them sent again. ADR 0011.
+"""The dead letters that an operator reads and redrives. ADR 0011.
 
-A redrive sends the event once more, byte for byte, and gives the record five attempts again. It changes nothing of the
-event or the record: what made it fail has to be mended first. A letter whose record fails again is dead again, and
-waits for somebody to ask again. A letter that cannot be sent is refused with a reason, and so not asked for again in
-the same run.
+A redrive sends the event again, byte for byte, and gives the record five new attempts. It changes neither the event
+nor the record: the cause of the failure has to be repaired first. A letter whose record fails again is dead again and
+waits for another redrive. A letter that cannot be sent is refused with a reason, and the same redrive does not try it
+again.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from exchange.raw.reader import RawReader, raw_reader
 
 LISTED_LETTERS = 100
 REDRIVE_PAGE = 500
-# Letters without bytes a page: each costs a GET, or, without a manifest row, one a source and hour of a day.
+# Letters without an event per page: each costs a GET, or, without a manifest row, one per source and hour of a day.
 REBUILT_PER_PAGE = 100
 
 
@@ -50,12 +50,12 @@ class DeadLetters:
     """The dead letters of one environment."""
 
     def __init__(self, database: Database, reader: RawReader, topics: Mapping[str, str]) -> None:
-        """`topics` are by event version."""
+        """Create the service; `topics` are by event version."""
         self._database = database
         self._rebuilder = EventRebuilder(database, reader, topics)
 
     def answer(self, event: Mapping[str, Any], request_id: str) -> dict[str, Any]:
-        """Do what an operator asks, by its contract (contracts/api/schemas/redrive.request.json).
+        """Answer an operator's request, which contracts/api/schemas/redrive.request.json describes.
 
         Raises ContractViolation, naming the field, or DependencyUnavailable.
         """
@@ -82,12 +82,12 @@ class DeadLetters:
         return report.encode()
 
     def list_reasons(self) -> list[dict[str, Any]]:
-        """Return the open letters by class, the largest class first."""
+        """Return the classes of open letters, the largest first."""
         with self._database.transaction() as transaction:
             return store.read_reasons(transaction)
 
     def list_letters(self, *, reason: str | None, after: int, limit: int) -> list[dict[str, Any]]:
-        """Return open letters of a class, or of all, in order of their numbers."""
+        """Return up to `limit` open letters of one class or all, by number, beginning after the number `after`."""
         with self._database.transaction() as transaction:
             return store.read_letters(transaction, reason=reason, after=after, limit=limit)
 
@@ -101,7 +101,7 @@ class DeadLetters:
         return letter | {"advice": Unsendable(refusal).advice if refusal else None}
 
     def preview(self, selection: LetterSelection, *, limit: int) -> RedriveReport:
-        """Report what `redrive` would find, and which of the first `limit` it would refuse; change nothing."""
+        """Report what `redrive` would find, and which of the first `limit` letters it would refuse; change nothing."""
         page = self._examine(selection, limit)
         record_ids = {letter.dead_letter_id: letter.record_id for letter in page.letters}
         refused = [RefusedLetter(n, record_ids[n], refusal) for n, refusal in page.refusals.items()]
@@ -114,8 +114,8 @@ class DeadLetters:
     ) -> RedriveReport:
         """Send up to `limit` letters of the selection again, or refuse them.
 
-        One transaction: events, their records' new attempts, refusals, and an audit row for each letter, which names
-        the case where there is one. Raises DependencyUnavailable.
+        One transaction writes the events, their records' new attempts, the refusals, and an audit row for each letter,
+        which names the case if there is one. Raises DependencyUnavailable.
         """
         page = self._examine(selection, limit)
         to_send = [n for letter in page.letters if (n := letter.dead_letter_id) not in page.refusals]
@@ -126,7 +126,7 @@ class DeadLetters:
         return RedriveReport(selection.as_of, redriven, refused, remaining)
 
     def now(self) -> datetime:
-        """Return the database's time, the clock of `as_of`."""
+        """Return the database's time, by which `as_of` is given."""
         with self._database.transaction() as transaction:
             return store.read_now(transaction)
 

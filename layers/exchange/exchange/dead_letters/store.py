@@ -1,4 +1,4 @@
-"""Rows of dead letters, as they are listed and redriven."""
+"""The rows of dead letters, for listing and redriving."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ QUERIES = load_queries(__file__)
 
 
 def read_reasons(transaction: Transaction) -> list[dict[str, Any]]:
-    """Read the open dead letters by class."""
+    """Read the classes of open dead letters."""
     columns = (
         *("reason", "stage", "error_type", "error_message", "dead_letters", "redriven", "readable"),
         *("refused", "most_redrives", "first_failed_at", "last_failed_at"),
@@ -27,7 +27,7 @@ def read_reasons(transaction: Transaction) -> list[dict[str, Any]]:
 def read_letters(
     transaction: Transaction, *, reason: str | None, after: int, limit: int
 ) -> list[dict[str, Any]]:
-    """Read open dead letters, past the number `after`."""
+    """Read up to `limit` open dead letters with numbers greater than `after`."""
     columns = (
         *("dead_letter_id", "reason", "state", "record_id", "partner_id", "record_kind", "stage"),
         *("error_message", "attempts", "redrives", "refusal", "failed_at"),
@@ -58,13 +58,13 @@ def read_letter(transaction: Transaction, dead_letter_id: int) -> dict[str, Any]
 
 
 def count_waiting(transaction: Transaction, selection: LetterSelection) -> int:
-    """Count the letters that a redrive has not reached yet."""
+    """Count the letters of a selection that its redrive has not reached yet."""
     ((count,),) = transaction.execute(QUERIES["count_waiting"], _selected(selection))
     return int(count)
 
 
 def read_waiting(transaction: Transaction, selection: LetterSelection, limit: int) -> list[WaitingLetter]:
-    """Read the first `limit` of those letters, by their numbers."""
+    """Read, by number, the first `limit` letters that a redrive has not reached yet."""
     rows = transaction.execute(QUERIES["read_waiting"], {**_selected(selection), "limit": limit})
     return [WaitingLetter(*row) for row in rows]
 
@@ -76,9 +76,9 @@ def redrive(
     request_id: str,
     case_ref: str | None,
 ) -> tuple[int, ...]:
-    """Send the events of these letters again, as stored or else as rebuilt.
+    """Send the events of these letters again, stored or else rebuilt.
 
-    Return the numbers of those that nobody else worked on.
+    Return the numbers of the letters sent: those that another process works on are skipped.
     """
     taken = transaction.execute(QUERIES["take_letters"], {"dead_letter_ids": list(dead_letter_ids)})
     letters = [
@@ -108,7 +108,7 @@ def redrive(
 def refuse(
     transaction: Transaction, refusals: Mapping[int, Unsendable], request_id: str, case_ref: str | None
 ) -> tuple[RefusedLetter, ...]:
-    """Note on letters, by their numbers, why they are not sent again; return those that nobody else worked on."""
+    """Record why letters are not sent again; return those recorded, without any that another process works on."""
     if not refusals:
         return ()
     rows = transaction.execute(
@@ -139,7 +139,7 @@ def _selected(selection: LetterSelection) -> dict[str, object]:
 
 
 def _rows(columns: Sequence[str], rows: Iterable[Row]) -> list[dict[str, Any]]:
-    """Return rows as JSON has them."""
+    """Return rows as JSON objects."""
     return [
         {
             name: value.isoformat()

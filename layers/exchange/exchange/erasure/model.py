@@ -1,4 +1,4 @@
-"""Erasures, and the receipt that proves one."""
+"""Records to erase, tombstones, and the receipt that proves an erasure."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from exchange.platform.strict_json import canonical_json
 from exchange.raw.key import RawKey
 
 TOPIC_HORIZON_DAYS = 7
-# A receipt names each record in up to 600 bytes, and Lambda answers with 6 MB at most.
+# A receipt needs up to 600 bytes per record, and an answer of Lambda may have 6 MB at most.
 ERASURE_RECORDS = 5_000
-# A client that got no answer sends again within a day: each of its requests may have left an object under its hour.
+# A client without an answer retries within a day, and each of its requests may have left an object under its hour.
 RETRY_HORIZON = timedelta(hours=24)
 STATEMENT = (
     "Every stored version of these records' raw objects, their canonical rows, tokens, answers and waiting events are "
@@ -27,9 +27,9 @@ STATEMENT = (
 
 @dataclass(frozen=True)
 class ErasableRecord:
-    """A record that is ours to erase, its lock held; `erasure_id` is set when it was erased before.
+    """A record to erase, whose lock is held; `erasure_id` is set when it was erased before.
 
-    It then has rows only where a backup brought them back.
+    A record that was erased before has rows only if a backup brought them back.
     """
 
     record_id: UUID
@@ -44,7 +44,7 @@ class ErasableRecord:
 
 @dataclass(frozen=True)
 class ErasedRecord:
-    """A tombstone, as a receipt shows it."""
+    """A tombstone in the form that a receipt shows."""
 
     record_id: UUID
     partner_id: str
@@ -56,22 +56,22 @@ class ErasedRecord:
 
 @dataclass(frozen=True)
 class PendingErasure:
-    """A tombstone whose raw object may still be there."""
+    """A tombstone whose raw object may still exist."""
 
     record_id: UUID
     bucket: str
     object_key: str
 
     def object_keys(self) -> list[str]:
-        """Return the keys under which the record's object may lie: its own, and those of attempts that crashed.
+        """Return the keys that the record's objects may have: its own, and those of requests that crashed.
 
-        An attempt may have crashed in an hour before or after: where the tables were lost, the first of several
-        objects stands for their record.
+        A request may have crashed in an hour before or after that of the record's own key: if the tables were lost, the
+        first of several objects was taken for the record's own.
         """
         key = RawKey.parse(self.object_key)
         began_at = key.folder.began_at if key else None
         if key is None or began_at is None:
-            # An object of the first system, which knew no hours.
+            # A key of the first system, which had no hours.
             return [self.object_key]
         hours = int(RETRY_HORIZON / timedelta(hours=1))
         return [
@@ -81,7 +81,7 @@ class PendingErasure:
 
 
 def receipt_of(erasure_id: UUID, records: Sequence[ErasedRecord]) -> dict[str, Any]:
-    """Return the receipt as JSON; `sha256` is over its canonical JSON without that field."""
+    """Return the receipt as a JSON object; its `sha256` is over its canonical JSON without that field."""
     rows: Counter[str] = Counter()
     for record in records:
         rows.update(record.deleted_rows)

@@ -36,12 +36,12 @@ WITH children AS (
 ), manifest AS (
     DELETE FROM raw_object_manifest WHERE record_id = %(record_id)s RETURNING 1
 ), answers AS (
-    -- the key's row, unless the key had expired and is another record's now
+    -- the key's row, unless the key had expired and belongs to another record now
     DELETE FROM idempotency_keys
     WHERE key_hash = %(key_hash)s AND response::jsonb ->> 'record_id' = %(record_id)s::text
     RETURNING key_hash
 ), events AS (
-    -- in the order in which outbox-publish marks them
+    -- locked in the order in which outbox-publish marks events
     DELETE FROM outbox_events WHERE outbox_id IN (
         SELECT outbox_id FROM outbox_events
         WHERE shard = %(shard)s AND published_at IS NULL AND key = %(record_id)s::text ORDER BY outbox_id FOR UPDATE)
@@ -55,7 +55,7 @@ WITH children AS (
     VALUES ('erase', 'erased', 200, 'erase', %(partner_id)s, %(record_id)s, %(request_id)s, %(case_ref)s)
 )
 INSERT INTO tombstones (record_id, erasure_id, partner_id, key_hash, bucket, object_key, deleted_rows)
--- The key is the record's for good, also where its row has been pruned or lost; unless another record has it since.
+-- The key stays the record's even if its row was pruned or lost, unless another record has used it since.
 SELECT %(record_id)s, %(erasure_id)s, %(partner_id)s,
        CASE WHEN NOT EXISTS (SELECT FROM idempotency_keys WHERE key_hash = %(key_hash)s
                              AND response::jsonb ->> 'record_id' <> %(record_id)s::text)

@@ -1,8 +1,8 @@
-"""Erasure of records: first the rows and the tombstone, in one transaction a record, then the raw object's versions.
+"""The erasure of records: a transaction per record deletes its rows, then its raw object's versions are deleted.
 
-Once the tombstone is committed, nothing brings the record back: normalize, redrive and replay look for it in the
-transaction they write in, ingest answers 410. An erasure that dies between commit and bucket is continued by the same
-erasure or, at the latest, by retain. ADR 0012.
+The transaction also leaves a tombstone. Once it is committed, nothing brings the record back: normalize, redrive and
+replay look for the tombstone in the transaction that they write in, and ingest answers 410. An erasure that dies
+between the commit and the bucket is continued when it is repeated or, at the latest, by retain. ADR 0012.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PAGE = 100
 
 @dataclass(frozen=True)
 class Erasure:
-    """The progress of an erasure: `unknown` records are in no manifest, `remaining` were not reached in time."""
+    """The progress of an erasure; `unknown` records have no manifest row, `remaining` ones were not reached in time."""
 
     erasure_id: UUID
     erased: int
@@ -49,7 +49,7 @@ class Eraser:
         self._tokenizer = tokenizer
 
     def answer(self, event: Mapping[str, Any], *, request_id: str, deadline: Deadline) -> dict[str, Any]:
-        """Do what an operator's event asks, by its contract (contracts/api/schemas/erase.request.json).
+        """Answer an operator's request, which contracts/api/schemas/erase.request.json describes.
 
         Raises ContractViolation, naming the field.
         """
@@ -69,7 +69,7 @@ class Eraser:
             deadline=deadline,
         )
         if not event.keys() & {"record_ids", "person"} and not erasure.receipt["records"]:
-            # A number that is misspelt must not get a receipt.
+            # A misspelt erasure id must not get a receipt.
             raise ContractViolation("there is no such erasure", field="erasure_id")
         return asdict(erasure) | {
             "erasure_id": str(erasure.erasure_id),
@@ -78,11 +78,11 @@ class Eraser:
         }
 
     def find_person(self, partner_id: str, person: dict[str, Any]) -> list[UUID]:
-        """Return the partner's records of a person; raises ContractViolation, naming the field that tokenize refuses.
+        """Return the partner's records of a person; raise ContractViolation, naming a field that tokenize refuses.
 
-        The person goes to tokenize and nowhere else. Rows keep the tokens of the key that was current when they were
-        written, so every version is asked for. Only canonical records carry tokens: what was sent before it became
-        canonical, or never did, is not found this way.
+        The person's data are sent to tokenize and nowhere else. Rows keep the tokens of the key that was current when
+        they were written, so tokens of every key version are requested. Only canonical records have tokens: records
+        that are not canonical yet, or never will be, are not found this way.
         """
         with self._database.transaction() as transaction:
             if not store.partner_exists(transaction, partner_id):
@@ -98,7 +98,7 @@ class Eraser:
             return store.find_records(transaction, partner_id, answer["profile"], tokens)
 
     def find_known(self, record_ids: Sequence[UUID]) -> set[UUID]:
-        """Return those of the records that are in the manifest or were erased before."""
+        """Return the records that are in the manifest or were erased before."""
         with self._database.transaction() as transaction:
             return store.find_known(transaction, record_ids)
 
@@ -111,10 +111,10 @@ class Eraser:
         case_ref: str | None = None,
         deadline: Deadline = NEVER,
     ) -> Erasure:
-        """Erase until `deadline`. Safe to repeat, with the same `erasure_id` or another.
+        """Erase records until `deadline`; safe to repeat with the same `erasure_id` or another one.
 
-        A record that was erased before keeps its tombstone; its rows and its raw object are looked for again, as they
-        may have come back by hand. `case_ref` is the ground, a ticket's number, for the audit log. Raises
+        A record that was erased before keeps its tombstone; its rows and its raw object are deleted again, as they may
+        have been restored by hand. `case_ref` is the reason for the audit log, such as a ticket's number. Raises
         ContractViolation, with nothing erased, when the erasure would have more records than its receipt can name.
         """
         with self._database.transaction() as transaction:
@@ -140,7 +140,7 @@ class Eraser:
         )
 
     def delete_raw(self, erasure_id: UUID | None, *, deadline: Deadline) -> int:
-        """Delete the raw objects of tombstones, one erasure's or all, that may still have one; return their number."""
+        """Delete the raw objects that tombstones, of one erasure or of all, may still have; return their number."""
         deleted = 0
         while not deadline.has_passed:
             with self._database.transaction() as transaction:
@@ -155,18 +155,18 @@ class Eraser:
         return deleted
 
     def read_receipt(self, erasure_id: UUID) -> dict[str, Any]:
-        """Compute the receipt from the tombstones; one without records says that nothing was erased."""
+        """Compute the receipt from the tombstones; a receipt without records proves no erasure."""
         with self._database.transaction() as transaction:
             return receipt_of(erasure_id, store.read_erasure(transaction, erasure_id))
 
     def _read_records(self, event: Mapping[str, Any]) -> list[UUID]:
         if "person" in event:
             return self.find_person(event["partner_id"], event["person"])
-        # In one order, each once.
+        # Sorted, and each only once.
         return sorted({UUID(record_id) for record_id in event.get("record_ids", ())})
 
     def _erase_record(self, record_id: UUID, erasure_id: UUID, request_id: str, case_ref: str | None) -> str:
-        """Erase in one transaction a record: two at once could wait for each other across normalize's batch."""
+        """Erase a record in a transaction of its own: two in one could deadlock with a batch of normalize."""
         with self._database.transaction() as transaction:
             record = store.lock_record(transaction, record_id)
             if record is None:
@@ -176,7 +176,7 @@ class Eraser:
         if record.erasure_id in (None, erasure_id):
             return "erased" if record.erasure_id is None else "repeated"
         tombstone = PendingErasure(record_id, record.bucket, record.object_key)
-        # Somebody keeps the receipt of that erasure: it changes only by what has been deleted.
+        # Somebody keeps the receipt of that erasure, so its tombstone changes only if versions were deleted again.
         if versions := self._delete_versions(tombstone):
             with self._database.transaction() as transaction:
                 store.mark_raw_deleted_again(transaction, record_id, versions, request_id, case_ref)

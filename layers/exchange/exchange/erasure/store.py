@@ -1,4 +1,4 @@
-"""Rows of an erasure."""
+"""The rows that an erasure reads and writes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ QUERIES = load_queries(__file__)
 
 
 def lock_record(transaction: Transaction, record_id: UUID) -> ErasableRecord | None:
-    """Lock the record until the end of `transaction` and read it; None when no table knows it."""
+    """Lock the record until the end of `transaction` and read it; return None when no table has it."""
     asked = {"record_id": record_id, "lock_id": record_lock_id(record_id)}
     (found,) = transaction.execute(QUERIES["lock_record"], asked)
     partner_id = found[0]
@@ -57,14 +57,14 @@ def erase(
 
 
 def mark_raw_deleted(transaction: Transaction, record_id: UUID, versions: int) -> None:
-    """Note that the record's raw object is gone, and how many versions it had."""
+    """Record that the record's raw object is gone, and the number of its versions."""
     transaction.execute(QUERIES["mark_raw_deleted"], {"record_id": record_id, "versions": versions})
 
 
 def mark_raw_deleted_again(
     transaction: Transaction, record_id: UUID, versions: int, request_id: str, case_ref: str | None
 ) -> None:
-    """Note that the raw object of a record erased before had come back, and that its versions are gone."""
+    """Record that the raw object of a record erased before had come back, and that its versions are gone again."""
     asked = {"record_id": record_id, "versions": versions, "request_id": request_id, "case_ref": case_ref}
     transaction.execute(QUERIES["mark_raw_deleted_again"], asked)
 
@@ -86,19 +86,19 @@ def find_known(transaction: Transaction, record_ids: Sequence[UUID]) -> set[UUID
 def find_records(
     transaction: Transaction, partner_id: str, profile: str, tokens: Sequence[str]
 ) -> list[UUID]:
-    """Read the records of a partner that carry one of the tokens."""
+    """Read the records of a partner that have one of the tokens."""
     asked = {"partner_id": partner_id, "profile": profile, "tokens": list(tokens)}
     return [record_id for (record_id,) in transaction.execute(QUERIES["find_records"], asked)]
 
 
 def partner_exists(transaction: Transaction, partner_id: str) -> bool:
-    """Tell whether there is such a partner."""
+    """Tell whether the partner is registered."""
     ((count,),) = transaction.execute(QUERIES["partner_exists"], {"partner_id": partner_id})
     return bool(count)
 
 
 def count_others(transaction: Transaction, erasure_id: UUID, record_ids: Sequence[UUID]) -> int:
-    """Count the records that an erasure has beside these."""
+    """Count the records of an erasure other than these."""
     asked = {"erasure_id": erasure_id, "record_ids": list(record_ids)}
     ((count,),) = transaction.execute(QUERIES["count_others"], asked)
     return int(count)

@@ -1,7 +1,7 @@
-"""Powertools' idempotency, kept in our own transaction.
+"""Powertools' idempotency, with its rows in the request's own transaction.
 
-`_put_record` takes the lock as the transaction's first statement, the service writes into the transaction,
-`_update_record` commits. Two requests with one key meet at the lock: the second waits, then reads the answer of the
+`_put_record` takes the key's lock as the transaction's first statement, the service writes in the transaction, and
+`_update_record` commits it. Of two requests with one key the second waits for the lock, then reads the answer of the
 first. ADR 0002.
 """
 
@@ -31,7 +31,7 @@ QUERIES = load_queries(__file__)
 
 @cache
 def idempotency_config() -> IdempotencyConfig:
-    """Return the rules: a key's scope is (partner, route, key); the same key with another body is refused."""
+    """Return the configuration: a key's scope is (partner, route, key); the same key with another body is refused."""
     return IdempotencyConfig(
         event_key_jmespath="[partner_id, route, idempotency_key]",
         payload_validation_jmespath="body_sha256",
@@ -42,7 +42,7 @@ def idempotency_config() -> IdempotencyConfig:
 
 
 class AcceptanceSerializer(BaseIdempotencySerializer):
-    """Stores the receipt of an acceptance; one that is read back is not new."""
+    """Stores the receipt of an acceptance; an acceptance that is read back is not new."""
 
     def to_dict(self, data: Acceptance) -> dict[str, str]:
         return vars(data.receipt)
@@ -52,7 +52,7 @@ class AcceptanceSerializer(BaseIdempotencySerializer):
 
 
 class PostgresPersistence(BasePersistenceLayer):
-    """Idempotency rows in the transaction of the request they belong to. One request at a time, as on Lambda."""
+    """Idempotency rows in the transaction of their request. Serves one request at a time, as Lambda does."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -60,7 +60,7 @@ class PostgresPersistence(BasePersistenceLayer):
         self._submission: Submission
 
     def bind(self, transaction: Transaction, submission: Submission) -> None:
-        """Work in this transaction, for this submission, from now on."""
+        """Use this transaction and this submission from now on."""
         self._transaction = transaction
         self._submission = submission
 
@@ -87,7 +87,7 @@ class PostgresPersistence(BasePersistenceLayer):
             raise
 
     def _answer_again(self, asked: DataRecord, body_hash: str, response: str, expired: bool) -> None:
-        """Raise the kept answer, or a conflict; return when an expired key came with another body."""
+        """Raise the stored answer or a conflict; return only if an expired key came with another body."""
         kept = DataRecord(
             idempotency_key=asked.idempotency_key,
             status=STATUS_CONSTANTS["COMPLETED"],
@@ -101,9 +101,9 @@ class PostgresPersistence(BasePersistenceLayer):
         raise IdempotencyItemAlreadyExistsError(old_data_record=kept)
 
     def _restore_answer(self, asked: DataRecord, receipt: Receipt) -> NoReturn:
-        """Keep the first answer once more and raise it.
+        """Store the first answer again and raise it.
 
-        Retention took the key's row; the record is there, and another object would belong to nobody.
+        Retention has deleted the key's row, but the record exists, and a second object would belong to no row.
         """
         kept = DataRecord(
             idempotency_key=asked.idempotency_key,
@@ -135,7 +135,7 @@ class PostgresPersistence(BasePersistenceLayer):
         self._transaction.rollback()
 
     def _get_record(self, idempotency_key: str) -> NoReturn:
-        # An existing row always travels with the exception of _put_record.
+        # Never needed: the exception of _put_record carries the existing row.
         raise IdempotencyItemNotFoundError
 
 

@@ -1,4 +1,4 @@
-"""A submission: a partner's request, and everything that follows from its bytes alone."""
+"""Submissions of partners, and the values that follow from a request alone."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ RECORD_NAMESPACE = UUID("6f1d6f0e-58c1-5c0f-8d6c-3a5a6f3c2b71")
 class Submission:
     """A request that passed every check.
 
-    `route` is the path it came by, `occurred_at` is aware UTC. The body and the key stay out of `repr`: both may carry
-    identifiers.
+    `route` is the path of the request, `occurred_at` is aware UTC. `repr` shows neither the body nor the key, since
+    both may hold identifiers.
     """
 
     partner_id: str
@@ -41,13 +41,13 @@ class Submission:
 
     @cached_property
     def record_id(self) -> UUID:
-        """The record's id, the same for every retry of a request, also after a crash that left no row behind."""
+        """The record's id, the same for every retry of a request, even after a crash that left no row."""
         key_sha256 = hashlib.sha256(self.idempotency_key.encode()).hexdigest()
         return uuid5(RECORD_NAMESPACE, "\n".join((self.partner_id, self.route, key_sha256, self.body_sha256)))
 
     @cached_property
     def key_hash(self) -> str:
-        """The name of the idempotency key's row, as Powertools makes it: the key itself is kept nowhere."""
+        """The name of the idempotency key's row, formed as Powertools does; the key itself is stored nowhere."""
         scope = json.dumps([self.partner_id, self.route, self.idempotency_key])
         return f"{KEY_PREFIX}#{hashlib.sha256(scope.encode()).hexdigest()}"
 

@@ -10,7 +10,7 @@ FROM (SELECT %(record_id)s::uuid AS record_id, %(key_hash)s AS key_hash) AS aske
 LEFT JOIN idempotency_keys USING (key_hash) LEFT JOIN raw_object_manifest USING (record_id);
 
 -- name: keep_answer
--- An expired key may be used for another body; until then the lock keeps this row ours alone.
+-- An expired key may be used again with another body; until the commit, the lock keeps others away from this row.
 INSERT INTO idempotency_keys (key_hash, partner_id, route, body_hash, response, expires_at)
 VALUES (%(key_hash)s, %(partner_id)s, %(route)s, %(body_hash)s, %(response)s,
         clock_timestamp() + make_interval(secs => %(expires_after_seconds)s))
@@ -18,13 +18,13 @@ ON CONFLICT (key_hash) DO UPDATE SET body_hash = excluded.body_hash, response = 
     created_at = excluded.created_at, expires_at = excluded.expires_at;
 
 -- name: accept_submission
--- One statement, one round trip: the record, its event, its audit row and its count appear together or not at all.
+-- One statement in one round trip: the record, its event, its audit row and its count appear together or not at all.
 WITH manifest AS (
     INSERT INTO raw_object_manifest (record_id, partner_id, source, route, record_kind, schema_hint, bucket,
                                      object_key, sha256, size_bytes, correlation_id, occurred_at, key_hash)
     VALUES (%(record_id)s, %(partner_id)s, %(source)s, %(route)s, %(record_kind)s, %(schema_hint)s, %(bucket)s,
             %(object_key)s, %(sha256)s, %(size_bytes)s, %(correlation_id)s, %(occurred_at)s, %(key_hash)s)
-    -- nobody else can have stored it since we looked: the lock is ours
+    -- nobody else can have stored it since the lookup, since this transaction holds the lock
     ON CONFLICT (record_id) DO NOTHING
     RETURNING record_id
 ), event AS (

@@ -1,4 +1,4 @@
-"""Every check that turns an HTTP request into a Submission, in the order in which a client would fix them."""
+"""The checks that turn an HTTP request into a Submission, in the order in which a client would fix failures."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from exchange.raw.entry import BODY_LIMIT_BYTES, ROUTES, Version
 
 
 def read_submission(request: HttpRequest, caller: Caller, partners: PartnerRegistry) -> Submission:
-    """Read the submission that `caller` sends with `request`; raises RequestRefused, naming the field."""
+    """Read the submission in `request`, sent by `caller`; raises RequestRefused, naming the field."""
     version = ROUTES[request.route]
     caller.require_scope("ingest:write")
     request.require_json()
@@ -40,7 +40,7 @@ def read_submission(request: HttpRequest, caller: Caller, partners: PartnerRegis
 
 
 def _now() -> datetime:
-    """Return the time in milliseconds, as object metadata keep it: a rebuilt manifest row is the same row."""
+    """Return the time, cut to milliseconds as in object metadata, so that a rebuilt manifest row is the same."""
     now = datetime.now(UTC)
     return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
@@ -59,7 +59,7 @@ def _read_body(request: HttpRequest, version: Version) -> dict[str, Any]:
     body: Any = parse_json(request.body)
     contract(version.request_contract).validate(body)
     born = date.fromisoformat(body["patient"]["dob"])
-    # Tomorrow, since it is already tomorrow somewhere.
+    # Tomorrow is allowed, since it has already begun in some time zones.
     if born > datetime.now(UTC).date() + timedelta(days=1):
         raise ContractViolation("lies in the future", field="patient.dob")
     return body  # type: ignore[no-any-return]

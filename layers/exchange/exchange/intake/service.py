@@ -1,4 +1,4 @@
-"""Acceptance of submissions: the raw object first, then one transaction for everything that is known about it."""
+"""The acceptance of submissions: first the raw object is stored, then one transaction writes all of its rows."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ class Intake:
         )
 
     def submit(self, request: HttpRequest, context: LambdaContext) -> Receipt:
-        """Accept the request's record, or return the first answer again.
+        """Accept the request's record, or return the answer of an earlier identical request.
 
         When this returns, the object is stored and the transaction committed. Raises RequestRefused or
-        DependencyUnavailable; then nothing has been kept but, at worst, an object that a retry writes again.
+        DependencyUnavailable; then nothing has been stored but, at worst, an object that a retry overwrites.
         """
         caller: Caller | None = None
         try:
@@ -70,7 +70,7 @@ class Intake:
             raise
 
     def _submit_once(self, submission: Submission, context: LambdaContext) -> Receipt:
-        # what makes two requests the same request, under the names of idempotency_config()
+        # the fields that make two requests the same, by the names in idempotency_config()
         scope = {
             "partner_id": submission.partner_id,
             "route": submission.route,
@@ -79,7 +79,7 @@ class Intake:
         }
         idempotency_config().register_lambda_context(context)
         try:
-            # Rolls back on a BaseException, too, for which Powertools calls no hook.
+            # This rolls back on any BaseException, too, for which Powertools calls no hook.
             with self._database.transaction() as transaction:
                 self._persistence.bind(transaction, submission)
                 acceptance: Acceptance = self._accept_once(
@@ -100,8 +100,8 @@ class Intake:
     def _accept(
         self, *, scope: dict[str, str], submission: Submission, transaction: Transaction
     ) -> Acceptance:
-        # The scope is Powertools' to read. The object goes first: a row without an object would be a lie, an
-        # object without a row is found by reconcile and by the client's retry.
+        # Only Powertools reads the scope. The object is stored first: a row without an object would be false, while
+        # an object without a row is found by reconcile and by the client's retry.
         entry = submission.entry(self._settings.require("raw_bucket"))
         self._objects.put(entry.object_key, submission.body, encode_metadata(entry, submission.key_hash))
         event = OutboxEvent(

@@ -1,4 +1,4 @@
-"""Rows of the intake: manifest, outbox, audit log and counters."""
+"""The rows that the intake writes: manifest, outbox, audit log and counters."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ QUERIES = load_queries(__file__)
 def accept_submission(
     transaction: Transaction, entry: ManifestEntry, event: OutboxEvent, *, key_hash: str
 ) -> None:
-    """Write the record, its event, its audit row and its count; `key_hash` names its key's row."""
+    """Write the record, its event, its audit row and its count; `key_hash` names its idempotency key's row."""
     transaction.execute(
         QUERIES["accept_submission"],
         {
@@ -32,7 +32,7 @@ def accept_submission(
 
 
 def audit_repetition(database: Database, submission: Submission) -> None:
-    """Record a request that got the first answer again: nothing new but the audit row and the count."""
+    """Record a repeated request in the audit log and the counters; nothing else changes."""
     _audit_answer(
         database,
         outcome="repeated",
@@ -45,7 +45,7 @@ def audit_repetition(database: Database, submission: Submission) -> None:
 
 
 def audit_refusal(database: Database, refusal: RefusedRequest) -> None:
-    """Record a request that was refused, by its code and never by its content."""
+    """Record a refused request by its error code, never by its content."""
     _audit_answer(
         database,
         outcome=refusal.code,
@@ -72,7 +72,7 @@ def _audit_answer(database: Database, *, route: str, status: int, **columns: obj
 
 
 def read_series(database: Database) -> list[tuple[str, str, int]]:
-    """Read (metric, labels, value) of everything that /metrics shows."""
+    """Read (metric, labels, value) for every series on /metrics."""
     with database.transaction() as transaction:
         return [
             (metric, labels, value) for metric, labels, value in transaction.execute(QUERIES["read_series"])

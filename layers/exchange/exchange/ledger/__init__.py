@@ -1,1 +1,1 @@
-"""The ledger: which record was tried how often, and what became of it."""
+"""The ledger: the attempts at each record, and their outcomes."""

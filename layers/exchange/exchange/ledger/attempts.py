@@ -1,4 +1,4 @@
-"""Attempts at making a record canonical: started, given back, settled, and buried as dead letters. ADR 0010."""
+"""Attempts at making a record canonical: their start, return, settlement and burial as dead letters. ADR 0010."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ class Settlement:
 
 
 def start_attempts(transaction: Transaction, subjects: Sequence[Subject]) -> dict[UUID, Attempt]:
-    """Count an attempt for each record that may be tried with the others; return the standing of all.
+    """Count an attempt for each record that may be tried in a batch; return the standing of all records.
 
-    The caller commits before it works on them, so that a record that kills its environment is found out.
+    The caller must commit before it works on them, so that a record that kills its environment is detected.
     """
     rows = transaction.execute(
         QUERIES["start_attempts"],
@@ -86,16 +86,16 @@ def start_suspect(transaction: Transaction, subject: Subject) -> Attempt:
 
 
 def lock_states(transaction: Transaction, record_ids: Sequence[UUID]) -> None:
-    """Lock the states of these records until the end of `transaction`, in the one order that every writer keeps to.
+    """Lock the states of these records until the end of `transaction`, in the order that every writer uses.
 
-    Call it once a transaction, for all of its records, before anything else that it writes about them. Records whose
-    work has not begun have no state to lock.
+    Call it once per transaction, for all of its records, before the transaction writes anything else about them.
+    Records whose work has not begun have no state to lock.
     """
     transaction.execute(QUERIES["lock_states"], {"record_ids": list(record_ids)})
 
 
 def give_back_attempts(transaction: Transaction, record_ids: Sequence[UUID]) -> None:
-    """Uncount attempts that a dependency cut short."""
+    """Undo the count of attempts that a dependency cut short."""
     transaction.execute(
         f"{QUERIES['lock_states']}; {QUERIES['give_back_attempts']}",
         {"record_ids": list(record_ids), "environment_id": environment_id()},
@@ -103,17 +103,18 @@ def give_back_attempts(transaction: Transaction, record_ids: Sequence[UUID]) -> 
 
 
 def settle(transaction: Transaction, settlements: Sequence[Settlement]) -> Mapping[UUID, str]:
-    """Write the outcome of each attempt, and the dead letters among them, with whatever else is in `transaction`.
+    """Write the outcome of each attempt, and the dead letters among them, in the caller's `transaction`.
 
-    Return the state that each record is in now. Nothing may be written about a record that was `erased` meanwhile. No
-    other record can become so before the end of `transaction`: whoever writes an effect settles first.
+    Return the state that each record is in now. The caller must write nothing about a record that was `erased`
+    meanwhile. No other record can be erased before the end of `transaction`, provided that every writer of effects
+    settles first.
     """
     states = _finish_attempts(transaction, settlements)
     erased = [s.attempt for s in settlements if states[s.attempt.record_id] == "erased"]
     if erased:
         _mark_erased(transaction, erased)
     for settlement in settlements:
-        # A late twin's failure buries no record that another environment has made canonical.
+        # A late failure must not bury a record that another environment has made canonical meanwhile.
         if settlement.failure and settlement.state == "dlq" and states[settlement.attempt.record_id] == "dlq":
             bury(
                 transaction,
@@ -133,7 +134,7 @@ def bury(
     *,
     attempts: int,
 ) -> None:
-    """Make a delivery a dead letter: a ledger row, and a message that outbox-publish takes to the topic."""
+    """Make a delivery a dead letter: write its ledger row, and a message for the dead-letter topic to the outbox."""
     letter = DeadLetter(
         delivery=delivery,
         event=event,
@@ -153,7 +154,7 @@ def bury(
             "kafka_offset": letter.delivery.offset,
             "record_id": ids.get("record_id"),
             "event_id": ids.get("event_id"),
-            # What could not be read may be anything, a name among it; its hash has to do.
+            # An unreadable delivery may hold anything, such as a name: only its hash is kept.
             "event": letter.delivery.value if letter.event else None,
             "event_sha256": letter.delivery.sha256,
             "stage": letter.stage,

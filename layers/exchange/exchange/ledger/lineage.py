@@ -1,4 +1,4 @@
-"""The lineage of a record: where it came from and what became of it."""
+"""The lineage of a record: its raw object, events, attempts and rows."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class LineageReader:
         self._database = database
 
     def read(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        """Return everything that is known of the event's `record_id`: raw object, events, attempts, rows.
+        """Return all that the database knows about the event's `record_id`: raw object, events, attempts, rows.
 
-        Lists are empty and facts null where there is nothing. Of events and attempts the newest SHOWN_ATTEMPTS are
+        Lists are empty and facts null where nothing is known. Only the newest SHOWN_ATTEMPTS events and attempts are
         returned; `events_left_off` and `attempts_left_off` count the others. Raises ContractViolation.
         """
         try:

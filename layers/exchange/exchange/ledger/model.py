@@ -44,7 +44,7 @@ class Subject:
 
 
 class Standing(Enum):
-    """The ledger's verdict on a record that has just been delivered."""
+    """The ledger's decision about a record that has just been delivered."""
 
     STARTED = "started"
     """An attempt has been counted, and this environment makes it."""
@@ -58,7 +58,8 @@ class Standing(Enum):
 class Attempt:
     """The standing of a record and how many attempts it has had, this one included.
 
-    `started_at` names the attempt among those of its record: this one's, or the last one's that is not ours.
+    `started_at` identifies the attempt among those of its record. For a suspect it is that of the last attempt, which
+    another environment made.
     """
 
     record_id: UUID
@@ -69,9 +70,9 @@ class Attempt:
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """A record that was given up; `event` is None where the delivery could not be read as one.
+    """A record that the exchange gave up; `event` is None where the delivery could not be read as an event.
 
-    `error.type`, `message` and `stage` come from our own errors, which name fields and rules only.
+    The error's type, message and stage come from the exchange's own errors, which name only fields and rules.
     """
 
     delivery: Delivery
@@ -88,11 +89,11 @@ class DeadLetter:
 
     @property
     def key(self) -> str:
-        """The record's key; an unreadable delivery goes under its hash, since its own key may be anything."""
+        """The record's id, or the hash of an unreadable delivery, whose own key may be anything."""
         return self.event["record_id"] if self.event else self.delivery.sha256
 
     def encode(self) -> bytes:
-        """Return the dead letter as its contract has it."""
+        """Encode the dead letter as its contract specifies."""
         subject: dict[str, Any] = (
             {"original_event": self.event}
             if self.event

@@ -42,7 +42,7 @@ WITH asked AS (
 SELECT asked.record_id,
        CASE WHEN started.record_id IS NOT NULL THEN 'started'
             WHEN before.state = 'running' THEN 'suspect'
-            -- not seen by our snapshot and not started: another environment has just begun or ended it
+            -- neither in our snapshot nor started: another environment has just begun or ended it
             WHEN before.state IS NULL THEN 'suspect'
             ELSE 'finished' END,
        coalesce(started.attempts, before.attempts, 1),
@@ -91,9 +91,9 @@ FROM given_back
 WHERE (a.record_id, a.stage, a.started_at) = (given_back.record_id, 'canonicalize', given_back.started_at);
 
 -- name: finish_attempts
--- Writes the outcomes, in the transaction of their effects. Every record's row is locked before, also if the record is
--- canonical, and stays so whatever a late twin says, or erased: the erasure then comes before us, and the last
--- statement sees it, or after us, and finds what we wrote.
+-- Writes the outcomes, in the transaction of their effects. A late failure does not change a canonical record.
+-- Every record's row has been locked before, even if canonical or erased: an erasure then comes either first, and the
+-- last statement sees it, or afterwards, and finds the rows that this transaction wrote.
 UPDATE processing_stage_state AS s
 SET state = CASE s.state WHEN 'succeeded' THEN s.state ELSE outcome.state END,
     error_code = CASE s.state WHEN 'succeeded' THEN s.error_code ELSE outcome.error_code END,
@@ -131,7 +131,7 @@ WITH again AS (
         error_type = %(error_type)s, error_message = %(error_message)s, attempts = %(attempts)s,
         failed_at = %(failed_at)s
     WHERE record_id = %(record_id)s AND closed_at IS NULL
-      -- one that was redriven is dead again whichever delivery brings it, the first one come again among them
+      -- a redriven letter becomes dead again by any delivery, even by its first one delivered again
       AND (state = 'redriven'
            OR (topic, kafka_partition, kafka_offset) <> (%(topic)s, %(kafka_partition)s, %(kafka_offset)s))
     RETURNING dead_letter_id

@@ -15,7 +15,7 @@ def shard_of(key: str) -> int:
 
 @dataclass(frozen=True)
 class OutboxEvent:
-    """Bytes for one topic under one key."""
+    """An event to publish: its topic, its key and its bytes."""
 
     topic: str
     key: str

@@ -1,4 +1,4 @@
-"""Publication of the outbox: at least once, in order for each key, by as many publishers as there are shards."""
+"""Publication of the outbox at least once and in order for each key, by up to one publisher per shard."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from exchange.platform.settings import load_settings
 
 PAGE_EVENTS = 1_000
 POLL_SECONDS = 0.02
-# Between two questions to a database that is away.
+# The wait between two attempts to reach a database that is away.
 OUTAGE_POLL_SECONDS = 0.5
 PRUNE_PAGE = 5_000
 
 
 @dataclass(frozen=True)
 class PublishReport:
-    """The events that one run published, and those that it left behind."""
+    """The numbers of events that one run published and left behind."""
 
     published: int
     failed: int
@@ -40,12 +40,11 @@ class Publisher:
         self._retention_hours = retention_hours
 
     def run(self, linger_seconds: float, deadline: Deadline) -> PublishReport:
-        """Publish the events that wait, then for `linger_seconds` those that come; prune; report.
+        """Publish waiting events, then for `linger_seconds` those that arrive; prune; return the report.
 
-        The only sleep in the exchange: an empty outbox is asked again every POLL_SECONDS. NOTIFY would take a
-        database-wide lock at every commit of an ingest. ADR 0003. A database that is away while the run lingers is
-        waited for: nobody calls this run again before the minute is over. Raises DependencyUnavailable when it is
-        still away at the end.
+        This has the only sleep in the exchange: an empty outbox is polled every POLL_SECONDS, because NOTIFY would take
+        a database-wide lock at every commit of an ingest (ADR 0003). The run waits for a database that is away, since
+        the next run starts only a minute later. Raises DependencyUnavailable when it is still away at the end.
         """
         linger = min(Deadline.after(linger_seconds), deadline)
         published = failed = 0
@@ -60,7 +59,7 @@ class Publisher:
             page_failures = sum(outcome is not None for outcome in outcomes)
             published += len(outcomes) - page_failures
             failed += page_failures
-            # A backlog is worked off past the linger, yet never into the time-out.
+            # A backlog is worked off even after the linger has passed, but not after the deadline.
             if outcomes and not page_failures and not deadline.has_passed:
                 continue
             if linger.remaining_seconds <= POLL_SECONDS:

@@ -1,4 +1,4 @@
-"""Outbox rows: taken by whole shards, marked, pruned."""
+"""Outbox rows, which are taken by whole shards, marked and pruned."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from exchange.platform.environment import environment_id
 from exchange.platform.queries import load_queries
 
 QUERIES = load_queries(__file__)
-# The first half of the advisory lock's name; the shard is the second.
+# The first key of the advisory locks; the shard is the second.
 LOCK_CLASS = 0x0E7B0
 
 

@@ -1,1 +1,1 @@
-"""Partners are data: who owns which source, and which mappings each may use."""
+"""The partners as data: the sources that each owns, and the mappings that each may use."""

@@ -18,7 +18,7 @@ QUERIES = load_queries(__file__)
 
 
 class PartnerRegistry:
-    """Knows which partner owns which source."""
+    """The owners of sources."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -33,7 +33,7 @@ class PartnerRegistry:
         """
         partner = self.owner_of(source)
         if partner is None or caller.partner_id not in (None, partner.partner_id):
-            # One message for both: a caller does not learn which sources others own.
+            # The same message for both, so that a caller does not learn which sources others own.
             raise Forbidden("is not a source of this partner", field="source")
         return partner
 
@@ -43,7 +43,7 @@ class PartnerRegistry:
         return self._by_source.get(source)
 
     def is_registered(self, partner_id: str) -> bool:
-        """Tell whether there is such a partner, with sources or without."""
+        """Tell whether a partner is registered, with sources or without."""
         self._refresh(is_known=partner_id in self._partner_ids)
         return partner_id in self._partner_ids
 

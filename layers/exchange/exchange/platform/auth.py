@@ -107,7 +107,7 @@ def _verified_claims(token: str, settings: Settings) -> dict[str, Any]:
             options={"require": ["exp", "iss", "aud"]},
         )
     except (jwt.PyJWKClientConnectionError, jwt.PyJWKSetError, JSONDecodeError) as error:
-        # Only the issuer's answer ends in the latter two: a caller with a good token is not to blame for it.
+        # The latter two come only from a bad answer of the issuer: a caller with a good token is not to blame for it.
         raise DependencyUnavailable("the issuer's keys cannot be read") from error
     except jwt.ExpiredSignatureError as error:
         raise Unauthenticated("the token is expired", field="Authorization") from error

@@ -25,7 +25,7 @@ CLOSE_TIMEOUT_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Message:
-    """One record for one topic."""
+    """A record to send to a topic."""
 
     topic: str
     key: bytes = field(repr=False)
@@ -115,9 +115,9 @@ class Bus:
         producer, self._producer = self._producer, None
         if producer is None:
             return
-        # close() alone flushes first and, while something is pending, raises before it ends the sender's thread, which
-        # would go on sending. There is no public way (kafka-python 3.0.12); tests/integration/exchange/test_outbox.py
-        # looks for the thread.
+        # close() alone flushes first. While messages are pending it raises before it ends the sender's thread, which
+        # would go on sending. kafka-python 3.0.12 has no public way to stop it;
+        # tests/integration/exchange/test_outbox.py checks that the thread is gone.
         producer._sender.force_close()
         with suppress(KafkaError):
             producer.close(timeout=CLOSE_TIMEOUT_SECONDS)
@@ -128,8 +128,9 @@ def _outcome_of(future: Future, deadline: float) -> str | None:
         written = future.get(timeout=max(deadline - time.monotonic(), 0.001))
     except KafkaError as error:
         return type(error).__name__
-    # The broker knows the batch and not where it is, which kafka-python takes for success: a broker whose write failed
-    # after it had counted the batch's sequence number says so, too, and has nothing.
+    # Without an offset, the broker knows the batch's sequence number but not where the batch is. kafka-python takes
+    # that for success, yet a broker whose write failed after it had counted the number answers the same and has
+    # nothing.
     return None if written.offset >= 0 else DuplicateSequenceNumberError.__name__
 
 

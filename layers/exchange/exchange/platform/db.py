@@ -41,7 +41,7 @@ class Transaction:
         try:
             return self._send(f"BEGIN; {sql}", parameters)
         except DependencyUnavailable:
-            # A live server that refuses (a lock not had in time) is no dead connection.
+            # A server that refuses a statement, such as for a lock timeout, is alive: its connection is not replaced.
             if not self._connection.closed:
                 raise
         self._connection = self._database.replace_connection()
@@ -62,17 +62,17 @@ class Transaction:
         self._ended = True
 
     def rollback(self) -> None:
-        """Undo everything; safe to call at any time."""
+        """Roll back; safe to call at any time."""
         if self._begun and not self._ended and not self._connection.closed:
             try:
                 self._send("ROLLBACK", None)
             except DependencyUnavailable:
-                # The server has forgotten the transaction with the connection; nothing is left to undo.
+                # The server drops the transaction together with the connection; nothing is left to undo.
                 self._connection.close()
         self._ended = True
 
     def _send(self, text: str, parameters: Mapping[str, object] | None) -> list[Row]:
-        # Set before sending: an answer that never came still has to be rolled back.
+        # Set before sending, because a statement whose answer is lost still has to be rolled back.
         self._begun = True
         with self._connection.cursor() as cursor:
             try:
@@ -81,12 +81,12 @@ class Transaction:
             except _DEAD as error:
                 raise DependencyUnavailable("the database did not answer in time") from error
             except (psycopg2.IntegrityError, psycopg2.DataError) as error:
-                # The driver's own text quotes the row.
+                # Only the constraint's name: the driver's message quotes the row.
                 raise RowRefused(error.diag.constraint_name or type(error).__name__) from error
 
 
 class Database:
-    """The environment's connection: opened at first use, replaced once when it turns out dead.
+    """The environment's connection, opened at first use and replaced once when it turns out dead.
 
     Only the first statement of a transaction may be sent twice: nothing has happened before it.
     """
@@ -97,7 +97,7 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
-        """Commit at the end of the block, roll back on any exception, KeyboardInterrupt included."""
+        """Run the block in a transaction: commit at its end, roll back on any exception, even KeyboardInterrupt."""
         transaction = self.begin()
         try:
             yield transaction

@@ -9,7 +9,7 @@ from typing import Self
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-# A function with a short timeout still does something.
+# The least that a function gets to work, however short its timeout.
 LEAST_SECONDS = 1.0
 
 
@@ -24,19 +24,20 @@ class Deadline:
     def of(cls, context: LambdaContext, *, reserve_seconds: float) -> Self:
         """Return the deadline of an invocation.
 
-        `reserve_seconds` is what the last piece of work may take: it must end before Lambda ends the invocation.
+        `reserve_seconds` is the time that the last piece of work may take, since it must end before the invocation
+        does.
         """
         seconds = context.get_remaining_time_in_millis() / 1000 - reserve_seconds
         return cls.after(max(seconds, LEAST_SECONDS))
 
     @classmethod
     def after(cls, seconds: float) -> Self:
-        """Return the moment that lies `seconds` from now."""
+        """Return the deadline that lies `seconds` from now."""
         return cls(time.monotonic() + seconds)
 
     @property
     def remaining_seconds(self) -> float:
-        """The time that is left; negative once the deadline has passed."""
+        """The time left, negative once the deadline has passed."""
         return self.at_seconds - self.clock()
 
     @property
@@ -44,9 +45,9 @@ class Deadline:
         return self.remaining_seconds <= 0
 
     def half(self) -> Self:
-        """Return the moment half way from now to this one."""
+        """Return the deadline halfway between now and this one."""
         return replace(self, at_seconds=self.at_seconds - self.remaining_seconds / 2)
 
 
 NEVER = Deadline(float("inf"))
-"""The deadline of work that nobody cuts short."""
+"""The deadline of work that has none."""

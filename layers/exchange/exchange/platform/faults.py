@@ -25,7 +25,7 @@ class InvocationRefused(InvocationFailed):
 def contain_faults(service: str) -> Callable[[Handler], Handler]:
     """Decorate a handler so that a fault's text does not leave it: the runtime prints the message of what it raises.
 
-    Our own errors keep their messages, which are written for strangers.
+    The exchange's own errors keep their messages, which may be shown to anyone.
     """
 
     def decorate(handler: Handler) -> Handler:

@@ -117,14 +117,14 @@ def error_response(error: ExchangeError, correlation_id: str) -> Response:
 
 
 def internal_error_response(correlation_id: str) -> Response:
-    """Return the answer to a fault of ours, which says nothing of its cause."""
+    """Return the answer to a fault of the exchange, which reveals nothing of its cause."""
     return json_response(500, {"error": "internal error", "code": "internal_error"}, correlation_id)
 
 
 def answer(app: Chalice, service: str, view: Callable[[HttpRequest], Response]) -> Response:
     """Run `view` on the current request; turn every error into an answer, and log every answer with its metrics.
 
-    A wrapper of views and not a Chalice middleware, since Chalice turns a view's exception into a response, and
+    This wraps views instead of being a Chalice middleware because Chalice turns a view's exception into a response, and
     prints its text, before any middleware sees it.
     """
     started = time.perf_counter()

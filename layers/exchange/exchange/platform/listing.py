@@ -46,7 +46,7 @@ class Listing:
     def page(self, prefix: str, after: str = "", *, limit: int = PAGE_KEYS, flat: bool = False) -> ListedPage:
         """Return up to `limit` keys under `prefix` that sort after `after`; `flat` folds keys below a further slash.
 
-        Keys of one folder have one form and width: only then do all object stores agree on their order.
+        The keys of one folder must have one form and width: only then do all object stores agree on their order.
         Raises DependencyUnavailable.
         """
         from botocore.exceptions import BotoCoreError, ClientError
@@ -90,7 +90,7 @@ def raw_listing() -> Listing:
     from botocore.config import Config
 
     settings = load_settings()
-    # A local endpoint knows buckets by path only.
+    # A local endpoint supports path-style addresses only.
     style = {"s3": {"addressing_style": "path"}} if settings.aws_endpoint_url_s3 else {}
     client = boto3.client(
         "s3",

@@ -1,7 +1,7 @@
-"""Structured logs that carry only what they may.
+"""Structured logs that cannot leak record data.
 
-A log line is one constant message and keys from ALLOWED_KEYS. An exception is logged as its type and the
-places it passed, never its text: a driver's text quotes rows, a parser's quotes the document.
+A log line is a constant message with keys from ALLOWED_KEYS. An exception is logged by its type and the frames it
+passed, never by its text: a driver's text quotes rows, a parser's quotes the document.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ def logger(service: str) -> Logger:
     """Return the logger of one function; silence the frameworks that would print exception texts."""
     for chatty in ("kafka", "botocore", "urllib3", "chalice", "ingest", "tokenize"):
         logging.getLogger(chatty).setLevel(logging.CRITICAL + 1)
-    # A line carries no place, thread or process, so they are not looked up either:
+    # A line shows no source location, thread or process, so they are not looked up either:
     # https://docs.python.org/3/howto/logging.html#optimization
     logging._srcfile = None
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     return Logger(
         service=service,
-        # a message is a sentence of ours; parsing it as JSON would always fail
+        # a message is a sentence; parsing it as JSON would always fail
         logger_formatter=_AllowListFormatter(utc=True, json_deserializer=str, location=None),
         level="INFO",
         name=f"exchange.{service}",

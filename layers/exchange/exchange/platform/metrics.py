@@ -1,4 +1,4 @@
-"""Metrics as CloudWatch embedded format on standard output, through Powertools."""
+"""Metrics in CloudWatch's embedded metric format on standard output, through Powertools."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _metrics(service: str) -> Metrics:
 
 
 def _flush(metrics: Metrics, beside: dict[str, Any] | None = None) -> None:
-    # One write. Powertools prints, which the runtime's unbuffered stdout makes two of: line and line feed.
+    # One write. Powertools would print, which is two writes to the runtime's unbuffered stdout: line and line feed.
     line = json.dumps(metrics.serialize_metric_set(metadata=beside), separators=(",", ":"))
     metrics.clear_metrics()
     sys.stdout.write(f"{line}\n")
@@ -41,7 +41,7 @@ def record_request(service: str, route: str, status: int, duration_ms: float, **
 
 
 def record_counts(service: str, counts: Mapping[str, int]) -> None:
-    """Record what one run of a function did, each number under its name."""
+    """Record the counts of one run of a function by name."""
     metrics = _metrics(service)
     for name, value in counts.items():
         metrics.add_metric(name, MetricUnit.Count, value)
@@ -49,7 +49,7 @@ def record_counts(service: str, counts: Mapping[str, int]) -> None:
 
 
 def record_gauges(service: str, gauges: Mapping[str, float]) -> None:
-    """Record states of this moment, which are not added up."""
+    """Record gauges by name: states at this moment, not sums."""
     metrics = _metrics(service)
     for name, value in gauges.items():
         metrics.add_metric(name, MetricUnit.NoUnit, value)

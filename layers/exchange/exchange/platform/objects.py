@@ -1,4 +1,4 @@
-"""Raw objects in S3 through obstore: several times boto3's rate, at a tenth of its import."""
+"""Raw objects in S3 through obstore, which is several times faster than boto3 and imports in a tenth of the time."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class ObjectOverLimit:
 
 
 class Objects:
-    """One bucket."""
+    """The objects of one bucket."""
 
     def __init__(self, store: S3Store) -> None:
         self._store = store

@@ -3,7 +3,7 @@
 A file is a sequence of
 
     -- name: take_shards
-    -- Why this statement exists, in a line or a few; Postgres is not told.
+    -- Why this statement exists, in one line or a few; not sent to Postgres.
     SELECT …
 """
 

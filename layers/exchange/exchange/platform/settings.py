@@ -1,4 +1,4 @@
-"""The one place that reads the environment."""
+"""The settings; no other module reads environment variables."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from functools import cache
 
 from exchange.errors import Misconfigured
 
-# Outside local a secret arrives by ARN; its plain form in the environment is a leak waiting for a console user.
+# Outside local a secret is named by its ARN: every user of the console can read a function's variables.
 PLAIN_SECRETS = {
     "JWT_SECRET": "JWT_SECRET_ARN",
     "TOKENIZER_HMAC_SECRET": "TOKENIZER_SECRET_ARN",
-    # No setting of ours: libpq reads it.
+    # Not a setting of the exchange: libpq reads it.
     "PGPASSWORD": "POSTGRES_SECRET_ARN",
 }
 
@@ -49,7 +49,7 @@ class Settings:
 
     @property
     def is_local(self) -> bool:
-        """True only where ENV says so in exactly that word."""
+        """True only where ENV is exactly "local"."""
         return self.env == "local"
 
     def require(self, name: str) -> str:
@@ -86,7 +86,7 @@ def _with_localstack(settings: Settings, environment: Mapping[str, str]) -> Sett
     try:
         from localstack_client.config import get_service_endpoint
     except ImportError as error:
-        # A developer's tool: in no layer.
+        # A developer's tool, which is in no layer.
         raise Misconfigured("LOCALSTACK_HOST needs localstack-client; set AWS_ENDPOINT_URL_S3") from error
     return replace(settings, aws_endpoint_url_s3=get_service_endpoint("s3", settings.localstack_host) or "")
 
@@ -99,7 +99,7 @@ def _has_password(dsn: str) -> bool:
     try:
         return not parse_dsn(dsn).keys().isdisjoint({"password", "sslpassword"})
     except psycopg2.ProgrammingError:
-        # The driver's text quotes the DSN.
+        # `from None`: the driver's message quotes the DSN.
         raise Misconfigured("POSTGRES_DSN is not a connection string") from None
 
 

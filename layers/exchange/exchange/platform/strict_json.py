@@ -1,4 +1,4 @@
-"""JSON as the exchange accepts and writes it: one meaning for every byte sequence, or a refusal."""
+"""A strict JSON parser that refuses every document with more than one meaning, and one canonical encoding."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _NUL = "\x00"
 def parse_json(data: bytes) -> object:
     """Read one JSON document that every reader would read the same way.
 
-    Refused: what is not UTF-8 or begins with a byte order mark, NaN and the infinities (1e999 too),
-    a key twice in one object, more than 64 levels, integers of thousands of digits, and strings with NUL
-    (Postgres stores none) or half a surrogate pair (UTF-8 has none).
+    Refused: text that is not UTF-8 or begins with a byte order mark, NaN and the infinities (1e999 too),
+    an object with the same key twice, more than 64 levels, integers of thousands of digits, and strings with NUL
+    (Postgres cannot store it) or half a surrogate pair (UTF-8 cannot encode it).
 
-    Raises InvalidRequest, field "$", which says where or why and never what was sent.
+    Raises InvalidRequest, field "$", which says where or why and never quotes the document.
     """
-    # The causes hold the document, so every refusal here is raised `from None`: no traceback may show it.
+    # Every refusal is raised `from None`: the causes hold the document, and no traceback may show it.
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -35,18 +35,18 @@ def parse_json(data: bytes) -> object:
     except RecursionError:
         raise _refusal(f"is nested more than {MAX_DEPTH} levels deep") from None
     except ValueError:
-        # int() takes 4,300 digits, since the time it needs grows with their square.
+        # int() takes at most 4,300 digits, since its time grows with the square of their number.
         raise _refusal("holds a number of too many digits") from None
     if data.count(b"{") + data.count(b"[") > MAX_DEPTH:
         _refuse_deep(value)
     if b"\\u" in data:
-        # Only an escape can bring NUL or a surrogate: raw ones are refused by the decoders above.
+        # Only an escape can introduce NUL or a surrogate: the decoders above refuse unescaped ones.
         _refuse_unstorable_text(value)
     return value
 
 
 def canonical_json(value: object) -> bytes:
-    """Write a value as the only bytes it has here: keys sorted, no blanks, UTF-8, no NaN."""
+    """Encode a value in its one canonical form: sorted keys, no whitespace, UTF-8, no NaN."""
     return _ENCODER.encode(value).encode()
 
 

@@ -16,13 +16,13 @@ from typing import Any
 from exchange.errors import DependencyUnavailable
 from exchange.platform.settings import load_settings
 
-# S3 takes no more in one call.
+# The most that S3 deletes in one call.
 DELETE_PAGE = 1_000
 
 
 @dataclass(frozen=True)
 class ObjectVersion:
-    """A version of an object, or the marker of its deletion."""
+    """A version of an object, or a delete marker."""
 
     key: str
     version_id: str
@@ -30,7 +30,7 @@ class ObjectVersion:
 
 
 class ObjectVersions:
-    """The versions of one bucket's objects. Everything raises DependencyUnavailable."""
+    """The versions of the objects of one bucket. Every method raises DependencyUnavailable."""
 
     def __init__(self, client: Any, bucket: str) -> None:
         self._client = client
@@ -101,7 +101,7 @@ def raw_object_versions() -> ObjectVersions:
     from botocore.config import Config
 
     settings = load_settings()
-    # boto3 itself reads AWS_ENDPOINT_URL_S3.
+    # No endpoint is passed: boto3 itself reads AWS_ENDPOINT_URL_S3.
     client = boto3.client(
         "s3",
         region_name=settings.aws_region,

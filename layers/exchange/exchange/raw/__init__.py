@@ -1,1 +1,1 @@
-"""Raw objects: where they lie, how they and their manifest rows describe a record, and how they are proven."""
+"""Raw objects: their keys, metadata, manifest rows and events, and the proof that they are unchanged."""

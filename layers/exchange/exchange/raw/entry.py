@@ -1,6 +1,6 @@
-"""What is known of a raw object: its manifest entry, as object metadata, as a row, and as an event.
+"""The manifest entry of a raw object, and its forms as object metadata, as a row and as an event.
 
-Metadata hold all that the entry needs, so tables and events can be rebuilt from the bucket alone.
+The metadata hold all that an entry needs, so that tables and events can be rebuilt from the bucket alone.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from exchange.platform.settings import Settings
 from exchange.platform.strict_json import canonical_json
 from exchange.raw.key import source_of
 
-# Lambda takes 6 MB, and base64 makes four bytes of three.
+# Lambda accepts 6 MB, and base64 turns three bytes into four.
 BODY_LIMIT_BYTES = 4 * 1024 * 1024
 KINDS = frozenset({"encounter", "claim", "lab_result"})
-# The stage under which a record fails whose raw object cannot be had or is not the one that was accepted.
+# The stage of failures where a raw object is missing or is not the one that was accepted.
 FETCH_STAGE = "fetch_raw_object"
 
 
@@ -62,8 +62,8 @@ ROUTES = {version.route: version for version in VERSIONS.values()}
 def version_of_route(route: str | None) -> Version:
     """Return the version that a route belongs to; an absent or unknown route counts as version 1.
 
-    Rows outlive routes: one whose route is gone still needs an event id, and version 1 is what the first system
-    wrote. Metadata and requests with an unknown route are refused before they come here.
+    Rows outlive routes: a row whose route no longer exists still needs an event id, and the first system wrote version
+    1. Metadata and requests with an unknown route are refused before they come here.
     """
     return ROUTES.get(route or "", VERSIONS["1"])
 
@@ -74,13 +74,13 @@ def topics_by_version(settings: Settings) -> dict[str, str]:
 
 
 def event_contracts_by_topic(topics: Mapping[str, str]) -> dict[str, str]:
-    """Return the contract that events of each topic must meet, from the topics by version."""
+    """Return the event contract of each topic, given the topics by version."""
     return {topic: VERSIONS[number].event_contract for number, topic in topics.items()}
 
 
 @dataclass(frozen=True)
 class ManifestEntry:
-    """The facts about one raw object; each field is a column of the manifest."""
+    """The facts about a raw object; each field is a column of the manifest."""
 
     record_id: UUID
     partner_id: str
@@ -103,14 +103,14 @@ class ManifestEntry:
 
 @dataclass(frozen=True)
 class ManifestRow:
-    """A manifest row; `raw_deleted` is set once retention has taken its object."""
+    """A manifest row; `raw_deleted` is set once retention has deleted its object."""
 
     entry: ManifestEntry
     raw_deleted: bool
 
 
 def encode_metadata(entry: ManifestEntry, key_hash: str) -> dict[str, str]:
-    """Return the object metadata of an entry; `key_hash` names the idempotency key's row."""
+    """Encode an entry as object metadata; `key_hash` names the idempotency key's row."""
     return {
         "record-id": str(entry.record_id),
         "partner-id": entry.partner_id,
@@ -126,7 +126,7 @@ def encode_metadata(entry: ManifestEntry, key_hash: str) -> dict[str, str]:
     }
 
 
-# What an entry is decoded from; objects of the first system have no metadata.
+# The metadata that an entry is decoded from; objects of the first system have none.
 _REQUIRED = frozenset(
     {
         *("record-id", "partner-id", "source", "route", "record-kind", "schema-hint"),
@@ -136,7 +136,7 @@ _REQUIRED = frozenset(
 
 
 def has_metadata(metadata: Mapping[str, str]) -> bool:
-    """Tell whether an object carries the exchange's metadata, all of them."""
+    """Tell whether an object has all of the exchange's metadata."""
     return metadata.keys() >= _REQUIRED
 
 
@@ -149,7 +149,7 @@ def decode_metadata(
     sha256: str,
     size_bytes: int,
 ) -> ManifestEntry:
-    """Return the entry that complete metadata describe; the keyword arguments are facts about the object itself.
+    """Decode an entry from complete metadata; the keyword arguments are facts about the object itself.
 
     Raises RecordRejected when metadata and object contradict each other.
     """
@@ -182,15 +182,15 @@ def decode_metadata(
 
 
 def event_id(record_id: UUID, version: str) -> UUID:
-    """Return the id of a record's event of that version, the same whoever emits it, and when."""
+    """Return the id of a record's event of a version, the same every time that the event is emitted."""
     return uuid5(record_id, version)
 
 
 def encode_event(entry: ManifestEntry, version: str) -> bytes:
-    """Return the record.ingested event of that version as canonical JSON, the same bytes for the same entry.
+    """Encode the record.ingested event of a version as canonical JSON, with the same bytes for the same entry.
 
-    A v2 event of a v1 record names the record's kind, which v1 calls its type, and its partner's mapping. A v1 event
-    of a v2 record leaves both to the object. Either becomes the same canonical row.
+    A v2 event of a v1 record names the record's kind, which v1 calls its type, and its partner's mapping. A v1 event of
+    a v2 record has neither; they are read from the object. Both events lead to the same canonical row.
     """
     event: dict[str, object] = {
         "event_version": version,
@@ -213,5 +213,5 @@ def encode_event(entry: ManifestEntry, version: str) -> bytes:
 
 
 def format_time(at: datetime) -> str:
-    """Return RFC 3339 in UTC with milliseconds, the form that events and metadata carry."""
+    """Format a time as RFC 3339 in UTC with milliseconds, as in events and metadata."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,6 +1,6 @@
 """The key of a raw object: `<source>/<YYYY-MM-DDTHH>/<record_id>.json`.
 
-The hour is that of acceptance, in UTC. The first system wrote `<source>/<record_id>.json`; such keys are read still.
+The hour is that of acceptance, in UTC. The first system wrote `<source>/<record_id>.json`; such keys are still read.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _HOUR = re.compile(r"\d{4}-\d\d-\d\dT\d\d")
 
 @dataclass(frozen=True, order=True)
 class Folder:
-    """The objects of one source and hour (`2026-11-24T12`); an empty hour means the first system's layout.
+    """The folder of a source and an hour (`2026-11-24T12`); an empty hour means the first system's layout.
 
-    Folders sort in the order in which a scan visits them: by source, the first system's objects, then the hours.
+    Folders sort in the order of a scan: by source, and in each the first system's objects before the hours.
     """
 
     source: str
@@ -34,7 +34,7 @@ class Folder:
 
     @property
     def began_at(self) -> datetime | None:
-        """The beginning of the hour; None for the first system's layout and for an hour that no calendar has."""
+        """The beginning of the hour; None in the first system's layout and for an hour that does not exist."""
         try:
             return datetime.strptime(self.hour, "%Y-%m-%dT%H").replace(tzinfo=UTC)
         except ValueError:
@@ -59,7 +59,7 @@ class RawKey:
 
     @classmethod
     def of(cls, source: str, accepted_at: datetime, record_id: UUID) -> Self:
-        """Build the key of a record that was accepted at that time."""
+        """Build the key of a record that was accepted at a given time."""
         return cls(Folder(source, hour_of(accepted_at)), record_id)
 
     @classmethod
@@ -82,14 +82,14 @@ def source_of(key: str) -> str:
 
 
 def names_record(key: str, record_id: UUID) -> bool:
-    """Tell whether a key's file name is the record's, in either case: events of the first system may differ in it."""
+    """Tell whether a key's file name is the record's; case is ignored, since the first system's events varied in it."""
     return key.rpartition("/")[2].lower() == f"{record_id}.json"
 
 
 def record_named_by(key: str) -> UUID | None:
-    """Return the record id in a key's file name, wherever the file lies, or None.
+    """Return the record id in a key's file name, in any folder, or None.
 
-    Deliberately more lenient than `RawKey.parse`: retention must not delete an object that may be a record's.
+    This is more lenient than `RawKey.parse` on purpose: retention must not delete an object that may be a record's.
     """
     try:
         return UUID(key.rpartition("/")[2].removesuffix(".json"))

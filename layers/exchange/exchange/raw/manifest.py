@@ -1,4 +1,4 @@
-"""Manifest rows: read, restored from objects, and emitted as events."""
+"""Manifest rows, which are read, restored from objects, and emitted as events."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ QUERIES = load_queries(__file__)
 
 
 def record_lock_id(record_id: UUID) -> int:
-    """Return the advisory lock that ingest, erase and restore take on a record, so that none undoes another's work."""
+    """Return the id of the advisory lock by which ingest, erase and restore of the same record exclude each other."""
     return int.from_bytes(record_id.bytes[:8], "big", signed=True)
 
 
 def read_manifest(transaction: Transaction, record_ids: Sequence[UUID]) -> dict[UUID, ManifestRow]:
-    """Read the manifest rows of these records; a record without a row is left out."""
+    """Read the manifest rows of these records by record id; a record without a row is left out."""
     if not record_ids:
         return {}
     return _by_record(transaction.execute(QUERIES["read_manifest"], {"record_ids": list(record_ids)}))
@@ -39,21 +39,21 @@ def read_manifest_between(
 def read_page_end(
     transaction: Transaction, bucket: str, folder: Folder, after: str, upto: str, *, limit: int
 ) -> str:
-    """Read the key of the `limit`th manifest row of one folder in (`after`, `upto`]; `upto` where there are fewer."""
+    """Read the key of the `limit`th manifest row of a folder in (`after`, `upto`]; return `upto` if there are fewer."""
     parameters = {"bucket": bucket, "after": after, "upto": upto, "prefix": folder.prefix, "limit": limit}
     rows = transaction.execute(QUERIES["read_page_end"], parameters)
     return str(rows[0][0]) if rows else upto
 
 
 def read_sources(transaction: Transaction, bucket: str) -> list[str]:
-    """Read the sources of which the manifest has objects."""
+    """Read the sources that have manifest rows."""
     return [name for (name,) in transaction.execute(QUERIES["read_manifest_sources"], {"bucket": bucket})]
 
 
 def read_folders(
     transaction: Transaction, bucket: str, source: str, since_hour: str, until_hour: str
 ) -> list[Folder]:
-    """Read the hours of a source, both ends included, of which the manifest has objects; '' means from the first on."""
+    """Read the hours of a source, both ends included, that have manifest rows; '' begins with the first hour."""
     first = f"{source}/{since_hour or '1970-01-01T00'}"
     last = f"{source}/{until_hour}/~"
     rows = transaction.execute(
@@ -67,16 +67,16 @@ def restore(
     entries: Iterable[tuple[ManifestEntry, str | None]],
     replay_job_id: UUID | None = None,
 ) -> set[UUID]:
-    """Write the manifest rows that the database has lost; return the records whose rows were missing.
+    """Write manifest rows that the database has lost; return the records whose rows were missing.
 
-    Each entry comes with the name of its idempotency key's row, where its object knows it. That row is not written:
-    nothing tells a client that had its answer from one whose request died before. A replay's job is in the audit log,
-    with each record; reconcile writes its own rows there.
+    Each entry comes with the name of its idempotency key's row, if its object has it. That row itself is not written:
+    nothing tells whether the client has received its answer or its request died before. For a replay, the audit log
+    names the job with each record; reconcile writes its own audit rows.
     """
     lost = list(entries)
     if not lost:
         return set()
-    # A statement of its own: the next one's snapshot has to be younger than the locks.
+    # A separate statement, because the snapshot of the next one has to be younger than the locks.
     transaction.execute(
         QUERIES["lock_records"], {"lock_ids": [record_lock_id(entry.record_id) for entry, _ in lost]}
     )
@@ -91,9 +91,9 @@ def restore(
 def emit(
     transaction: Transaction, entries: Sequence[ManifestEntry], version: str, topics: Mapping[str, str]
 ) -> set[UUID]:
-    """Put the event of each entry into the outbox, in order; return the records whose event was put there.
+    """Put the event of each entry into the outbox, in order; return the records whose events were put there.
 
-    `version` is v1, v2, or auto: each record's own. An erased record gets no event.
+    `version` is v1, v2, or auto for each record's own. An erased record gets no event.
     """
     if not entries:
         return set()

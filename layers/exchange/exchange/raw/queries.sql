@@ -5,7 +5,7 @@ SELECT record_id, partner_id, source, route, record_kind, schema_hint, bucket, o
 FROM raw_object_manifest WHERE record_id = ANY (%(record_ids)s);
 
 -- name: read_manifest_between
--- The manifest's side of a page of the bucket: the same folder, the same range of keys.
+-- Reads the manifest rows that belong to a page of the bucket: the same folder, the same range of keys.
 SELECT record_id, partner_id, source, route, record_kind, schema_hint, bucket, object_key, sha256, size_bytes,
        correlation_id, occurred_at, raw_deleted_at IS NOT NULL
 FROM raw_object_manifest
@@ -55,7 +55,7 @@ SELECT pg_advisory_xact_lock(lock_id) FROM (
 
 -- name: restore_manifest
 -- Writes rows made from the bucket. An erased record does not come back; the first object of a record stands for it.
--- The audit log names the job that restored a row; without a job, reconcile audits what it mended, and why.
+-- The audit log names the job that restored a row; without a job, reconcile audits its repairs and their reasons.
 WITH restored AS (
     INSERT INTO raw_object_manifest (record_id, partner_id, source, route, record_kind, schema_hint, bucket, object_key,
                                      sha256, size_bytes, correlation_id, occurred_at, key_hash)

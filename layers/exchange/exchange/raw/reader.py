@@ -1,8 +1,8 @@
-"""Reading raw objects: each is proven to be the one that is meant, and described.
+"""The reader of raw objects, which proves that an object is the one meant, and describes its record.
 
-An object describes its record by its metadata. One of the first system has none and is described by its body, the
-registry and the time it was stored: v2 if it names its `record_kind`, else v1; its partner is the owner of its source;
-its mapping is its own hint, else the partner's; its correlation id is its record id.
+An object describes its record by its metadata. An object of the first system has none and is described by its body,
+the registry and the time it was stored: it is v2 if it names its `record_kind`, else v1; its partner is the owner of
+its source; its mapping is its own hint, else the partner's; its correlation id is its record id.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ from exchange.raw.entry import (
 )
 from exchange.raw.key import names_record, source_of
 
-# Objects are held in memory, 4 MiB each at most: a page of large ones is more than a function has.
+# Objects are held in memory, up to 4 MiB each: a whole page of large ones would exceed a function's memory.
 OBJECTS_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
 class Reference:
-    """The raw object that an event speaks of: where it lies and which bytes it holds."""
+    """The raw object that an event names: its place, and the hash and size of its bytes."""
 
     record_id: UUID
     source: str
@@ -51,7 +51,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class RawRecord:
-    """A partner's record as it was sent, and what was known of it when it came."""
+    """A partner's record as sent, with the facts that were known when it was accepted."""
 
     partner_id: str
     source: str
@@ -62,7 +62,7 @@ class RawRecord:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a record's object lies, or may lie; `stored_at` is aware UTC."""
+    """The place where a record's object lies or may lie; `stored_at` is aware UTC."""
 
     record_id: UUID
     object_key: str
@@ -71,10 +71,10 @@ class Place:
 
 @dataclass(frozen=True)
 class RawObject:
-    """An object as it describes its record; `unfit` says instead why it cannot be a record's raw object.
+    """An object with the entry that it describes, or in `unfit` the reason why it cannot be a record's raw object.
 
-    `sha256` is that of the bytes as they are, None where the object is too large to be read; `key_hash` names the
-    idempotency row that the record came under.
+    `sha256` is the hash of the object's present bytes, None where it is too large to be read; `key_hash` names the
+    row of the record's idempotency key.
     """
 
     record_id: UUID
@@ -107,7 +107,7 @@ class RawReader:
         ]
 
     def describe(self, places: Sequence[Place]) -> list[RawObject | None]:
-        """Describe the objects at these places, in order; None where there is none. Raises DependencyUnavailable."""
+        """Describe the objects at these places, in order, None for a missing one. Raises DependencyUnavailable."""
         return [
             described
             for begin in range(0, len(places), OBJECTS_AT_ONCE)
@@ -115,11 +115,11 @@ class RawReader:
         ]
 
     def _find_refusal(self, reference: Reference) -> RecordRejected | None:
-        """Return why an object is not even asked for: it is not ours to read, or larger than ingest takes."""
+        """Return why a reference is refused unread: its object is not the record's, or larger than ingest accepts."""
         if reference.bucket != self._bucket:
             return RecordRejected("raw_object.bucket: is not the exchange's bucket", stage=FETCH_STAGE)
         if not names_record(reference.object_key, reference.record_id):
-            # Else one object could become canonical under two names.
+            # Otherwise one object could become canonical as two records.
             return RecordRejected("raw_object.key: is not the record's key", stage=FETCH_STAGE)
         if reference.size_bytes > BODY_LIMIT_BYTES:
             return RecordRejected(

@@ -25,7 +25,7 @@ class _Understood:
 
 
 class Canonicalizer:
-    """Turns events into canonical entries; a record that fails leaves its failure in its place."""
+    """Turns events into canonical entries; a failed record has its failure as its outcome."""
 
     def __init__(self, reader: RawReader, tokenizer: Function) -> None:
         self._reader = reader
@@ -52,7 +52,7 @@ def _understand(ingested: RecordIngested, raw: RawRecord | Exception) -> _Unders
         return failed
     except ExchangeError:
         raise
-    except Exception as fault:  # noqa: BLE001 - a fault of ours over one record would hold up its partition for ever
+    except Exception as fault:  # noqa: BLE001 - a bug triggered by one record would block its partition forever
         logger("normalize").error(
             "record failed", extra=describe_exception(fault, record_id=str(ingested.record_id))
         )

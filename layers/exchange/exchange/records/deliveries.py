@@ -1,4 +1,4 @@
-"""Deliveries of the Kafka event source, and the events inside them."""
+"""Deliveries of the Kafka event source, and the events that they hold."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from exchange.raw.reader import Reference
 
 @dataclass(frozen=True)
 class RecordIngested:
-    """A delivery whose event meets its contract, the event's ids, and the raw object that it speaks of."""
+    """A delivery whose event meets its contract, with the event's ids and the reference to its raw object."""
 
     delivery: Delivery
     event: dict[str, Any] = field(repr=False)
@@ -28,7 +28,7 @@ class RecordIngested:
 
 @dataclass(frozen=True)
 class Batch:
-    """The deliveries of one event of the event source, sorted out: those with an event, and those without."""
+    """The deliveries of one event of the event source, divided into those with a valid event and those without."""
 
     readable: Sequence[RecordIngested]
     unreadable: Sequence[tuple[Delivery, RecordRejected]]

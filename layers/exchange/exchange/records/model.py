@@ -1,6 +1,6 @@
 """The parts that a record becomes: a person and identifiers to tokenize, and canonical rows that name nobody.
 
-No repr in this file shows a value: a row is about someone's health, a person is someone.
+No repr in this module shows a value, since rows hold health data and persons are identifiable.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Identifier:
-    """A number that the partner gave to a person, a stay, a claim or a sample."""
+    """A number that the partner assigned to a person, a stay, a claim or a sample."""
 
     kind: IdentifierKind
     value: str
@@ -40,7 +40,7 @@ class Identifier:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class CanonicalRecord:
-    """The row that every canonical record has, whatever its kind."""
+    """The row that canonical records of every kind have."""
 
     record_id: UUID
     partner_id: str
@@ -48,12 +48,12 @@ class CanonicalRecord:
     record_kind: str
     schema_hint: str
     birth_year: int
-    """All that canonical rows keep of the birth date."""
+    """The year of birth, the only part of the birth date that canonical rows keep."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Encounter:
-    """A stay or visit. Times are aware UTC; `discharged_at` is None while it lasts."""
+    """A stay or visit. Times are aware UTC; `discharged_at` is None until it ends."""
 
     encounter_token: str
     member_token: str

@@ -26,7 +26,7 @@ from exchange.records.canonicalizer import Canonicalizer
 from exchange.records.deliveries import RecordIngested, read_batch
 from exchange.records.store import CanonicalEntry, write_canonical
 
-# Raw objects held in memory at once; a function has a few hundred megabytes.
+# The size of raw objects held in memory at once; a function has a few hundred megabytes.
 GROUP_BYTES = 48 * 1024 * 1024
 
 Started = tuple[RecordIngested, Attempt]
@@ -57,7 +57,7 @@ class Normalizer:
         self._contract_of_topic = contract_of_topic
 
     def normalize(self, event: Mapping[str, Any]) -> BatchReport:
-        """Process an event of the Kafka event source; raises DependencyUnavailable to have all of it again."""
+        """Process an event of the Kafka event source; raise DependencyUnavailable to have all of it delivered again."""
         report = BatchReport()
         batch = read_batch(event, self._contract_of_topic)
         self._bury(batch.unreadable, report)
@@ -86,7 +86,7 @@ class Normalizer:
     def _bury(self, unreadable: Sequence[tuple[Delivery, RecordRejected]], report: BatchReport) -> None:
         if unreadable:
             with self._database.transaction() as transaction:
-                # In one order in every environment: a letter waits for its twin that is not committed yet.
+                # In one order in every environment: an insert waits for an uncommitted insert of the same letter.
                 for delivery, failure in sorted(unreadable, key=lambda pair: pair[0].position):
                     ledger.bury(transaction, delivery, None, failure, attempts=0)
         report.dead_letters += len(unreadable)
@@ -108,7 +108,7 @@ class Normalizer:
             outcomes = self._canonicalizer.canonicalize([ingested for ingested, _ in group])
             self._settle(group, outcomes, report)
         except DependencyUnavailable:
-            # When the database is what failed, start_attempts knows these by our environment's name.
+            # If the database itself failed, start_attempts recognises these attempts by our environment's id.
             with suppress(DependencyUnavailable), self._database.transaction() as transaction:
                 ledger.give_back_attempts(transaction, [ingested.record_id for ingested, _ in group])
             raise
@@ -130,7 +130,8 @@ class Normalizer:
         ]
         try:
             with self._database.transaction() as transaction:
-                # Before the rows: settling locks the records against an erasure, and tells which came too late.
+                # Settle before writing rows: it locks the records against an erasure and tells which are erased
+                # already.
                 states = ledger.settle(transaction, settlements)
                 erased = {record_id for record_id, state in states.items() if state == "erased"}
                 entries = [outcome for outcome in outcomes if isinstance(outcome, CanonicalEntry)]
@@ -145,7 +146,7 @@ class Normalizer:
         report.canonical += sum(s.failure is None for s in settled)
         ended = [states[s.attempt.record_id] for s in settled if s.state == "dlq"]
         report.dead_letters += ended.count("dlq")
-        # a late twin failed, but the record is canonical
+        # a late attempt failed, but another environment has made the record canonical
         report.repeated += ended.count("succeeded")
         report.retry += [s.delivery for s in settled if s.state == "failed_retryable"]
 

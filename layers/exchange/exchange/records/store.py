@@ -13,7 +13,7 @@ from exchange.records.model import CanonicalRecord, CanonicalRow, Claim, Encount
 from exchange.records.tokenizer import PatientToken
 
 QUERIES = load_queries(__file__)
-# The statement of each kind of row, and the field whose rows go to a table of their own.
+# The statement of each kind of row, and the field whose items go to a table of their own.
 _WRITES: Mapping[type[CanonicalRow], tuple[str, str | None]] = {
     Encounter: ("write_encounters", None),
     Claim: ("write_claims", "lines"),
@@ -23,7 +23,7 @@ _WRITES: Mapping[type[CanonicalRow], tuple[str, str | None]] = {
 
 @dataclass(frozen=True)
 class CanonicalEntry:
-    """Everything canonical about one record."""
+    """The canonical rows and tokens of one record."""
 
     record: CanonicalRecord
     tokens: tuple[PatientToken, ...]

@@ -1,4 +1,4 @@
-"""One call to tokenize for a batch of mapped records."""
+"""The tokenization of mapped records, in one call for up to PEOPLE_PER_CALL of them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from exchange.records.model import CanonicalRow, MappedRecord
 
 PROFILE = "v1"
 PEOPLE_PER_CALL = 300
-"""With at most three identifiers a record both lists stay within the contract's 1,000."""
+"""With at most three identifiers per record, both lists stay within the contract's limit of 1,000 items."""
 
 
 @dataclass(frozen=True)
 class PatientToken:
-    """One token of one person."""
+    """A token of a person."""
 
     profile: str
     key_version: str
@@ -27,7 +27,7 @@ class PatientToken:
 
 @dataclass(frozen=True)
 class TokenizedRecord:
-    """A record that names nobody: its tokens, and its complete row."""
+    """A tokenized record, which names nobody: its tokens and its complete row."""
 
     tokens: tuple[PatientToken, ...]
     row: CanonicalRow

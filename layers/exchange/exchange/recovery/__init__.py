@@ -1,1 +1,1 @@
-"""What is done after something broke: replay from the bucket, reconcile the bucket with the tables, repair."""
+"""Recovery after a failure: replay from the bucket, reconciliation of the bucket with the tables, and repair."""

@@ -1,4 +1,4 @@
-"""The budget of a replay: how many events a shard may emit now, by its rate and its limit."""
+"""The budget of a replay: the number of events that a shard may emit now, by its rate and its limit."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from exchange.recovery.jobs import Checkpoint
 from exchange.recovery.model import Counts
 from exchange.recovery.scan import PAGE_OBJECTS
 
-# As read_checkpoint has it.
+# The same limit as in read_checkpoint.
 EARNED_SECONDS = 60.0
 
 
 class Budget:
-    """The events that a shard may emit now: as many as its rate has accumulated, within its limit."""
+    """The number of events that a shard may emit now: those that its rate has accumulated, within its limit."""
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         emits = checkpoint.request["mode"] == "emit"
@@ -21,7 +21,7 @@ class Budget:
         self._left = PAGE_OBJECTS
         self._missing_seconds = 0.0
         if self._rate:
-            # At most a minute accumulates. An event that costs more goes out then, and is paid for afterwards.
+            # At most a minute accumulates. An event that costs more than that is sent then and paid for afterwards.
             self._missing_seconds = min(1 / self._rate, EARNED_SECONDS) - checkpoint.earned_seconds
             self._left = (
                 0 if self._missing_seconds > 0 else max(int(checkpoint.earned_seconds * self._rate), 1)
@@ -33,7 +33,7 @@ class Budget:
 
     @property
     def seconds_until_page(self) -> float:
-        """The time until the rate allows one more event, a tenth of an event's time at least."""
+        """The time until the rate allows another event, at least a tenth of an event's time."""
         return max(self._missing_seconds, 0.1 / self._rate) if self._rate else 0.0
 
     def page_limit(self) -> int:
@@ -46,7 +46,7 @@ class Budget:
         return self._limit is not None and counts.values.get("objects", 0) >= self._limit
 
     def spend(self, events: int) -> float:
-        """Take events from the budget; return the seconds of rate that they cost."""
+        """Take events from the budget; return the seconds of the rate that they cost."""
         if self._rate is None:
             return 0.0
         self._left -= events

@@ -1,4 +1,4 @@
-"""The comparison of bucket and tables: records of a page, or of open findings, and what is wrong with each."""
+"""The comparison of bucket and tables for the records of a page or of open findings."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WITHOUT_RAW = frozenset({Finding.CANONICAL_WITHOUT_RAW, Finding.MANIFEST_WITHOUT
 
 @dataclass(frozen=True)
 class Comparison:
-    """A record and the verdict on it; `described` is its object where that had to be read."""
+    """The facts about a record and the verdict on it; `described` is its object where that had to be read."""
 
     facts: Facts
     verdict: Finding | Sound
@@ -42,14 +42,14 @@ class Comparison:
 
     @property
     def manifest(self) -> ManifestRow | None:
-        """The manifest row, or where there is none the one that the object would make."""
+        """The manifest row or, if the manifest has none, the one that the object describes."""
         if self.facts.manifest is not None:
             return self.facts.manifest
         entry = self.described.entry if self.described else None
         return ManifestRow(entry, raw_deleted=False) if entry else None
 
     def to_verdict(self, *, repaired: bool) -> Verdict:
-        """Return the verdict as it is written down."""
+        """Return the verdict in the form that findings store."""
         raw, row = self.facts.raw, self.manifest
         partner_id = row.entry.partner_id if row else None
         hash_known = raw is None or raw.sha256 is not None
@@ -69,26 +69,26 @@ class Comparer:
         self._topics = topics
 
     def manifest_sources(self) -> list[str]:
-        """Return the sources of which the manifest has objects."""
+        """Return the sources that have manifest rows."""
         with self._database.transaction() as transaction:
             return manifest.read_sources(transaction, self._bucket)
 
     def manifest_folders(self, source: str, selection: Selection) -> list[Folder]:
-        """Return the hours of a source, within the selection's window, of which the manifest has objects."""
+        """Return the hours of a source, within the selection's window, that have manifest rows."""
         with self._database.transaction() as transaction:
             return manifest.read_folders(
                 transaction, self._bucket, source, selection.since_hour, selection.until_hour
             )
 
     def page_end(self, folder: Folder, after: str, upto: str) -> str:
-        """Return where a page of (`after`, `upto`] ends that has at most PAGE_OBJECTS manifest rows."""
+        """Return the key that ends a page of at most PAGE_OBJECTS manifest rows in (`after`, `upto`]."""
         with self._database.transaction() as transaction:
             return manifest.read_page_end(transaction, self._bucket, folder, after, upto, limit=PAGE_OBJECTS)
 
     def compare_page(
         self, page: Page, grace_seconds: float, *, check_hashes: bool = False
     ) -> list[Comparison]:
-        """Compare every record of which bucket or manifest has an object in the page's range of keys."""
+        """Compare every record with an object, in the bucket or the manifest, in the page's range of keys."""
         listed = [(key, entry) for entry in page.objects if (key := RawKey.parse(entry.key)) is not None]
         with self._database.transaction() as transaction:
             rows = manifest.read_manifest_between(
@@ -101,9 +101,9 @@ class Comparer:
     def compare_again(
         self, open_findings: Iterable[tuple[UUID, str | None, str]], grace_seconds: float
     ) -> tuple[list[Comparison], list[tuple[UUID, str]]]:
-        """Compare the records of (record id, object key, finding) anew; read the object where its hash was wrong.
+        """Compare the records of (record id, object key, finding) again; read the objects whose hashes were wrong.
 
-        Return beside them (record id, object key) of objects that are gone and that no manifest row misses.
+        Return the comparisons, and the (record id, object key) of objects that are gone and that no manifest row names.
         """
         listed: list[tuple[RawKey, ListedObject]] = []
         doubted: list[tuple[RawKey, ListedObject]] = []
@@ -148,7 +148,7 @@ class Comparer:
             facts = _facts(record_id, raw, rows.get(record_id), states[record_id], now)
             verdict = classify(facts, grace_seconds)
             if verdict in WITHOUT_RAW and facts.manifest is not None:
-                # Perhaps stored after the page was listed: asked for by name before it is called lost.
+                # Perhaps it was stored after the page was listed: look it up by key before calling it lost.
                 found = self._listing.find(facts.manifest.entry.object_key)
                 facts = replace(facts, raw=_raw(found, now, None) if found else None)
                 verdict = classify(facts, grace_seconds)
@@ -156,7 +156,7 @@ class Comparer:
         return self._describe_lost(compared)
 
     def _describe_lost(self, compared: list[Comparison]) -> list[Comparison]:
-        """Read the objects of records without a manifest row: only they say whose they are, if a record's at all."""
+        """Read the objects of records without a manifest row: only an object tells whose it is, or that it is unfit."""
         lost = {
             index: Place(record.record_id, raw.key, raw.last_modified)
             for index, record in enumerate(compared)

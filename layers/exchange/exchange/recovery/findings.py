@@ -1,4 +1,4 @@
-"""Findings as rows: seen, repaired, resolved."""
+"""The findings in the database, which are seen, repaired and resolved."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from exchange.recovery import store
 from exchange.recovery.rules import Finding, Sound
 
 PAGE_FINDINGS = 1_000
-# The first half of the advisory lock's name, beside outbox's shards.
+# The first key of the advisory lock, next to that of the outbox's shards.
 LOCK_CLASS = 0x0E7B1
 _COLUMNS = (
     *("record_id", "finding", "object_key", "partner_id"),
@@ -24,7 +24,7 @@ _COLUMNS = (
 
 @dataclass(frozen=True)
 class Verdict:
-    """A verdict on a record, the object it was reached with, and whether the object's bytes were read for it."""
+    """A verdict on a record, the object that it is about, and whether the object's bytes were read for it."""
 
     record_id: UUID
     verdict: Finding | Sound
@@ -35,12 +35,12 @@ class Verdict:
 
 
 def write(transaction: Transaction, verdicts: Sequence[Verdict]) -> None:
-    """Keep the findings; resolve those that are over; leave open those of records under way.
+    """Write the findings; resolve open ones that were not found again; leave open those of records in flight.
 
-    No other transaction writes findings until the end of this one: a record's come and go in three statements.
+    A lock keeps other writers of findings away until the end of the transaction, since this takes three statements.
     """
     store.lock_findings(transaction, LOCK_CLASS)
-    # Two objects of one record may be found to be the same.
+    # Two objects of one record may lead to the same finding.
     found = {
         (verdict.record_id, verdict.verdict): {
             "record_id": str(verdict.record_id),
@@ -72,7 +72,7 @@ def write(transaction: Transaction, verdicts: Sequence[Verdict]) -> None:
 
 
 def read_page(transaction: Transaction, request: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a page of findings for people: open ones, and those seen since `since`. `next` asks for more."""
+    """Return a page of findings for display: open ones, and those seen since `since`. `next` asks for more."""
     after = request.get("after") or {}
     since = datetime.fromisoformat(request["since"]) if "since" in request else datetime.now(UTC)
     position = (UUID(after.get("record_id", str(UUID(int=0)))), after.get("finding", ""))

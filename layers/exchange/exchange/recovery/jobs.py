@@ -1,4 +1,4 @@
-"""Jobs that outlive an invoke: the request, and a checkpoint for each shard."""
+"""Jobs that span several invocations: a request, and a checkpoint for each shard."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from exchange.platform.deadline import Deadline
 from exchange.recovery import store
 from exchange.recovery.model import Selection, Shard
 
-# A page takes a second or two; its statements are given up after ten.
+# A page takes a second or two; its statements time out after ten.
 RESERVE_SECONDS = 12.0
-# Live events wait behind what is in the outbox: two or three seconds at most.
+# Live events wait behind the events in the outbox: with this many, two or three seconds at most.
 BACKLOG_LIMIT = 10_000
 BACKLOG_PAUSE_SECONDS = 1.0
 Job = Literal["replay", "reconcile"]
 
 
 class ShardTaken(ExchangeError):
-    """Another invoke has continued this shard, or its job was cancelled."""
+    """Another invocation has continued this shard, or its job was cancelled."""
 
     code = "shard_taken"
     retryable = True
 
 
 class JobCancelled(InvalidRequest):
-    """Somebody has ended the job: the rest of it is not to be done."""
+    """The job has been cancelled: the rest of it must not be done."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The position of a shard; `earned_seconds` is how much of its rate has accumulated."""
+    """The position of a shard; `earned_seconds` is the part of its rate that has accumulated."""
 
     job_id: UUID
     shard: Shard
@@ -54,10 +54,10 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Progress:
-    """The position in which an invoke left a shard.
+    """The position in which an invocation left a shard.
 
-    `waits_for` says why it stopped before the end: time, rate or outbox. `shards` is how many the job has, `before` the
-    counts at the beginning of the invoke.
+    `waits_for` is the reason why it stopped before the end: time, rate or outbox. `shards` is the number of the job's
+    shards, `before` holds the counts at the beginning of the invocation.
     """
 
     job_id: UUID
@@ -80,7 +80,7 @@ class Progress:
         *,
         done: bool = False,
     ) -> Self:
-        """Return the progress of a shard whose counts were `before`."""
+        """Return the progress of a shard at a checkpoint; `before` holds its counts when the invocation began."""
         return cls(
             checkpoint.job_id,
             checkpoint.shard.number,
@@ -94,11 +94,11 @@ class Progress:
         )
 
     def gained(self, name: str) -> int:
-        """Return how much this invoke added to a number."""
+        """Return how much this invocation added to a count."""
         return self.counts.get(name, 0) - self.before.get(name, 0)
 
     def encode(self) -> dict[str, Any]:
-        """Return the progress as JSON has it."""
+        """Return the progress as a JSON object."""
         kept = {name: value for name, value in asdict(self).items() if name != "before"}
         return kept | {"job_id": str(self.job_id), "progress": round(self.progress, 4)}
 
@@ -111,14 +111,14 @@ class Jobs:
         self._job = job
 
     def start(self, request: Mapping[str, Any], shards: int) -> UUID:
-        """Write a new job; its work begins when its shards are read."""
+        """Write a new job; its work begins when its shards are run."""
         job_id = uuid4()
         with self._database.transaction() as transaction:
             store.start_job(transaction, job_id, self._job, request, shards)
         return job_id
 
     def read(self, job_id: UUID, shard: int) -> Checkpoint:
-        """Read where a shard stands.
+        """Read the checkpoint of a shard.
 
         Raises InvalidRequest when there is no such shard, JobCancelled when its job was cancelled.
         """
@@ -151,7 +151,7 @@ class Jobs:
         *,
         paid_seconds: float = 0.0,
     ) -> None:
-        """Move the checkpoint with the effects in `transaction`. Raises ShardTaken when it is not ours."""
+        """Move the checkpoint with the effects in `transaction`; raise ShardTaken if it has moved meanwhile."""
         moved = store.save_checkpoint(
             transaction,
             checkpoint.job_id,
@@ -166,7 +166,7 @@ class Jobs:
             raise ShardTaken("another invoke has gone on with this shard, or its job was cancelled")
 
     def finish_unless_last(self, checkpoint: Checkpoint) -> bool:
-        """Finish the shard unless it is the last open one of its job; tell whether it is."""
+        """Finish the shard unless it is the last open one of its job; return True if it is the last."""
         with self._database.transaction() as transaction:
             return store.finish_unless_last(transaction, checkpoint.job_id, checkpoint.shard.number)
 
@@ -176,28 +176,28 @@ class Jobs:
             store.finish_shard(transaction, checkpoint.job_id, checkpoint.shard.number)
 
     def cancel(self, job_id: UUID) -> bool:
-        """End a running job; False when there is none."""
+        """End a running job; return False when there is none."""
         with self._database.transaction() as transaction:
             return store.cancel_job(transaction, job_id, self._job)
 
     def left_shards(self) -> list[tuple[UUID, int]]:
-        """Return the shards that nobody works on any more."""
+        """Return the shards that were begun and that no invocation works on any more."""
         with self._database.transaction() as transaction:
             return store.read_left_shards(transaction, self._job)
 
     def last_window_end(self) -> datetime | None:
-        """Return up to when the last complete job over all sources has looked, less what was under way then."""
+        """Return the time up to which complete jobs over all sources have compared, less records then in flight."""
         with self._database.transaction() as transaction:
             return store.read_last_window(transaction, self._job)
 
     def is_outbox_full(self) -> bool:
-        """Tell whether live events would have to wait behind more of ours."""
+        """Tell whether the outbox holds so many events that more would delay live ones."""
         with self._database.transaction() as transaction:
             return store.read_backlog(transaction, BACKLOG_LIMIT) >= BACKLOG_LIMIT
 
 
 class Worker(Protocol):
-    """A service that works on the shards of its kind of job: replay and reconcile."""
+    """A service, replay or reconcile, that works on the shards of its kind of job."""
 
     jobs: Jobs
 
@@ -206,9 +206,9 @@ class Worker(Protocol):
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer to an operator or a schedule, with the shards that were worked on.
+    """The answer to an operator or a schedule, with the progress of the shards that were worked on.
 
-    `open_findings` counts the findings by kind, where they were counted.
+    `open_findings` holds the number of open findings by kind, or None where they were not counted.
     """
 
     body: dict[str, Any]
@@ -217,16 +217,16 @@ class Answer:
 
     @classmethod
     def of_shard(cls, progress: Progress) -> Self:
-        """Return the answer of one shard's work."""
+        """Return the answer about the work on one shard."""
         return cls(progress.encode(), [progress])
 
     def gained(self, name: str) -> int:
-        """Return how much this invoke added to a number."""
+        """Return how much this invocation added to a count of all shards."""
         return sum(progress.gained(name) for progress in self.progress)
 
 
 def resume(worker: Worker, deadline: Deadline) -> list[Progress]:
-    """Continue every shard that nobody works on any more, until the deadline."""
+    """Continue every shard that no invocation works on any more, until the deadline."""
     resumed = []
     for job_id, shard in worker.jobs.left_shards():
         if deadline.has_passed:
@@ -234,6 +234,6 @@ def resume(worker: Worker, deadline: Deadline) -> list[Progress]:
         try:
             resumed.append(worker.run(job_id, shard, deadline))
         except (ShardTaken, JobCancelled):
-            # Somebody works on it after all, or nobody shall.
+            # Another invocation works on it after all, or the job was cancelled.
             continue
     return resumed

@@ -1,4 +1,4 @@
-"""The raw objects that a job is about, its shards, and the states and numbers that it counts."""
+"""The selection of a job, its shards, and the states and counts of its records."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _END = "~"
 
 @dataclass(frozen=True)
 class Selection:
-    """Raw objects of one source or all, under a prefix, accepted from `since` (included) to `until` (not)."""
+    """Raw objects of one source or all, under a prefix, accepted from `since` (inclusive) to `until` (exclusive)."""
 
     source: str | None = None
     prefix: str = ""
@@ -27,7 +27,7 @@ class Selection:
 
     @classmethod
     def of(cls, request: Mapping[str, Any]) -> Self:
-        """Read the selection of a request; raises ContractViolation for a window that ends before it begins."""
+        """Read the selection of a request; raise ContractViolation for a window that ends before it begins."""
         since, until = (_time(request.get(name)) for name in ("since", "until"))
         if since is not None and until is not None and until <= since:
             raise ContractViolation("is not after since", field="until")
@@ -64,7 +64,7 @@ class Selection:
 
 @dataclass(frozen=True)
 class Shard:
-    """One of `count` equal parts of the records: those whose ids begin with its digits. `count` divides 16."""
+    """One of `count` equal parts of the records, by the first hex digit of their ids. `count` divides 16."""
 
     number: int
     count: int
@@ -81,15 +81,15 @@ class Shard:
         return _END if end == 16 else _HEX[end]
 
     def part_done(self, record_id: UUID) -> float:
-        """Return the part of a folder that lies before this record: ids are spread evenly."""
+        """Return the part of the shard that lies before this record in a folder; ids are spread evenly."""
         return (record_id.int / 2**128 * self.count) % 1.0
 
 
 @dataclass(frozen=True)
 class RecordState:
-    """The state of a record by the tables. Ages are in seconds, None where there is nothing to have one.
+    """The state of a record by the tables. Ages are in seconds, None without a state, a tombstone or an event.
 
-    The event is the record's last one; it is looked for only while there is no canonical row.
+    The event is the record's last one; it is read only for records without a canonical row.
     """
 
     canonical: bool = False
@@ -102,7 +102,7 @@ class RecordState:
 
     @property
     def outcome(self) -> str:
-        """The name under which a replay counts the record."""
+        """The name of the replay's count that this record belongs to."""
         if self.erased_age is not None:
             return "erased"
         if self.canonical:
@@ -112,7 +112,7 @@ class RecordState:
 
 @dataclass
 class Counts:
-    """Numbers of a job, by name; each page adds to them."""
+    """The counts of a job by name; each page adds to them."""
 
     values: dict[str, int]
 
@@ -121,7 +121,7 @@ class Counts:
             self.values[name] = self.values.get(name, 0) + number
 
     def at_most(self, name: str, number: int) -> None:
-        """Keep the lowest number."""
+        """Set a count to `number` unless it is lower already."""
         self.values[name] = min(number, self.values.get(name, number))
 
 

@@ -53,21 +53,21 @@ UPDATE job_runs SET state = 'cancelled', finished_at = clock_timestamp()
 WHERE job_id = %(job_id)s AND job = %(job)s AND state = 'running' RETURNING job_id;
 
 -- name: read_left_shards
--- Shards that were begun and that nobody has worked on for a minute: their function or their operator has gone.
+-- Reads shards that were begun and not worked on for a minute: their function or their operator has gone.
 SELECT job_id, shard FROM job_runs JOIN job_checkpoints USING (job_id)
 WHERE job = %(job)s AND state = 'running' AND job_checkpoints.finished_at IS NULL
   AND coalesce(request ->> 'mode', 'emit') = 'emit' AND updated_at < clock_timestamp() - interval '1 minute'
 ORDER BY started_at, shard;
 
 -- name: prune_jobs
--- Jobs are kept for a month. One that somebody works on is left for the next time.
+-- Jobs are kept for a month. A locked one is left for the next time.
 DELETE FROM job_runs WHERE job_id IN (
     SELECT job_id FROM job_runs WHERE job = %(job)s AND started_at < clock_timestamp() - interval '30 days'
     FOR UPDATE SKIP LOCKED);
 
 -- name: read_last_window
 -- The time up to which complete runs over all sources have looked without a gap, less what was still under way then. A
--- run cannot have looked at what came after its start, whatever it was asked for.
+-- run cannot have looked at records that came after its start, even if it was asked for them.
 SELECT least((job.request ->> 'until')::timestamptz, job.started_at,
              to_timestamp(min((counts ->> 'in_flight_since')::float)))
 FROM job_runs AS job JOIN job_checkpoints USING (job_id)
@@ -86,7 +86,7 @@ SELECT DISTINCT record_id FROM processing_attempts
 WHERE started_at >= %(since)s AND started_at < %(until)s
   AND EXISTS (SELECT FROM canonical_records WHERE canonical_records.record_id = processing_attempts.record_id)
   AND NOT EXISTS (SELECT FROM raw_object_manifest WHERE raw_object_manifest.record_id = processing_attempts.record_id)
-  -- their objects are there, and known to be
+  -- an open finding says that the object is there
   AND NOT EXISTS (SELECT FROM reconcile_findings AS known
                   WHERE known.record_id = processing_attempts.record_id
                     AND known.finding = 'canonical_missing_manifest' AND known.resolved_at IS NULL);
@@ -108,8 +108,8 @@ LEFT JOIN LATERAL (
 ) AS event ON canonical.record_id IS NULL;
 
 -- name: read_backlog
--- The number of waiting events, counted no further than the limit: beyond it live events would have to wait behind
--- ours.
+-- The number of waiting events, counted no further than the limit: beyond it, live events would have to wait behind
+-- replayed ones.
 SELECT count(*) FROM (SELECT FROM outbox_events WHERE published_at IS NULL LIMIT %(limit)s) AS pending;
 
 -- name: settle_canonical
@@ -156,7 +156,7 @@ FROM unnest(%(record_ids)s, %(object_keys)s::text[], %(findings)s::text[], %(has
     AS judged (record_id, object_key, finding, hash_known)
 WHERE known.record_id = judged.record_id AND known.finding IS DISTINCT FROM judged.finding
   AND (judged.hash_known OR known.finding <> 'hash_mismatch')
-  -- a record's one object says nothing of its other
+  -- a finding about one object of a record is not resolved by a look at another one
   AND (known.object_key IS NULL OR known.object_key = judged.object_key) AND known.resolved_at IS NULL;
 
 -- name: read_open_findings

@@ -1,4 +1,4 @@
-"""Reconcile: bucket and tables compared hour by hour; findings kept, safe ones repaired. ADR 0016."""
+"""Reconcile: compares bucket and tables hour by hour, writes findings and repairs the safe ones. ADR 0016."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ GRACE_SECONDS = 300
 FIRST_WINDOW = timedelta(hours=24)
 AGAIN_RECORDS = 500
 SLICE = timedelta(minutes=10)
-# Twice as much is then well below the database's ten seconds a statement.
+# A statement that took less than this may cover twice as much: that stays well below the timeout of ten seconds.
 QUICK_SECONDS = 0.5
 
 
@@ -45,7 +45,7 @@ class Reconciler:
         bucket: str,
         topics: Mapping[str, str],
     ) -> None:
-        """`topics` are by event version."""
+        """Create a reconciler; `topics` are by event version."""
         self._database = database
         self._listing = listing
         self._topics = topics
@@ -53,7 +53,7 @@ class Reconciler:
         self.jobs = Jobs(database, "reconcile")
 
     def answer(self, event: Mapping[str, Any], deadline: Deadline) -> Answer:
-        """Do what an operator or a schedule asks, by its contract (contracts/api/schemas/reconcile.request.json).
+        """Answer an operator or a schedule, whose requests contracts/api/schemas/reconcile.request.json describes.
 
         Raises ContractViolation, naming the field, or DependencyUnavailable.
         """
@@ -78,14 +78,14 @@ class Reconciler:
     def start(self, request: Mapping[str, Any]) -> UUID:
         """Write a new job. Raises ContractViolation.
 
-        Without `since` the job begins where the last one over all sources ended, the first one a day back. A job that
-        begins later leaves a gap: the next one begins where this one ought to have begun.
+        Without `since` the job begins where the last one over all sources ended; the first job begins a day ago. A job
+        that begins later than that leaves a gap, and the next job begins where this one should have begun.
         """
         now = datetime.now(UTC)
         asked = {"repair": False, "grace_seconds": GRACE_SECONDS, "until": now.isoformat(), **request}
         last = self.jobs.last_window_end()
         if "since" not in asked:
-            # Records that were younger than the grace were passed over then.
+            # The last job passed over records that were younger than the grace period.
             begin = last - timedelta(seconds=asked["grace_seconds"]) if last else now - FIRST_WINDOW
             asked["since"] = begin.isoformat()
         selection = Selection.of(asked)
@@ -127,7 +127,7 @@ class Reconciler:
         return Progress.at(replace(checkpoint, counts=dict(counts.values)), before, done=True)
 
     def look_again(self, request: Mapping[str, Any], deadline: Deadline) -> Counts:
-        """Compare every open finding anew, the oldest look first, until the deadline."""
+        """Compare the records of open findings again, the longest unchecked first, until the deadline."""
         began = datetime.now(UTC)
         grace_seconds = request.get("grace_seconds", GRACE_SECONDS)
         counts = Counts({})
@@ -147,14 +147,14 @@ class Reconciler:
             return store.count_open_findings(transaction)
 
     def read_findings(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a page of findings for people."""
+        """Return a page of findings for display."""
         with self._database.transaction() as transaction:
             return findings.read_page(transaction, request)
 
     def _run_next(self, request: Mapping[str, Any], deadline: Deadline) -> Answer:
-        # Half of the time at most: however many findings are open, what is new is looked at.
+        # At most half of the time, so that new records are compared however many findings are open.
         self.look_again(request, deadline.half())
-        # What the last run did not get through comes before what is new.
+        # Shards that the last run did not finish come before a new job.
         left = resume(self, deadline)
         if left and not left[-1].done:
             return Answer.of_shard(left[-1])
@@ -165,9 +165,9 @@ class Reconciler:
         return Answer({**answer.body, "open_findings": found}, answer.progress, found)
 
     def _find_unknown(self, checkpoint: Checkpoint, counts: Counts) -> None:
-        """Find canonical rows that neither bucket nor manifest knows, by the attempts of the window.
+        """Find canonical rows without object and manifest row, by the attempts in the window.
 
-        Comes last: only a record that every shard has passed over is unknown to the bucket.
+        This comes last: only when all shards are scanned is it known which records have no object.
         """
         selection = checkpoint.selection
         if selection.source or selection.prefix or selection.since is None or selection.until is None:
@@ -180,7 +180,7 @@ class Reconciler:
             until, began = min(since + length, selection.until), time.monotonic()
             with self._database.transaction() as transaction:
                 unknown = store.read_unknown_canonical(transaction, since, until)
-            # A year in which little happened is not asked for ten minutes at a time.
+            # Grow the slices, or a year of few records would be read ten minutes at a time.
             length = 2 * length if time.monotonic() - began < QUICK_SECONDS else SLICE
             since = until
             if not unknown:
@@ -210,7 +210,7 @@ class Reconciler:
         mend: bool,
         gone: Sequence[tuple[UUID, str]] = (),
     ) -> None:
-        """Repair what is to be mended, count, and write the findings; `gone` names objects whose finding is over."""
+        """Repair if `mend`, count, and write the findings; `gone` are objects whose findings are to be resolved."""
         repaired = repair(transaction, compared, self._topics) if mend else set()
         for record in compared:
             counts.add("records")
@@ -228,7 +228,7 @@ class Reconciler:
 
 
 def _since(record: Comparison) -> int:
-    """Return when a record under way was accepted, in whole seconds since 1970."""
+    """Return when a record in flight was accepted, in whole seconds since 1970."""
     if record.facts.manifest is not None:
         return int(record.facts.manifest.entry.occurred_at.timestamp())
     return int(record.facts.raw.last_modified.timestamp()) if record.facts.raw else 0

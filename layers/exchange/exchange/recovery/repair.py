@@ -1,4 +1,4 @@
-"""The repair of records: what can safely be mended is mended, with its audit rows, in the caller's transaction."""
+"""The safe repair of records, with its audit rows, in the caller's transaction."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from exchange.recovery.rules import EMITTED, RESTORED, SETTLED, Finding
 
 
 def repair(transaction: Transaction, compared: Sequence[Comparison], topics: Mapping[str, str]) -> set[UUID]:
-    """Mend the records that can safely be mended; return them. `topics` are by event version."""
+    """Repair the records that can be repaired safely; return their ids. `topics` are by event version."""
     lost = [record for record in compared if record.verdict in RESTORED and record.manifest is not None]
     restored = manifest.restore(
         transaction,
         [(r.manifest.entry, r.described.key_hash if r.described else None) for r in lost if r.manifest],
     )
-    # A row that was there after all came from the client's retry, and its event with it.
+    # A manifest row that turned out to exist was written by the client's retry, together with its event.
     to_emit = [
         record.manifest.entry
         for record in compared
@@ -37,7 +37,7 @@ def repair(transaction: Transaction, compared: Sequence[Comparison], topics: Map
 
 
 def _audit(transaction: Transaction, repaired: Sequence[Comparison]) -> None:
-    """Write an audit row for each repaired record, with the finding that was the reason."""
+    """Write an audit row for each repaired record, with the finding that caused the repair."""
     rows = [
         {
             "finding": record.verdict,

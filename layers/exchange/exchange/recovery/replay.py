@@ -1,7 +1,7 @@
-"""Replay: the events of raw objects once more, the same bytes as at first, through the outbox. ADR 0015.
+"""Replay: emits the events of raw objects again, byte for byte, through the outbox. ADR 0015.
 
-A page is one transaction: manifest rows that were lost, events, and the checkpoint. A handler never sleeps: a shard
-that has used up its rate, or would make live events wait, says when to come back.
+A page is one transaction, which writes lost manifest rows, events, and the checkpoint. The handler never sleeps: for a
+shard that has used up its rate, or would delay live events, the answer says when to continue.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from exchange.recovery.scan import Page, Scan
 
 @dataclass(frozen=True)
 class Found:
-    """A record of a page: its entry, and whether the manifest has it or it was made from the object."""
+    """A record of a page; `is_lost` tells that the manifest lacks its entry, which was then made from the object."""
 
     entry: ManifestEntry
     is_lost: bool
@@ -46,7 +46,7 @@ class Replayer:
     def __init__(
         self, database: Database, listing: Listing, reader: RawReader, topics: Mapping[str, str]
     ) -> None:
-        """`topics` are by event version."""
+        """Create a replayer; `topics` are by event version."""
         self._database = database
         self._listing = listing
         self._reader = reader
@@ -54,7 +54,7 @@ class Replayer:
         self.jobs = Jobs(database, "replay")
 
     def answer(self, event: Mapping[str, Any], deadline: Deadline) -> Answer:
-        """Do what an operator or a schedule asks, by its contract (contracts/api/schemas/replay.request.json).
+        """Answer an operator or a schedule, whose requests contracts/api/schemas/replay.request.json describes.
 
         Raises ContractViolation, naming the field, or DependencyUnavailable.
         """
@@ -74,9 +74,10 @@ class Replayer:
                 return Answer({"cancelled": self.jobs.cancel(UUID(request["job_id"]))})
 
     def start(self, request: Mapping[str, Any]) -> UUID:
-        """Write a new job about the records accepted before it began, or until the time that the request names.
+        """Write a new job for the records accepted before now, or before the time that the request names.
 
-        Raises ContractViolation for a limit over more than one shard: which objects come first would be chance.
+        Raises ContractViolation for a limit over more than one shard, where chance would decide which objects come
+        first.
         """
         shards = request.get("shards", 1)
         if shards > 1 and "limit" in request:
@@ -145,16 +146,16 @@ class Replayer:
         restored = manifest.restore(transaction, lost, checkpoint.job_id)
         counts.add("restored", len(restored))
         ledger.lock_states(transaction, [f.entry.record_id for f in found])
-        # Lost to us and not restored by us: another shard of an overlapping job was faster, or it was erased.
+        # Lost, but not restored here: another shard of an overlapping job was faster, or the record was erased.
         version = checkpoint.request["emit_version"]
         emitted = manifest.emit(transaction, [f.entry for f in found], version, self._topics)
         counts.add("emitted", len(emitted))
         return len(emitted)
 
     def _find(self, checkpoint: Checkpoint, page: Page, counts: Counts) -> tuple[list[Found], list[UUID]]:
-        """Return the records of a page that the selection has, each by the one object that stands for it.
+        """Return the selected records of a page, each with the one object that counts.
 
-        Return beside them the records of which the page has another object.
+        Also return the records of which the page has another object, a copy.
         """
         selection = checkpoint.selection
         listed: list[Place] = []
@@ -195,7 +196,7 @@ def _count(
 ) -> None:
     counts.add("objects", len(found))
     counts.add("copies", len(copied))
-    # Its record's own object may be gone: then the copy is all that says that there is a gap.
+    # The record's own object may be gone: then only the copy shows that something is missing.
     counts.add("missing", sum(states[record_id].outcome == "missing" for record_id in copied))
     for record in found:
         counts.add("lost" if record.is_lost else "known")

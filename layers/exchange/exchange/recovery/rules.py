@@ -1,4 +1,4 @@
-"""The rules that tell what is wrong with a record, from facts of bucket and tables. Pure; ADR 0016 has the table."""
+"""The rules that classify a record by the facts in bucket and tables. Pure; ADR 0016 has them as a table."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from exchange.recovery.model import RecordState
 
 
 class Finding(StrEnum):
-    """The faults that a record can have. The first seven are the first system's words."""
+    """The faults that a record can have. The first seven have the names of the first system."""
 
     ORPHAN_RAW = "orphan_raw"
     STUCK_ENQUEUED = "stuck_enqueued"
@@ -31,13 +31,14 @@ class Finding(StrEnum):
 
 
 class Sound(StrEnum):
-    """The verdicts on a record without a fault, or without one yet."""
+    """The verdicts on a record that has no fault, or none yet."""
 
     OK = "ok"
     IN_FLIGHT = "in_flight"
 
 
-# The object is read, proven, and the crashed transaction finished: manifest row and, where there is none, the event.
+# Repaired by finishing the crashed transaction: the object is read and proven, its manifest row is written and, for an
+# orphan, its event is emitted.
 RESTORED = frozenset({Finding.ORPHAN_RAW, Finding.CANONICAL_MISSING_MANIFEST})
 EMITTED = frozenset(
     {
@@ -64,7 +65,7 @@ class BucketObject:
 
 @dataclass(frozen=True)
 class Facts:
-    """Everything that bucket and tables say of one record."""
+    """The facts about one record in bucket and tables."""
 
     record_id: UUID
     raw: BucketObject | None
@@ -74,7 +75,7 @@ class Facts:
 
     @property
     def is_copy(self) -> bool:
-        """A second object of a record, left by a retry in another hour than the crash before it."""
+        """True for a second object of a record, whose request crashed in one hour and was retried in another."""
         return bool(self.raw and self.manifest and self.raw.key != self.manifest.entry.object_key)
 
     @property
@@ -86,7 +87,7 @@ class Facts:
 
 
 def classify(facts: Facts, grace_seconds: float) -> Finding | Sound:
-    """Return what the first rule that holds says. Nothing younger than `grace_seconds` counts as stuck."""
+    """Return the verdict of the first rule that applies. Nothing younger than `grace_seconds` counts as stuck."""
     state = facts.state
     if state.erased_age is not None:
         lives = state.canonical or facts.raw is not None
@@ -106,7 +107,7 @@ def _with_canonical(facts: Facts, grace_seconds: float) -> Finding | Sound:
         return Finding.CANONICAL_WITHOUT_RAW
     if facts.manifest is None:
         return Finding.CANONICAL_MISSING_MANIFEST
-    # No state at all is a ledger that was pruned or lost, and says nothing against the row.
+    # Without a state, the ledger was pruned or lost, which does not contradict the row.
     if state.state not in (None, "succeeded"):
         return _late(state.state_age, grace_seconds, Finding.CANONICAL_STATE_MISMATCH)
     return Sound.OK
@@ -115,7 +116,7 @@ def _with_canonical(facts: Facts, grace_seconds: float) -> Finding | Sound:
 def _without_canonical(facts: Facts, grace_seconds: float) -> Finding | Sound:
     state = facts.state
     if facts.manifest is None:
-        # A finding's object that somebody has taken away since leaves nothing to find.
+        # The object of an earlier finding has been removed since: nothing is wrong any more.
         return _late(facts.raw.age_seconds, grace_seconds, Finding.ORPHAN_RAW) if facts.raw else Sound.OK
     if facts.raw is None:
         return Sound.OK if facts.manifest.raw_deleted else Finding.MANIFEST_WITHOUT_RAW
@@ -126,7 +127,8 @@ def _without_canonical(facts: Facts, grace_seconds: float) -> Finding | Sound:
     if state.has_event and not state.is_published:
         return _late(state.event_age, grace_seconds, Finding.STUCK_OUTBOX)
     if state.has_event or state.state is not None:
-        # Published and never seen, or begun and never ended: a broker that lost an event it had acknowledged looks so.
+        # Published and never worked on, or begun and never ended, as after a broker lost an event that it had
+        # acknowledged.
         ages = [age for age in (state.event_age, state.state_age) if age is not None]
         return _late(min(ages), grace_seconds, Finding.STUCK_ENQUEUED)
     return _late(facts.manifest_age, grace_seconds, Finding.WRITTEN_NO_ENQUEUE)

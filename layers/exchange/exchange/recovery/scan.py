@@ -1,4 +1,4 @@
-"""A scan of the bucket, folder by folder and page by page, from where a job stood."""
+"""A scan of the bucket, folder by folder and page by page, from a job's position."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from exchange.platform.listing import ListedObject, Listing
 from exchange.raw.key import Folder, RawKey, source_of
 from exchange.recovery.model import Selection, Shard
 
-# Each restored record takes a lock: sixteen shards together stay below what Postgres has room for by default.
+# Each restored record takes a lock: sixteen shards together stay below the number that Postgres allows by default.
 PAGE_OBJECTS = 250
 
 
 @dataclass(frozen=True)
 class Page:
-    """Objects of one folder whose keys lie in (`after`, `upto`], nothing left out; `progress` counts them as done."""
+    """All objects of a folder with keys in (`after`, `upto`]; `progress` is that of the scan after this page."""
 
     folder: Folder
     objects: tuple[ListedObject, ...]
@@ -30,7 +30,7 @@ class Page:
 
 
 class Scan:
-    """One shard of a selection, in order: by source, in each the first system's objects, then hours, each by key."""
+    """One shard of a selection in order: by source, in each the first system's objects, then the hours, each by key."""
 
     def __init__(
         self,
@@ -43,9 +43,9 @@ class Scan:
         more_folders: Callable[[str], Iterable[Folder]] = lambda source: (),
         end_within: Callable[[Folder, str, str], str] = lambda folder, after, upto: upto,
     ) -> None:
-        """Scan `more_sources` and a source's `more_folders` too: the bucket may have lost everything they held.
+        """Create a scan, also of `more_sources` and `more_folders`, since the bucket may have lost all their objects.
 
-        `end_within` ends a page of (`after`, `upto`] earlier where more keys are known there than a page can take.
+        `end_within` shortens a page of (`after`, `upto`] where more keys are known than fit into a page.
         """
         self._listing = listing
         self._selection = selection
@@ -56,9 +56,9 @@ class Scan:
         self._end_within = end_within
 
     def pages(self, cursor: str | None, limit: Callable[[], int] | None = None) -> Iterator[Page]:
-        """Yield pages after `cursor`, of at most `limit()` objects each, else PAGE_OBJECTS.
+        """Yield the pages after `cursor`, of at most `limit()` objects each, or PAGE_OBJECTS without it.
 
-        Empty pages are yielded, too, since they span a range of keys.
+        Empty pages are yielded, too, since they cover a range of keys.
         """
         folders = self._folders()
         at = _folder_of(cursor) if cursor else None
@@ -100,14 +100,14 @@ class Scan:
         return sorted(folder for folder in found if self._selection.has_folder(folder))
 
     def _listed_hours(self, source: str) -> Iterator[Folder]:
-        """Yield the hours of the window; list as little as possible of what lies beside them."""
+        """Yield the hours of the window; list as few other keys as possible."""
         selection = self._selection
         prefixes, after = [f"{source}/2"], f"{source}/2"
         if selection.since is not None and selection.until is not None:
-            # A year and a dash begin no record id: what the old layout has of a source is not listed on the way.
+            # No record id begins with a year and a dash, so that objects of the old layout are not listed on the way.
             years = range(selection.since.year, selection.until.year + 1)
             prefixes = [f"{source}/{year:04}-" for year in years]
-            # The day: whether a store shows the folder of that very name or begins after it is not agreed upon.
+            # Begin with the day: stores differ in whether a listing after a folder's name includes that folder.
             after = f"{source}/{selection.since_hour[:-2]}"
         for prefix in prefixes:
             for name in self._listing.folders(prefix, max(prefix, after)):

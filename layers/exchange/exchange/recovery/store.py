@@ -1,4 +1,4 @@
-"""Rows that recovery reads and mends: states of records, jobs, and findings."""
+"""The rows that recovery reads and repairs: states of records, jobs, and findings."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ QUERIES = load_queries(__file__)
 
 
 def read_first_attempt(transaction: Transaction) -> datetime | None:
-    """Read when the oldest attempt that is still known began."""
+    """Read the start of the oldest attempt that the ledger still has."""
     ((first,),) = transaction.execute(QUERIES["read_first_attempt"])
     return None if first is None else first.astimezone(UTC)
 
 
 def read_unknown_canonical(transaction: Transaction, since: datetime, until: datetime) -> list[UUID]:
-    """Read the canonical records worked on from `since` to before `until` that the manifest does not know."""
+    """Read the canonical records with an attempt from `since` to before `until` that have no manifest row."""
     rows = transaction.execute(QUERIES["read_unknown_canonical"], {"since": since, "until": until})
     return [record_id for (record_id,) in rows]
 
@@ -46,7 +46,7 @@ def read_backlog(transaction: Transaction, limit: int) -> int:
 
 
 def settle_canonical(transaction: Transaction, record_ids: Sequence[UUID]) -> set[UUID]:
-    """Let the ledger call canonical records canonical; return those that it did not."""
+    """Correct the ledger's state of canonical records; return the records that it had wrong."""
     rows = transaction.execute(QUERIES["settle_canonical"], {"record_ids": list(record_ids)})
     return {record_id for (record_id,) in rows}
 
@@ -54,7 +54,7 @@ def settle_canonical(transaction: Transaction, record_ids: Sequence[UUID]) -> se
 def start_job(
     transaction: Transaction, job_id: UUID, job: str, request: Mapping[str, Any], shards: int
 ) -> None:
-    """Write a new job with a checkpoint for each shard; forget jobs that ended long ago."""
+    """Write a new job with a checkpoint for each shard; delete jobs that ended long ago."""
     transaction.execute(QUERIES["prune_jobs"], {"job": job})
     transaction.execute(
         QUERIES["start_job"],
@@ -79,7 +79,7 @@ def save_checkpoint(
     progress: float,
     paid_seconds: float,
 ) -> bool:
-    """Move a checkpoint that stands at `expected_cursor`; False when it does not, or when its job has ended."""
+    """Move a checkpoint; return False when it is not at `expected_cursor`, or its job has ended."""
     return bool(
         transaction.execute(
             QUERIES["save_checkpoint"],
@@ -97,7 +97,7 @@ def save_checkpoint(
 
 
 def finish_unless_last(transaction: Transaction, job_id: UUID, shard: int) -> bool:
-    """Finish a shard unless it is the last open one of its job; tell whether it is."""
+    """Finish a shard unless it is the last open one of its job; return True if it is the last."""
     ((is_last,),) = transaction.execute(QUERIES["finish_unless_last"], {"job_id": job_id, "shard": shard})
     return bool(is_last)
 
@@ -108,25 +108,25 @@ def finish_shard(transaction: Transaction, job_id: UUID, shard: int) -> None:
 
 
 def cancel_job(transaction: Transaction, job_id: UUID, job: str) -> bool:
-    """End a running job; False when there is none."""
+    """End a running job; return False when there is none."""
     return bool(transaction.execute(QUERIES["cancel_job"], {"job_id": job_id, "job": job}))
 
 
 def read_left_shards(transaction: Transaction, job: str) -> list[tuple[UUID, int]]:
-    """Read the shards that nobody works on any more."""
+    """Read the shards that were begun and that no invocation works on any more."""
     return [
         (job_id, shard) for job_id, shard in transaction.execute(QUERIES["read_left_shards"], {"job": job})
     ]
 
 
 def read_last_window(transaction: Transaction, job: str) -> datetime | None:
-    """Read up to when the last complete job over all sources has looked, less what was under way then."""
+    """Read the time up to which complete jobs over all sources have compared, less records then in flight."""
     rows = transaction.execute(QUERIES["read_last_window"], {"job": job})
     return rows[0][0].astimezone(UTC) if rows else None
 
 
 def lock_findings(transaction: Transaction, lock_class: int) -> None:
-    """Keep other writers of findings away until the end of `transaction`."""
+    """Lock out other writers of findings until the end of `transaction`."""
     transaction.execute(QUERIES["lock_findings"], {"lock_class": lock_class})
 
 
@@ -138,9 +138,9 @@ def write_findings(transaction: Transaction, rows: Sequence[Mapping[str, object]
 def resolve_findings(
     transaction: Transaction, compared: Sequence[tuple[UUID, str | None, str | None, bool]]
 ) -> None:
-    """Resolve open findings that a comparison did not find again.
+    """Resolve the open findings that comparisons did not find again.
 
-    A comparison is (record id, object key, finding or None, whether the object's bytes were read).
+    Each comparison is (record id, object key, finding or None, whether the object's bytes were read).
     """
     transaction.execute(
         QUERIES["resolve_findings"],
@@ -154,14 +154,14 @@ def resolve_findings(
 
 
 def touch_findings(transaction: Transaction, record_ids: Sequence[UUID]) -> None:
-    """Note that these records' open findings were looked at again."""
+    """Record that the open findings of these records were checked again."""
     transaction.execute(QUERIES["touch_findings"], {"record_ids": list(record_ids)})
 
 
 def read_open_findings(
     transaction: Transaction, before: datetime, limit: int
 ) -> list[tuple[UUID, str | None, str]]:
-    """Read (record id, object key, finding) of those last looked at before that time, the oldest look first."""
+    """Read (record id, object key, finding) of open findings last checked before a time, the oldest check first."""
     rows = transaction.execute(QUERIES["read_open_findings"], {"before": before, "limit": limit})
     return [(record_id, object_key, finding) for record_id, object_key, finding in rows]
 
@@ -172,7 +172,7 @@ def count_open_findings(transaction: Transaction) -> dict[str, int]:
 
 
 def prune_findings(transaction: Transaction) -> None:
-    """Forget findings that were resolved long ago."""
+    """Delete findings that were resolved long ago."""
     transaction.execute(QUERIES["prune_findings"])
 
 
@@ -184,7 +184,7 @@ def audit_repairs(transaction: Transaction, rows: Sequence[Mapping[str, object]]
 def read_findings(
     transaction: Transaction, since: datetime, after: tuple[UUID, str], limit: int
 ) -> list[Row]:
-    """Read open findings and those seen since, in order, past (record id, finding) `after`."""
+    """Read open findings and those seen since `since`, in order, past (record id, finding) `after`."""
     return transaction.execute(
         QUERIES["read_findings"],
         {"since": since, "after_record": after[0], "after_finding": after[1], "limit": limit},

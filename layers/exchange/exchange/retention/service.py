@@ -1,8 +1,8 @@
-"""Deletion of data whose retention has ended, in pages, until nothing is left or the time is up.
+"""The deletion of data whose retention has ended, in pages, until nothing is left or the time is up.
 
-A run deletes what it has looked at, so one that was cut short continues where it stopped. Raw objects are found in the
-bucket, not in the tables: objects that no row knows hold names, too. An object whose record was accepted and is not
-canonical stays until it is, or is erased. The audit log is kept.
+A run deletes each page before it reads the next, so that the run after an interrupted one continues where that stopped.
+Raw objects are found in the bucket, not in the tables, because objects without a row hold names, too. The object of an
+accepted record stays until the record is canonical or erased. The audit log is kept.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ QUERIES = load_queries(__file__)
 
 @dataclass(frozen=True)
 class RetentionReport:
-    """The deletions of one run; `complete` is False when its time was up first.
+    """The numbers of deletions of one run; `complete` is False when the time was up before its end.
 
-    `raw_object_versions_overdue` counts those that stayed because their records are not canonical.
+    `raw_object_versions_overdue` counts expired versions that stayed because their records are not canonical.
     """
 
     raw_object_versions: int
@@ -60,7 +60,7 @@ class Retention:
         self._now = now
 
     def run(self, *, deadline: Deadline, request_id: str) -> RetentionReport:
-        """Delete until `deadline`: erasures first, since people asked for them, then cheap rows, then the bucket."""
+        """Delete until `deadline`: first pending erasures, which people asked for, then rows, then raw objects."""
         erasures = self._eraser.delete_raw(None, deadline=deadline)
         keys = self._prune("prune_idempotency_keys", deadline)
         attempts = self._prune("prune_attempts", deadline)
@@ -81,7 +81,7 @@ class Retention:
         return pruned
 
     def _delete_raw_objects(self, deadline: Deadline, request_id: str) -> tuple[int, int]:
-        """Delete expired versions; return how many, and how many have expired and are still needed."""
+        """Delete expired versions; return their number, and the number of expired versions that are still needed."""
         with self._database.transaction() as transaction:
             retention = transaction.execute(QUERIES["read_retention"])
         deleted = overdue = 0
@@ -98,7 +98,7 @@ class Retention:
         return deleted, overdue
 
     def _expired(self, folder: str, cutoff: datetime) -> Iterator[list[ObjectVersion]]:
-        """Yield pages of versions below `folder` older than `cutoff`: whole hours, and keys without an hour."""
+        """Yield pages of versions in `folder` older than `cutoff`: those of whole hours, and keys without an hour."""
         loose: list[ObjectVersion] = []
         for found in self._versions.browse(folder):
             if isinstance(found, ObjectVersion):
@@ -118,7 +118,7 @@ def _began_at(prefix: str) -> datetime | None:
 def _retire(
     transaction: Transaction, page: list[ObjectVersion], partner_id: str, request_id: str
 ) -> frozenset[UUID]:
-    """Mark the objects that may go; return the records whose objects may not."""
+    """Mark the objects that may be deleted; return the records whose objects may not."""
     record_ids = {record_id for version in page if (record_id := record_named_by(version.key)) is not None}
     asked = {
         "record_ids": list(record_ids),

@@ -1,4 +1,4 @@
-"""Token keys: versioned, read by tokenize alone."""
+"""Versioned token keys, which only tokenize reads."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def current_key(settings: Settings) -> TokenKey:
 def every_key(settings: Settings) -> tuple[TokenKey, ...]:
     """Return every version that tokens may have been made with, the current one first.
 
-    On AWS the secret is a JSON object `{"current": "2", "1": "…", "2": "…"}`: old versions stay in it as long as there
-    are rows with their tokens, or an erasure would miss these. Locally it is TOKENIZER_HMAC_SECRET, version 1.
+    On AWS the secret is a JSON object `{"current": "2", "1": "…", "2": "…"}`: old versions must stay in it
+    as long as rows have their tokens, or an erasure would miss these rows. Locally TOKENIZER_HMAC_SECRET is version 1.
     """
     if settings.is_local and not settings.tokenizer_secret_arn:
         return (TokenKey(LOCAL_KEY_VERSION, settings.require("tokenizer_hmac_secret").encode()),)

@@ -1,7 +1,8 @@
 """Token profile "v1": one token for each person, byte for byte that of the first system. ADR 0004.
 
-Names trimmed, inner whitespace collapsed, lower-cased; ssn digits only, empty is missing. '|' and '=' in a name
-are refused by the contract: with them `a|family_name=b` + `c` would be `a` + `b|family_name=c`.
+Names are trimmed, their inner whitespace is collapsed, and they are lower-cased. Of an ssn only the digits count; an
+empty one is missing. The contract refuses '|' and '=' in a name: otherwise the names `a|family_name=b` and `c` would
+have the token of `a` and `b|family_name=c`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ RULE = "v1"
 def person_token(
     secret: bytes, *, given_name: str, family_name: str, birth_date: str, ssn: str | None
 ) -> str:
-    """Return 64 lower-case hex digits; `birth_date` is YYYY-MM-DD."""
+    """Return a person's token, 64 lower-case hex digits; `birth_date` is YYYY-MM-DD."""
     message = (
         f"given_name={_fold(given_name)}|family_name={_fold(family_name)}|dob={birth_date}|ssn={_digits(ssn)}"
     )

@@ -31,12 +31,12 @@ def tokenize_request(request: HttpRequest, settings: Settings) -> dict[str, str]
 
 
 def tokenize_batch(event: object, settings: Settings) -> dict[str, Any]:
-    """Answer a direct invoke, in the order asked; a bad item gets an error in its place.
+    """Answer a direct invoke, in the order of its items; a bad item gets an error in its place.
 
     Raises ContractViolation when the envelope itself is wrong.
     """
     contract("api/schemas/tokenize.batch.request").validate(event)
-    assert isinstance(event, dict)  # noqa: S101 - the contract has just said so
+    assert isinstance(event, dict)  # noqa: S101 - the contract has just proven it
     key = current_key(settings)
     keys = every_key(settings) if event.get("every_key_version") else (key,)
     identifier_secret = key.identifier_secret
@@ -58,7 +58,7 @@ def tokenize_batch(event: object, settings: Settings) -> dict[str, Any]:
 
 
 def is_batch(event: object) -> bool:
-    """Tell a direct invoke from an HTTP event by a field that every HTTP event has."""
+    """Tell whether an event is a direct invoke: only HTTP events have a request context."""
     return not (isinstance(event, dict) and "requestContext" in event)
 
 

@@ -6,5 +6,5 @@ def answer(event, context):
 
 
 def wait(event, context):
-    """Until somebody opens the named pipe for writing and closes it again."""
+    """Wait until somebody opens the named pipe for writing and closes it again."""
     Path(event["pipe"]).read_bytes()

@@ -1,4 +1,4 @@
-"""Partner formats, one module each, mapped to canonical rows. Pure but for reading the contracts once."""
+"""The mappings of partner formats to canonical rows, one module per format. Pure, but for reading the contracts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""partnerA.v1: flattened HL7 v2. Table codes, local times with their offset beside them."""
+"""partnerA.v1: flattened HL7 v2, with codes of HL7 tables, and local times beside their UTC offset."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _CODED_RESULTS: dict[str, CodedResult] = {
     "IND": "indeterminate",
 }
 
-# Where the laboratory's spelling is not UCUM's.
+# Units that the laboratory spells differently from UCUM.
 _UCUM_UNITS: dict[str | None, str] = {
     "/ul": "/uL",
     "K/uL": "10*3/uL",

@@ -1,4 +1,4 @@
-"""partnerA.v2: FHIR-like. Nested resources, codes with their system, instants with an offset."""
+"""partnerA.v2: FHIR-like nested resources, with codes beside their system, and instants with an offset."""
 
 from __future__ import annotations
 

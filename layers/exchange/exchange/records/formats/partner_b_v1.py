@@ -1,4 +1,4 @@
-"""partnerB.v1: a payer's X12. Days as YYYYMMDD and hours in UTC, amounts in USD, codes without dots."""
+"""partnerB.v1: a payer's X12, with days as YYYYMMDD, hours in UTC, amounts in USD and codes without dots."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The mappings by schema hint and kind, found by their contracts."""
+"""The mappings by schema hint and record kind, found by their contracts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Mapping = Callable[[dict[str, Any]], Draft]
 
 @cache
 def _mappings() -> dict[tuple[str, str], Mapping]:
-    """Return the mapping of each (format, kind): a file in contracts/partners, a function in the format's module."""
+    """Return the mapping of each partner contract: the function in its format's module that is named like its kind."""
     return {
         (name, kind): getattr(import_module(f"{__package__}.{_module_name(name)}"), kind)
         for name, kind in partner_contracts()
@@ -36,11 +36,11 @@ def _module_name(format_name: str) -> str:
 def map_record(body: object, *, record_kind: str, schema_hint: str) -> MappedRecord:
     """Map one raw body of any version of the ingest API.
 
-    `record_kind` and `schema_hint` are what the record was accepted under; a body that says otherwise is not
+    `record_kind` and `schema_hint` are those that the record was accepted with; a body that contradicts them is not
     the one that was accepted.
 
-    Raises RecordRejected, stage "normalize", for anything that a contract or the calendar forbids; it names
-    the field and the rule, never a value.
+    Raises RecordRejected, stage "normalize", for anything that a contract or the calendar forbids; its message
+    names the field and the rule, never a value.
     """
     mapping = _mappings().get((schema_hint, record_kind))
     if mapping is None:
@@ -59,7 +59,7 @@ def _read_body(body: Any, *, record_kind: str, schema_hint: str) -> tuple[Person
     contract(version.request_contract).validate(body)
     if body[version.kind_field] != record_kind:
         raise ContractViolation("is not what the record was accepted as", field=version.kind_field)
-    # v1 names no mapping: its partner's is meant.
+    # A v1 body names no mapping: its partner's default was meant.
     if body.get("schema_hint", schema_hint) != schema_hint:
         raise ContractViolation("is not what the record was accepted as", field="schema_hint")
     given_name, family_name = ("first_name", "last_name") if is_v1 else ("given_name", "family_name")

@@ -33,7 +33,7 @@ def read_day(text: str, *, field: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        # The cause shows the text, which may be part of someone's record.
+        # The cause quotes the text, which may be part of a person's record.
         raise ContractViolation("is not a day of the calendar", field=field) from None
 
 
@@ -46,7 +46,7 @@ def read_instant(text: str, *, field: str) -> datetime:
 
 
 def read_number(number: str | float, *, field: str) -> Decimal:
-    """Read a decimal of at most six decimals, exactly as it was written."""
+    """Read a number of at most six decimals, exactly as it was written."""
     value = Decimal(str(number))
     if value != round(value, _DECIMALS_KEPT):
         raise ContractViolation(f"must have at most {_DECIMALS_KEPT} decimals", field=field)
@@ -54,7 +54,7 @@ def read_number(number: str | float, *, field: str) -> Decimal:
 
 
 def read_cents(amount: str | float, *, field: str) -> int:
-    """Read an amount of a currency with two decimals, in cents."""
+    """Read an amount in a currency with two decimals; return cents."""
     cents = Decimal(str(amount)) * 100
     if cents != int(cents):
         raise ContractViolation("must have at most two decimals", field=field)
