@@ -19,7 +19,7 @@ RESERVE_SECONDS = 20.0
 
 @contain_faults(SERVICE)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    deadline = Deadline.of(context, reserve_seconds=RESERVE_SECONDS)
+    deadline = Deadline.of(context, reserve_seconds=RESERVE_SECONDS, least_seconds=1.0)
     answer = eraser().answer(event, request_id=context.aws_request_id, deadline=deadline)
     if "receipt" in answer:
         record_counts(SERVICE, {"Erased": answer["erased"]})

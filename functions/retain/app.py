@@ -20,7 +20,7 @@ RESERVE_SECONDS = 30.0
 
 @contain_faults(SERVICE)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    deadline = Deadline.of(context, reserve_seconds=RESERVE_SECONDS)
+    deadline = Deadline.of(context, reserve_seconds=RESERVE_SECONDS, least_seconds=1.0)
     report = retention().run(deadline=deadline, request_id=context.aws_request_id)
     record_counts(
         SERVICE,

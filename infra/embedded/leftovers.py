@@ -7,12 +7,9 @@ import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
-
-import psutil
 
 from .files import replace_file
-from .process_reference import ProcessReference
+from .process_reference import ProcessReference, started_ticks
 
 GRACE_SECONDS = 10.0
 POLL_SECONDS = 0.02
@@ -35,11 +32,10 @@ class ProcessLedger:
 
     def record(self, name: str, pid: int, stop_signal: signal.Signals) -> None:
         """Remember a service's process; one that is gone already has left nothing to remember."""
-        try:
-            started_at = psutil.Process(pid).create_time()
-        except psutil.NoSuchProcess:
+        ticks = started_ticks(pid)
+        if ticks is None:
             return
-        self._running[name] = ServiceProcess(pid, started_at, name, int(stop_signal))
+        self._running[name] = ServiceProcess(pid, ticks, name, int(stop_signal))
         replace_file(
             self._path, json.dumps([asdict(process) for process in self._running.values()], indent=2) + "\n"
         )
@@ -52,7 +48,7 @@ class ProcessLedger:
         """End the services that an earlier stack left running and return their names. Blocks until all are gone."""
         if not self._path.exists():
             return []
-        recorded = [_read(entry) for entry in json.loads(self._path.read_text())]
+        recorded = [ServiceProcess(**entry) for entry in json.loads(self._path.read_text())]
         left = [process for process in recorded if process.is_alive]
         for process in left:
             _signal_group(process, signal.Signals(process.stop_signal))
@@ -64,14 +60,6 @@ class ProcessLedger:
             time.sleep(POLL_SECONDS)
         self.clear()
         return [process.name for process in left]
-
-
-def _read(entry: dict[str, Any]) -> ServiceProcess:
-    ticks = entry.pop("started_ticks", None)
-    if ticks is not None:
-        # The first release counted a start in clock ticks since boot.
-        entry["started_at"] = psutil.boot_time() + ticks / os.sysconf("SC_CLK_TCK")
-    return ServiceProcess(**entry)
 
 
 def _signal_group(process: ServiceProcess, signum: signal.Signals) -> None:

@@ -1,28 +1,48 @@
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 
 import psutil
+
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
 class ProcessReference:
-    """A process by pid and start time, since pids are used again."""
+    """A process by pid and start, since pids are used again.
+
+    The start is counted in clock ticks since boot: unlike a time of day, it does not move when the clock is set.
+    """
 
     pid: int
-    started_at: float
+    started_ticks: int
+
+    @property
+    def started_at(self) -> datetime:
+        return datetime.fromtimestamp(psutil.boot_time() + self.started_ticks / TICKS_PER_SECOND, UTC)
 
     @property
     def is_alive(self) -> bool:
-        return self.find() is not None
+        return started_ticks(self.pid) == self.started_ticks
 
     def find(self) -> psutil.Process | None:
-        """Return the process, or None when it has ended. A zombie has ended."""
+        """Return the process, or None when it has ended."""
         try:
-            process = psutil.Process(self.pid)
-            # A second: start times are counted from a boot time that follows the clock's corrections.
-            same = abs(process.create_time() - self.started_at) < 1
-            ended = process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+            return psutil.Process(self.pid) if self.is_alive else None
         except psutil.NoSuchProcess:
             return None
-        return process if same and not ended else None
+
+
+def started_ticks(pid: int) -> int | None:
+    """Return when a process began, in clock ticks since boot, or None when it has ended. A zombie has ended."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    # The second field is the command in parentheses and may hold anything; see proc_pid_stat(5).
+    fields = stat.rpartition(")")[2].split()
+    state, start = fields[0], fields[19]
+    return None if state in "ZX" else int(start)

@@ -8,14 +8,13 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
 import psutil
 
-from infra.embedded.process_reference import ProcessReference
+from infra.embedded.process_reference import TICKS_PER_SECOND, ProcessReference, started_ticks
 
 POLL_SECONDS = 0.05
 # `find_holder` holds the lock for an instant, so `hold` tries again for this long.
@@ -37,12 +36,12 @@ class Holder(ProcessReference):
     @classmethod
     def this_process(cls) -> Self:
         """Return the holder that this process would be."""
-        return cls(os.getpid(), psutil.Process().create_time())
+        ticks = started_ticks(os.getpid())
+        assert ticks is not None  # noqa: S101 - this process lives
+        return cls(os.getpid(), ticks)
 
     def __str__(self) -> str:
-        return (
-            f"process {self.pid}, since {datetime.fromtimestamp(self.started_at, UTC):%Y-%m-%d %H:%M:%S} UTC"
-        )
+        return f"process {self.pid}, since {self.started_at:%Y-%m-%d %H:%M:%S} UTC"
 
     def terminate(self) -> None:
         """Ask it to stop in order, as Ctrl-C does."""
@@ -76,7 +75,7 @@ def hold(data_dir: Path) -> Iterator[None]:
             time.sleep(POLL_SECONDS)
         mine = Holder.this_process()
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps({"pid": mine.pid, "started_at": mine.started_at}).encode(), 0)
+        os.pwrite(descriptor, json.dumps(asdict(mine)).encode(), 0)
         yield
     finally:
         os.close(descriptor)
@@ -114,4 +113,11 @@ def _lock(descriptor: int, kind: int) -> bool:
 def _read(descriptor: int) -> Holder | None:
     """Return the holder, or None for the instant between taking the lock and writing into it."""
     written = os.pread(descriptor, 200, 0)
-    return Holder(**json.loads(written)) if written else None
+    if not written:
+        return None
+    holder = json.loads(written)
+    if "started_at" in holder:
+        # The first release wrote the time of day, which psutil had computed from the ticks.
+        ticks = (holder["started_at"] - psutil.boot_time()) * TICKS_PER_SECOND
+        return Holder(holder["pid"], round(ticks))
+    return Holder(**holder)

@@ -6,7 +6,7 @@ from infra.embedded import Endpoints, S3Endpoint
 from infra.system.layout import BUCKET, REGION
 from infra.system.local_tokens import AUDIENCE, ISSUER
 
-# The old system's development secret: its documented tokens come out the same here.
+# The first system's development secret: its documented tokens come out the same here.
 TOKENIZER_SECRET = "dev-tokenizer-secret-change-me"  # noqa: S105
 
 

@@ -200,7 +200,7 @@ def test_lineage_shows_a_record_s_way_and_says_when_nobody_knows_it(running: Run
 
 
 def test_a_record_that_stands_still_is_found_among_the_attempts_of_the_day(running: Running) -> None:
-    (entry,) = (entry for entry in entries() if entry.title.startswith("A record stands still"))
+    (entry,) = (entry for entry in entries() if entry.title.startswith("A record is stuck"))
     ((_, query),) = entry.blocks
     record_id = str(uuid4())
     stands = (

@@ -12,7 +12,7 @@ import typer
 
 from infra.cli.failure import fail
 from infra.cli.options import BuildDir, DataDir
-from infra.cli.running import running_system
+from infra.cli.running_system import running_system
 from infra.system.addresses import Addresses
 from infra.system.background import StartFailed
 from infra.system.layout import DEFAULT_DATA_DIR

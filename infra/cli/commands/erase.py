@@ -16,7 +16,7 @@ from rich.progress import Progress
 from infra.cli.clients.lambda_api import FunctionFailed, FunctionRefused, call, lambda_client
 from infra.cli.failure import fail
 from infra.cli.options import Case, DataDir
-from infra.cli.running import running_system
+from infra.cli.running_system import running_system
 from infra.cli.screen.tables import console, moment, table
 from infra.system.layout import DEFAULT_DATA_DIR
 

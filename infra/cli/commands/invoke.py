@@ -14,7 +14,7 @@ from infra.cli.clients.lambda_api import lambda_client
 from infra.cli.failure import fail
 from infra.cli.names import find_function
 from infra.cli.options import DataDir
-from infra.cli.running import running_system
+from infra.cli.running_system import running_system
 from infra.system.layout import DEFAULT_DATA_DIR
 
 

@@ -9,7 +9,7 @@ import typer
 from infra.cli.clients.admin import read_status, set_source_state
 from infra.cli.failure import fail
 from infra.cli.options import DataDir
-from infra.cli.running import running_system
+from infra.cli.running_system import running_system
 from infra.system.layout import DEFAULT_DATA_DIR
 
 Source = Annotated[str, typer.Argument(help="Its name in `exchange status`.")]

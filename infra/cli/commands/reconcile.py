@@ -15,7 +15,7 @@ from infra.cli.jobs.progress import how_to_go_on, run_shards
 from infra.cli.jobs.selection import selection
 from infra.cli.jobs.shards import total
 from infra.cli.options import AsJson, DataDir, Job, Prefix, Shards, Source, require_shards
-from infra.cli.running import running_system
+from infra.cli.running_system import running_system
 from infra.cli.screen import tables as screen
 from infra.cli.times import read_moment
 from infra.system.layout import DEFAULT_DATA_DIR

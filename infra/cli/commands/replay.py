@@ -15,7 +15,7 @@ from infra.cli.jobs.progress import how_to_go_on, run_shards, shard_table
 from infra.cli.jobs.selection import selection
 from infra.cli.jobs.shards import ShardRun, total
 from infra.cli.options import AsJson, DataDir, Job, Prefix, Shards, Source, require_shards
-from infra.cli.running import running_system
+from infra.cli.running_system import running_system
 from infra.cli.screen import tables as screen
 from infra.cli.times import read_moment
 from infra.system.layout import DEFAULT_DATA_DIR
@@ -139,7 +139,7 @@ def _show(title: str, job_id: str, runs: list[ShardRun], names: tuple[str, ...])
 
 
 def _verify(client: Any, request: dict[str, Any], wait_seconds: float, *, as_json: bool) -> dict[str, Any]:
-    """Verify, again while records are missing, up to `wait_seconds`: events that were just emitted are in flight."""
+    """Verify, and repeat while records are missing, for up to `wait_seconds`: events just emitted are in flight."""
     for _ in backoff(wait_seconds):
         report = _run_job(client, {**request, "mode": "verify"}, "", as_json=True)
         if not report["counts"].get("missing") or _has_failed({"verify": report}):

@@ -17,7 +17,7 @@ from rich.text import Text
 from infra.cli.clients.admin import AdminUnreachable, look_at_status
 from infra.cli.failure import fail
 from infra.cli.options import AsJson, DataDir
-from infra.cli.running import find_addresses, running_system
+from infra.cli.running_system import find_addresses, running_system
 from infra.cli.screen.status import State, view
 from infra.system.addresses import Addresses
 from infra.system.layout import DEFAULT_DATA_DIR
@@ -57,7 +57,7 @@ def status(
 
 def _look(addresses: Addresses, data_dir: Path) -> State:
     holder = find_holder(data_dir)
-    started_at = datetime.fromtimestamp(holder.started_at, UTC) if holder else datetime.now(UTC)
+    started_at = holder.started_at if holder else datetime.now(UTC)
     seen: dict[str, Any] = {
         "pid": addresses.pid,
         "ingest": addresses.ingest,

@@ -8,7 +8,7 @@ import typer
 
 from infra.cli.failure import fail
 from infra.cli.options import DataDir
-from infra.cli.running import find_addresses
+from infra.cli.running_system import find_addresses
 from infra.cli.times import read_duration
 from infra.system.layout import DEFAULT_DATA_DIR
 from infra.system.local_tokens import SCOPES, sign_token

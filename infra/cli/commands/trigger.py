@@ -9,7 +9,7 @@ import typer
 from infra.cli.clients.admin import read_status, trigger_schedule
 from infra.cli.names import find_schedule
 from infra.cli.options import DataDir
-from infra.cli.running import running_system
+from infra.cli.running_system import running_system
 from infra.system.layout import DEFAULT_DATA_DIR
 
 

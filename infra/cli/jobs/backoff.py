@@ -10,7 +10,7 @@ LONGEST_PAUSE_SECONDS = 8.0
 
 
 def backoff(wait_seconds: float) -> Iterator[None]:
-    """Yield at once, then after pauses that double up to a limit, while a pause ends within `wait_seconds`."""
+    """Yield immediately, then after doubling pauses, until `wait_seconds` are over."""
     deadline = time.monotonic() + wait_seconds
     pause = FIRST_PAUSE_SECONDS
     yield

@@ -51,7 +51,7 @@ def how_to_go_on(command: str, job_id: str, shards: int) -> str:
 
 @contextmanager
 def bars(title: str, shards: Sequence[int], *, counted: str) -> Iterator[Callable[[ShardRun], None]]:
-    """Show a bar a shard on a terminal, nothing elsewhere; `counted` names the number beside it."""
+    """Show a progress bar for each shard, on a terminal only; `counted` names the number beside it."""
     screen = Console(stderr=True, highlight=False)
     if not screen.is_terminal:
         yield lambda run: None

@@ -109,6 +109,6 @@ def _pairs(values: dict[str, Any]) -> str:
 
 
 def _shown(value: object) -> object:
-    """Return a value without needless form: a metric is a list, as a rule of one number."""
+    """Return a metric's only number instead of a list of one."""
     only = value[0] if isinstance(value, list) and len(value) == 1 else value
     return round(only, 3) if isinstance(only, float) else only

@@ -16,6 +16,7 @@ from kafka import KafkaAdminClient
 
 from infra.embedded import BackgroundStack, ServiceState, StackConfig
 from infra.embedded.leftovers import ProcessLedger
+from infra.embedded.process_reference import started_ticks
 
 from .conftest import ConfigMaker
 from .stores import BUCKET, STORES, TOPIC, Store
@@ -112,9 +113,10 @@ def test_leftovers_are_ended_by_pid_and_start_time_and_nobody_else(tmp_path: Pat
     stranger = subprocess.Popen(["sleep", "100"], start_new_session=True)
     path = tmp_path / "processes.json"
     ProcessLedger(path).record("leftover", leftover.pid, signal.SIGTERM)
-    started_at = psutil.Process(stranger.pid).create_time()
+    ticks = started_ticks(stranger.pid)
+    assert ticks is not None
     # as if its pid had belonged to a service before
-    reused = {"name": "s3", "pid": stranger.pid, "started_at": started_at - 60, "stop_signal": signal.SIGTERM}
+    reused = {"name": "s3", "pid": stranger.pid, "started_ticks": ticks - 1, "stop_signal": signal.SIGTERM}
     path.write_text(json.dumps([*json.loads(path.read_text()), reused]))
     try:
         assert ProcessLedger(path).end_leftovers() == ["leftover"]
@@ -124,24 +126,6 @@ def test_leftovers_are_ended_by_pid_and_start_time_and_nobody_else(tmp_path: Pat
     finally:
         stranger.kill()
         stranger.wait()
-
-
-def test_leftovers_of_the_first_release_are_ended_too(tmp_path: Path) -> None:
-    """It counted the start in clock ticks since boot, field 22 of proc_pid_stat(5)."""
-    leftover = subprocess.Popen(["sleep", "100"], start_new_session=True)
-    stat = Path(f"/proc/{leftover.pid}/stat").read_text()
-    ticks = int(stat.rpartition(")")[2].split()[19])
-    entry = {"name": "s3", "pid": leftover.pid, "started_ticks": ticks, "stop_signal": signal.SIGTERM}
-    reused = {**entry, "pid": os.getpid(), "started_ticks": ticks - 100_000}
-    path = tmp_path / "processes.json"
-    path.write_text(json.dumps([entry, reused]))
-    try:
-        assert ProcessLedger(path).end_leftovers() == ["s3"]
-        assert leftover.wait(timeout=20) == -signal.SIGTERM
-        assert not path.exists()
-    finally:
-        leftover.kill()
-        leftover.wait()
 
 
 def look_at(stack: BackgroundStack, name: str) -> tuple[int, int, int]:

@@ -38,8 +38,8 @@ from exchange.records.canonicalizer import Canonicalizer
 from exchange.records.service import Normalizer
 from exchange.recovery.reconcile import Reconciler
 from exchange.recovery.replay import Replayer
-from tests.integration.exchange.building import Context, Exchange, InProcessTokenizer, body_of, http_request
-from tests.integration.exchange.recovering import LONG_SECONDS, listing
+from tests.integration.exchange.harness import Context, Exchange, InProcessTokenizer, body_of, http_request
+from tests.integration.exchange.recovery_harness import LONG_SECONDS, listing
 
 KEYS = tuple(f"any-order-{number:04}" for number in range(6))
 ROUTES = ("/v1/ingest", "/v2/ingest")

@@ -11,7 +11,7 @@ from infra.embedded import BackgroundStack
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
 
-    from tests.integration.exchange.building import Exchange
+    from tests.integration.exchange.harness import Exchange
 
 PARTNERS = Path(__file__).parents[3] / "infra" / "postgres" / "partners.local.sql"
 
@@ -20,7 +20,7 @@ PARTNERS = Path(__file__).parents[3] / "infra" / "postgres" / "partners.local.sq
 def exchange(database: Any, bucket: str, stack: BackgroundStack) -> Exchange:
     """Return an empty exchange with the partners of a local system."""
     # Imported late: a conftest is loaded before the filter for kafka-python's deprecation warnings is set.
-    from tests.integration.exchange.building import Exchange
+    from tests.integration.exchange.harness import Exchange
 
     built = Exchange(database.name, bucket, stack.endpoints)
     built.rows(PARTNERS.read_text(encoding="utf-8"))

@@ -26,7 +26,7 @@ from exchange.outbox.service import PAGE_EVENTS, Publisher
 from exchange.platform.bus import Bus, Message
 from exchange.platform.db import Database
 from tests.integration.exchange.any_order import KEYS, AnyOrder, MakePublisher, Request, Unbalanced
-from tests.integration.exchange.building import Exchange
+from tests.integration.exchange.harness import Exchange
 
 REQUESTS = st.builds(Request, st.sampled_from(KEYS), st.integers(0, 2))
 SETTINGS = settings(

@@ -12,7 +12,7 @@ import pytest
 
 from exchange.errors import ContractViolation
 from exchange.intake.model import Submission
-from tests.integration.exchange.building import (
+from tests.integration.exchange.harness import (
     SAM,
     TOPICS,
     Exchange,
@@ -20,7 +20,7 @@ from tests.integration.exchange.building import (
     record_ingested,
     submission,
 )
-from tests.integration.exchange.recovering import reconcile, redriver
+from tests.integration.exchange.recovery_harness import reconcile, redriver
 
 LATE = [submission(f"key-of-a-late-one-{number}", person=SAM | {"family_name": "Zq"}) for number in range(3)]
 MISFIT = submission("key-of-a-misfit", payload={"Zqpayload": 1})

@@ -29,7 +29,7 @@ from exchange.raw.reader import RawReader
 from exchange.records.canonicalizer import Canonicalizer
 from exchange.records.deliveries import read_event
 from exchange.records.store import CanonicalEntry, write_canonical
-from tests.integration.exchange.building import (
+from tests.integration.exchange.harness import (
     CONTRACT_OF_TOPIC,
     SAM,
     TOPICS,
@@ -44,7 +44,7 @@ from tests.integration.exchange.building import (
     kafka_event,
     submission,
 )
-from tests.integration.exchange.recovering import CANONICAL, reconcile, redriver
+from tests.integration.exchange.recovery_harness import CANONICAL, reconcile, redriver
 
 PERSON = SAM | {"family_name": "Zqerased"}
 BODY = body_of("2", "claim", "partnerA.v2", example("partnerA.v2", "claim"), PERSON)

@@ -19,7 +19,7 @@ from exchange.platform.faults import InvocationFailed, InvocationRefused
 from exchange.raw import reader
 from exchange.records import service as records
 from exchange.recovery import reconcile, replay
-from tests.integration.exchange.building import (
+from tests.integration.exchange.harness import (
     TOPICS,
     Context,
     Exchange,

@@ -18,7 +18,7 @@ from exchange.outbox.model import OutboxEvent
 from exchange.platform.contracts import contract
 from exchange.platform.objects import Objects
 from exchange.platform.strict_json import parse_json
-from tests.integration.exchange.building import (
+from tests.integration.exchange.harness import (
     SAM,
     Context,
     Exchange,
@@ -294,3 +294,15 @@ def test_a_source_just_registered_may_send_at_once(exchange: Exchange) -> None:
     with closing(psycopg2.connect(exchange.dsn())) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT pg_sleep(1.1)")
     assert submit(intake, body, key="key-00000003").record_id
+
+
+# Powertools warns when it is disabled, and pytest takes warnings for errors.
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_nothing_is_accepted_while_idempotency_is_disabled(
+    exchange: Exchange, s3_client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POWERTOOLS_IDEMPOTENCY_DISABLED", "true")
+    with pytest.raises(LookupError, match="is not locked"):
+        submit(exchange.intake())
+    assert counts(exchange) == [0, 0, 0]
+    assert objects_in(exchange, s3_client) == []

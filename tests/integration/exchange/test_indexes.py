@@ -7,7 +7,7 @@ from psycopg2.extensions import adapt
 
 from exchange.recovery import store as recovery
 from exchange.retention import service as retention
-from tests.integration.exchange.building import Exchange
+from tests.integration.exchange.harness import Exchange
 
 RECORD = "00000000-0000-4000-8000-000000000000"
 QUESTIONS = {

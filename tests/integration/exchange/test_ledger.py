@@ -11,7 +11,7 @@ import pytest
 from exchange.errors import DependencyUnavailable
 from exchange.intake.model import Submission
 from exchange.records.service import Normalizer
-from tests.integration.exchange.building import (
+from tests.integration.exchange.harness import (
     TOPICS,
     Exchange,
     InProcessTokenizer,

@@ -9,7 +9,7 @@ import pytest
 
 from exchange.errors import ContractViolation
 from exchange.ledger.lineage import LineageReader
-from tests.integration.exchange.building import (
+from tests.integration.exchange.harness import (
     SAM,
     Context,
     Exchange,

@@ -32,14 +32,14 @@ from exchange.recovery.findings import Verdict
 from exchange.recovery.jobs import Jobs
 from exchange.recovery.rules import Finding
 from exchange.recovery.store import QUERIES
-from tests.integration.exchange.building import (
+from tests.integration.exchange.harness import (
     TOPICS,
     Exchange,
     event_id_of,
     sha256,
     submission,
 )
-from tests.integration.exchange.recovering import reconciler, replay
+from tests.integration.exchange.recovery_harness import reconciler, replay
 from tests.integration.exchange.test_retention import retain
 
 # Neither the order in which the records are delivered nor that of their table is the order of their ids.

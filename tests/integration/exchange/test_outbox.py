@@ -26,7 +26,7 @@ from exchange.platform.bus import Bus, Message
 from exchange.platform.db import Database
 from exchange.platform.deadline import Deadline
 from infra.embedded import BackgroundStack
-from tests.integration.exchange.building import BusThatThen, Exchange
+from tests.integration.exchange.harness import BusThatThen, Exchange
 
 PARTITIONS = 4
 REMAINING_SECONDS = 75.0

@@ -24,7 +24,7 @@ from exchange.recovery.jobs import Checkpoint, Jobs, resume
 from exchange.recovery.reconcile import Reconciler
 from exchange.recovery.scan import PAGE_OBJECTS
 from exchange.recovery.store import read_unknown_canonical
-from tests.integration.exchange.building import (
+from tests.integration.exchange.harness import (
     SAM,
     TOPICS,
     Context,
@@ -37,7 +37,7 @@ from tests.integration.exchange.building import (
     record_ingested,
     submission,
 )
-from tests.integration.exchange.recovering import (
+from tests.integration.exchange.recovery_harness import (
     CANONICAL,
     LONG_SECONDS,
     canonical_tables,

@@ -21,7 +21,7 @@ from exchange.platform.objects import StoredObject
 from exchange.raw.reader import RawReader
 from exchange.recovery.jobs import JobCancelled, ShardTaken, resume
 from exchange.recovery.replay import Replayer
-from tests.integration.exchange.building import (
+from tests.integration.exchange.harness import (
     SAM,
     TOPICS,
     Context,
@@ -33,7 +33,7 @@ from tests.integration.exchange.building import (
     record_ingested,
     submission,
 )
-from tests.integration.exchange.recovering import (
+from tests.integration.exchange.recovery_harness import (
     CANONICAL,
     LEDGER,
     LONG_SECONDS,

@@ -14,7 +14,7 @@ from exchange.platform.deadline import Deadline
 from exchange.platform.versions import DELETE_PAGE
 from exchange.retention import service
 from exchange.retention.service import Retention, RetentionReport
-from tests.integration.exchange.building import (
+from tests.integration.exchange.harness import (
     Exchange,
     InProcessTokenizer,
     kafka_event,

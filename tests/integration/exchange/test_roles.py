@@ -16,7 +16,7 @@ from psycopg2 import errors, sql
 from infra.embedded import BackgroundStack, dump_schema
 from infra.embedded.wheels import binary_of
 from tests.conftest import MIGRATIONS, OWNER, fresh_name
-from tests.integration.exchange.building import SAM, Context, Exchange, body_of, example, http_request
+from tests.integration.exchange.harness import SAM, Context, Exchange, body_of, example, http_request
 from tests.unit.infra.deployed import database_roles_of_the_template
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from exchange.platform.functions import Function
 from exchange.platform.settings import Settings
 from exchange.tokens.keys import current_key
 from exchange.tokens.service import tokenize_batch
-from tests.integration.exchange.building import SAM, Exchange, kafka_event, submission
+from tests.integration.exchange.harness import SAM, Exchange, kafka_event, submission
 
 
 class TokenizerWith(Function):

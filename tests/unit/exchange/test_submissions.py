@@ -15,7 +15,7 @@ from exchange.outbox.model import SHARD_COUNT, OutboxEvent
 from exchange.platform.contracts import contract
 from exchange.platform.queries import load_queries
 from exchange.platform.strict_json import parse_json
-from tests.integration.exchange.building import object_metadata, record_ingested
+from tests.integration.exchange.harness import object_metadata, record_ingested
 
 SUBMISSION = Submission(
     partner_id="partnerA",

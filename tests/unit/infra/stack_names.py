@@ -24,6 +24,10 @@ SCOPED_NAMES = {
 }
 # CloudFormation names these after their logical ids. Partners know the API's URL, operators the functions and alarms.
 KNOWN_BY_LOGICAL_ID = {"AWS::ApiGateway::RestApi", "AWS::CloudWatch::Alarm", "AWS::Lambda::Function"}
+# An event source that changes in one of these is replaced: the new one collides with the old one, or reads its topic
+# from another position.
+KAFKA_CONFIGS = ("SelfManagedKafkaEventSourceConfig", "AmazonManagedKafkaEventSourceConfig")
+POSITIONS = ("StartingPosition", "StartingPositionTimestamp")
 STATEFUL = {
     "AWS::DynamoDB::Table",
     "AWS::KMS::Key",
@@ -42,15 +46,22 @@ Inventory = Mapping[str, Mapping[str, Any]]
 
 
 def inventory(deployed: Deployed) -> dict[str, dict[str, Any]]:
-    """Return the type, name and deletion policies of the resources that an update must keep, by logical id."""
+    """Return the type, name and lasting properties of the resources that an update must keep, by logical id."""
     found = {}
     for logical_id, resource in deployed.resources.items():
         kind = resource["Type"]
         name = _name(kind, resource.get("Properties") or {})
         kept = {key: resource[key] for key in ("DeletionPolicy", "UpdateReplacePolicy") if key in resource}
+        if kind == "AWS::Lambda::EventSourceMapping":
+            kept |= _position(resource["Properties"])
         if kind not in RENEWED and (name or kept or kind in KNOWN_BY_LOGICAL_ID | STATEFUL):
             found[logical_id] = {"Type": kind, "Name": name, **kept}
     return found
+
+
+def _position(properties: Mapping[str, Any]) -> dict[str, Any]:
+    groups = [properties[key]["ConsumerGroupId"] for key in KAFKA_CONFIGS if key in properties]
+    return {"ConsumerGroupIds": groups} | {key: properties[key] for key in POSITIONS if key in properties}
 
 
 def _name(kind: str, properties: Mapping[str, Any]) -> dict[str, Any]:

@@ -88,11 +88,12 @@ UNAVOIDABLE = {
     "ec2:DescribeVpcs": "EC2's Describe actions know no resources",
 }
 # AWS's own policies that SAM attaches; their resource "*" is accepted for what they permit.
+NETWORK = "service-role/AWSLambdaVPCAccessExecutionRole"
 MANAGED = {
     "service-role/AWSLambdaBasicExecutionRole": "write logs",
     "AWSXRayDaemonWriteAccess": "write traces, which know no resources",
     "AWSXrayWriteOnlyAccess": "write traces, which know no resources",
-    "service-role/AWSLambdaVPCAccessExecutionRole": "the network interfaces of a function in a VPC",
+    NETWORK: "the network interfaces of a function in a VPC",
 }
 
 
@@ -145,7 +146,10 @@ def test_the_key_is_used_through_the_service_that_holds_the_data_only(function: 
 @pytest.mark.parametrize("function", CALLS)
 def test_of_aws_own_policies_only_those_for_logs_traces_and_network_are_attached(function: str) -> None:
     role = deployed().of("IAM::Role")[f"{function}Role"]
-    assert deployed().policies_of_aws(function) <= set(MANAGED)
+    attached = deployed().policies_of_aws(function)
+    assert attached <= set(MANAGED)
+    network = bool(deployed().of("Lambda::Function")[function].get("VpcConfig"))
+    assert (NETWORK in attached) is network
     assert role["AssumeRolePolicyDocument"]["Statement"][0]["Principal"] == {
         "Service": ["lambda.amazonaws.com"]
     }

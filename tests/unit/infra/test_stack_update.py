@@ -78,6 +78,14 @@ def test_an_event_source_of_the_same_topic_under_another_logical_id_is_found() -
     assert len(faults_of(now)) == 2
 
 
+@pytest.mark.parametrize("name", ["StartingPosition", "ConsumerGroupIds"])
+def test_an_event_source_that_would_be_replaced_is_found(name: str) -> None:
+    now = deepcopy(present())
+    now["NormalizeFromV1"][name] = "another"
+    (fault,) = faults_of(now)
+    assert fault.startswith("NormalizeFromV1 was ")
+
+
 @pytest.mark.parametrize("logical_id", ["IngestLogs", "FunctionLogs"])
 def test_the_name_of_a_group_that_was_left_behind_cannot_come_back(logical_id: str) -> None:
     now = deepcopy(present())

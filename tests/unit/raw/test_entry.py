@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from datetime import UTC, datetime
@@ -27,7 +29,7 @@ from exchange.raw.entry import (
     version_of_route,
 )
 from exchange.raw.key import Folder, RawKey, names_record, record_named_by
-from exchange.raw.reader import Place, RawObject, RawReader
+from exchange.raw.reader import Place, RawObject, RawReader, RawRecord, Reference
 
 BUCKET = "exchange-raw"
 SHA256_OF_BODY = "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
@@ -189,3 +191,16 @@ def test_an_event_may_write_the_id_in_capitals_and_retention_finds_a_record_in_a
     assert names_record(f"hospital-a/{str(record_id).upper()}.JSON", record_id)
     assert record_named_by(f"hospital-a/some/where/{record_id}.json") == record_id
     assert record_named_by("hospital-a/notes.txt") is None
+
+
+@pytest.mark.parametrize("empty", [None, ""])
+def test_an_empty_name_in_an_object_of_the_first_system_counts_as_none(empty: str | None) -> None:
+    record_id = UUID("0f6f5a0c-3a6b-4b44-9a58-0d3a44a8a5be")
+    body = {"source": "hospital-a", "record_kind": empty, "record_type": "claim", "schema_hint": empty}
+    data = json.dumps(body).encode()
+    reader = RawReader(OneObject(data, {}), Everybody(), BUCKET)
+    sha256 = hashlib.sha256(data).hexdigest()
+    reference = Reference(record_id, "hospital-a", BUCKET, f"hospital-a/{record_id}.json", sha256, len(data))
+    (record,) = reader.read([reference])
+    assert isinstance(record, RawRecord)
+    assert (record.record_kind, record.schema_hint) == ("claim", "partnerA.v1")

@@ -9,6 +9,7 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from infra.system.lock import Held, Holder, find_holder, hold
@@ -53,7 +54,7 @@ def test_one_who_has_taken_the_lock_and_not_written_yet_is_waited_for(tmp_path: 
     with (tmp_path / "holder").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         me = Holder.this_process()
-        written = json.dumps({"pid": me.pid, "started_at": me.started_at})
+        written = json.dumps({"pid": me.pid, "started_ticks": me.started_ticks})
         writer = threading.Timer(0.2, lambda: os.pwrite(file.fileno(), written.encode(), 0))
         writer.start()
         assert find_holder(tmp_path) == me
@@ -73,7 +74,16 @@ def test_a_holder_that_is_killed_lets_go(tmp_path: Path) -> None:
 
 
 def test_a_process_that_has_inherited_the_pid_of_a_dead_holder_is_left_alone() -> None:
-    stranger = replace(Holder.this_process(), started_at=Holder.this_process().started_at - 60)
+    stranger = replace(Holder.this_process(), started_ticks=Holder.this_process().started_ticks - 1)
     assert not stranger.is_alive
     stranger.terminate()
     assert Holder.this_process().is_alive
+
+
+def test_a_holder_of_the_first_release_is_recognized(tmp_path: Path) -> None:
+    """Recognize a holder that wrote its start as a time of day."""
+    with (tmp_path / "holder").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        started_at = psutil.Process().create_time()
+        os.pwrite(file.fileno(), json.dumps({"pid": os.getpid(), "started_at": started_at}).encode(), 0)
+        assert find_holder(tmp_path) == Holder.this_process()

@@ -58,11 +58,18 @@ class PostgresPersistence(BasePersistenceLayer):
         super().__init__()  # type: ignore[no-untyped-call]
         self._transaction: Transaction
         self._submission: Submission
+        self._holds_locks = False
 
     def bind(self, transaction: Transaction, submission: Submission) -> None:
         """Use this transaction and this submission from now on."""
         self._transaction = transaction
         self._submission = submission
+        self._holds_locks = False
+
+    def require_locks(self) -> None:
+        """Raise LookupError unless the submission is locked: a disabled Powertools calls no hook."""
+        if not self._holds_locks:
+            raise LookupError("the submission is not locked")
 
     def _put_record(self, data_record: DataRecord) -> None:
         key_hash, record_id = data_record.idempotency_key, self._submission.record_id
@@ -82,6 +89,7 @@ class PostgresPersistence(BasePersistenceLayer):
                 self._answer_again(data_record, *answer)
             if first_correlation_id is not None:
                 self._restore_answer(data_record, Receipt(str(record_id), first_correlation_id))
+            self._holds_locks = True
         except BaseException:
             self._transaction.rollback()
             raise

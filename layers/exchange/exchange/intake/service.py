@@ -100,6 +100,7 @@ class Intake:
     def _accept(
         self, *, scope: dict[str, str], submission: Submission, transaction: Transaction
     ) -> Acceptance:
+        self._persistence.require_locks()
         # Only Powertools reads the scope. The object is stored first: a row without an object would be false, while
         # an object without a row is found by reconcile and by the client's retry.
         entry = submission.entry(self._settings.require("raw_bucket"))

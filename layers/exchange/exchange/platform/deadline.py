@@ -9,9 +9,6 @@ from typing import Self
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-# The least that a function gets to work, however short its timeout.
-LEAST_SECONDS = 1.0
-
 
 @dataclass(frozen=True, order=True)
 class Deadline:
@@ -21,14 +18,14 @@ class Deadline:
     clock: Callable[[], float] = field(default=time.monotonic, compare=False)
 
     @classmethod
-    def of(cls, context: LambdaContext, *, reserve_seconds: float) -> Self:
+    def of(cls, context: LambdaContext, *, reserve_seconds: float, least_seconds: float = 0.0) -> Self:
         """Return the deadline of an invocation.
 
         `reserve_seconds` is the time that the last piece of work may take, since it must end before the invocation
-        does.
+        does. `least_seconds` is what a function gets to work, however short its timeout.
         """
         seconds = context.get_remaining_time_in_millis() / 1000 - reserve_seconds
-        return cls.after(max(seconds, LEAST_SECONDS))
+        return cls.after(max(seconds, least_seconds))
 
     @classmethod
     def after(cls, seconds: float) -> Self:

@@ -46,6 +46,12 @@ class Folder:
         source, _, hour = prefix.rstrip("/").partition("/")
         return cls(source, hour) if _HOUR.fullmatch(hour) else None
 
+    @classmethod
+    def containing(cls, key: str) -> Self:
+        """Return the folder that a key, or a prefix that ends in a slash, lies in. The hour may be any text."""
+        hour, slash, _ = key.removeprefix(f"{source_of(key)}/").partition("/")
+        return cls(source_of(key), hour if slash else "")
+
 
 @dataclass(frozen=True)
 class RawKey:

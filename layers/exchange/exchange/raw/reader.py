@@ -148,7 +148,10 @@ class RawReader:
         if has_metadata(named):
             return RawRecord(named["partner-id"], source, named["record-kind"], named["schema-hint"], body)
         partner = self._owner_of(source)
-        return RawRecord(partner.partner_id, source, str(_kind_in(body)), str(_hint_in(body, partner)), body)
+        # An empty name counts as none here: the first system stored such objects, and its events are read still.
+        kind = body.get(VERSIONS["2"].kind_field) or body.get(VERSIONS["1"].kind_field)
+        hint = body.get("schema_hint") or partner.default_schema_hint
+        return RawRecord(partner.partner_id, source, str(kind), str(hint), body)
 
     def _describe_together(self, places: Sequence[Place]) -> list[RawObject | None]:
         stored = self._objects.get_many([place.object_key for place in places], limit_bytes=BODY_LIMIT_BYTES)
@@ -186,7 +189,8 @@ class RawReader:
         source = source_of(place.object_key)
         body = _parse_body(data, source, whose="key")
         partner = self._owner_of(source)
-        kind, hint = _kind_in(body), _hint_in(body, partner)
+        kind = body.get(VERSIONS["2"].kind_field, body.get(VERSIONS["1"].kind_field))
+        hint = body.get("schema_hint", partner.default_schema_hint)
         if kind not in KINDS:
             raise RecordRejected("record_kind: is not one of the exchange's kinds", stage="normalize")
         if hint not in partner.allowed_schema_hints:
@@ -221,14 +225,6 @@ def _parse_body(data: bytes, source: str, *, whose: str) -> dict[str, Any]:
     if not isinstance(body, dict) or body.get("source") != source:
         raise RecordRejected(f"source: is not the {whose}'s source", stage="normalize")
     return body
-
-
-def _kind_in(body: dict[str, Any]) -> Any:
-    return body.get(VERSIONS["2"].kind_field, body.get(VERSIONS["1"].kind_field))
-
-
-def _hint_in(body: dict[str, Any], partner: Partner) -> Any:
-    return body.get("schema_hint", partner.default_schema_hint)
 
 
 @cache

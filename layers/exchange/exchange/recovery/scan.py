@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from exchange.platform.listing import ListedObject, Listing
-from exchange.raw.key import Folder, RawKey, source_of
+from exchange.raw.key import Folder, RawKey
 from exchange.recovery.model import Selection, Shard
 
 # Each restored record takes a lock: sixteen shards together stay below the number that Postgres allows by default.
@@ -61,7 +61,7 @@ class Scan:
         Empty pages are yielded, too, since they cover a range of keys.
         """
         folders = self._folders()
-        at = _folder_of(cursor) if cursor else None
+        at = Folder.containing(cursor) if cursor else None
         for index, folder in enumerate(folders):
             if at is not None and folder < at:
                 continue
@@ -116,8 +116,3 @@ class Scan:
                     return
                 if folder is not None:
                     yield folder
-
-
-def _folder_of(cursor: str) -> Folder:
-    hour, slash, _ = cursor.removeprefix(f"{source_of(cursor)}/").partition("/")
-    return Folder(source_of(cursor), hour if slash else "")

@@ -104,15 +104,12 @@ class Retention:
             if isinstance(found, ObjectVersion):
                 if found.modified_at < cutoff:
                     loose.append(found)
-            elif (began_at := _began_at(found)) is not None and began_at + timedelta(hours=1) < cutoff:
+            elif (began_at := Folder.containing(found).began_at) is not None and began_at + timedelta(
+                hours=1
+            ) < cutoff:
                 yield from self._versions.pages(found)
         for begin in range(0, len(loose), DELETE_PAGE):
             yield loose[begin : begin + DELETE_PAGE]
-
-
-def _began_at(prefix: str) -> datetime | None:
-    source, _, hour = prefix.rstrip("/").partition("/")
-    return Folder(source, hour).began_at
 
 
 def _retire(

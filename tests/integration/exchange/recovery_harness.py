@@ -15,7 +15,7 @@ from exchange.raw.reader import RawReader
 from exchange.recovery.jobs import Progress
 from exchange.recovery.reconcile import Reconciler
 from exchange.recovery.replay import Replayer
-from tests.integration.exchange.building import TOPICS, Exchange, kafka_event
+from tests.integration.exchange.harness import TOPICS, Exchange, kafka_event
 
 LONG_SECONDS = 600.0
 CANONICAL = (

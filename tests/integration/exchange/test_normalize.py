@@ -25,7 +25,7 @@ from exchange.records.service import Normalizer
 from exchange.tokens.identifier import identifier_token
 from exchange.tokens.keys import TokenKey
 from exchange.tokens.profile_v1 import person_token
-from tests.integration.exchange.building import (
+from tests.integration.exchange.harness import (
     CONTRACT_OF_TOPIC,
     SAM,
     TOKENIZER_SECRET,
