@@ -57,6 +57,8 @@ def test_an_installed_wheel_runs_hello_world_in_a_folder_of_its_own(wheel: Path,
     run(sys.executable, "-m", "venv", tmp_path / "venv", cwd=tmp_path)
     programs = tmp_path / "venv" / "bin"
     run(programs / "python", "-m", "pip", "install", "--quiet", wheel, cwd=tmp_path)
+    version = run(programs / "sam-offline", "--version", cwd=tmp_path)
+    assert version == f"sam-offline {wheel.name.split('-')[1]}\n"
     application = shutil.copytree(PACKAGE / "examples" / "hello-world", tmp_path / "hello-world")
     options = ["--api-port=ServerlessRestApi=0", "--lambda-port=0", "--admin-port=0"]
     output = tmp_path / "output.txt"
