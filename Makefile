@@ -138,4 +138,4 @@ lock: install  ## Pin every package again, by hash
 	  -o infra/compose/image/requirements.txt
 
 clean:  ## Forget everything local: venvs, data, caches
-	rm -rf $(VENV) .venv-3.* $(SAM) $(CHECKOV) $(LOCALSTACK) .local infra/sam_offline/.local infra/sam_offline/*.egg-info .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-3.* $(SAM) $(CHECKOV) $(LOCALSTACK) .local infra/sam_offline/.local .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

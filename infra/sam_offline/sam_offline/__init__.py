@@ -22,6 +22,9 @@ from sam_offline.runner import Runner
 from sam_offline.sources import EventSources
 from sam_offline.template.read import read_template
 
+# The build reads it from here: no installation is needed to know it.
+__version__ = "0.1.0"
+
 __all__ = [
     "Answer",
     "Application",

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import uvloop
 
+from sam_offline import __version__
 from sam_offline.config import RunnerConfig
 from sam_offline.errors import RunnerError
 from sam_offline.runner import Runner
@@ -55,6 +56,7 @@ async def _run(config: RunnerConfig) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="sam-offline", description="Run a SAM template without Docker.")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     parser.add_argument("--template", type=Path, default=Path("template.yaml"), help="default: %(default)s")
     parser.add_argument(
         "--parameter",
@@ -79,7 +81,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--lambda-port", type=int, default=3001, help="default: %(default)s")
     parser.add_argument("--admin-port", type=int, default=3002, help="default: %(default)s")
     parser.add_argument(
-        "--concurrency", type=int, default=8, help="limit of a function without reserved concurrency"
+        "--concurrency",
+        type=int,
+        default=8,
+        help="limit of a function without reserved concurrency; default: %(default)s",
     )
     parser.add_argument(
         "--throttle", action="store_true", help="answer 429 beyond --concurrency too, and do not queue"

@@ -53,7 +53,7 @@ class MalformedAnswer(Exception):
 
 
 class UndecodableBody(Exception):
-    """The answer claims to be base64 and is to be decoded, but is not base64."""
+    """The body is marked as base64 but cannot be decoded."""
 
 
 @dataclass(frozen=True, slots=True)
