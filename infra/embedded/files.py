@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 
@@ -11,7 +12,9 @@ def replace_file(path: Path, text: str, *, mode: int = 0o600) -> None:
     replacement = path.with_name(f"{path.name}.new")
     # The one that a killed process left may be read-only by now.
     replacement.unlink(missing_ok=True)
-    replacement.touch(mode=0o600)
-    replacement.write_text(text, encoding="utf-8")
-    replacement.chmod(mode)
+    # Created by this process, for its owner alone: nobody else's file of that name gets the text.
+    descriptor = os.open(replacement, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        os.fchmod(descriptor, mode)
     replacement.replace(path)

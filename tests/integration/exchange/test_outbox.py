@@ -12,7 +12,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from pathlib import Path
 
 import psycopg2
 import psycopg2.extensions
@@ -26,6 +25,7 @@ from exchange.platform.bus import Bus, Message
 from exchange.platform.db import Database
 from exchange.platform.deadline import Deadline
 from infra.embedded import BackgroundStack
+from integration.running import freeze
 from tests.integration.exchange.harness import BusThatThen, Exchange
 
 PARTITIONS = 4
@@ -83,20 +83,6 @@ def unreachable_broker() -> str:
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         return f"127.0.0.1:{probe.getsockname()[1]}"
-
-
-def freeze(pid: int) -> None:
-    """Stop a process; a thread that still runs when the signal is sent would answer one request more."""
-    os.kill(pid, signal.SIGSTOP)
-    deadline = time.monotonic() + 20
-    while any(_state(thread) != "T" for thread in Path(f"/proc/{pid}/task").iterdir()):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-def _state(thread: Path) -> str:
-    """Return the third field of proc_pid_stat(5); the second may hold anything."""
-    return (thread / "stat").read_text().rpartition(")")[2].split()[0]
 
 
 def sender_threads() -> set[threading.Thread]:

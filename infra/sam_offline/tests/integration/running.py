@@ -205,3 +205,17 @@ class Broker:
         except (OSError, KafkaError):
             return False
         return True
+
+
+def freeze(pid: int) -> None:
+    """Stop a process; a thread that still runs when the signal is sent would answer one request more."""
+    os.kill(pid, signal.SIGSTOP)
+    deadline = time.monotonic() + 20
+    while any(_state(thread) != "T" for thread in Path(f"/proc/{pid}/task").iterdir()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def _state(thread: Path) -> str:
+    """The third field of proc_pid_stat(5); the second may hold anything."""
+    return (thread / "stat").read_text().rpartition(")")[2].split()[0]

@@ -6,34 +6,18 @@ import asyncio
 import os
 import signal
 import threading
-import time
 import uuid
 from contextlib import closing
-from pathlib import Path
 
 from kafka import KafkaAdminClient, KafkaConsumer
 
-from integration.running import Broker
+from integration.running import Broker, freeze
 from sam_offline.errors import DeliveryFailed
 from sam_offline.invocation.destinations import Topic
 
 
 def threads() -> set[threading.Thread]:
     return {thread for thread in threading.enumerate() if "kafka" in thread.name.lower()}
-
-
-def freeze(pid: int) -> None:
-    """Stop a process; a thread that still runs when the signal is sent would answer one request more."""
-    os.kill(pid, signal.SIGSTOP)
-    deadline = time.monotonic() + 20
-    while any(_state(thread) != "T" for thread in Path(f"/proc/{pid}/task").iterdir()):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-def _state(thread: Path) -> str:
-    """The third field of proc_pid_stat(5); the second may hold anything."""
-    return (thread / "stat").read_text().rpartition(")")[2].split()[0]
 
 
 def test_a_broker_that_stands_still_fails_every_delivery_and_leaves_no_thread(broker: Broker) -> None:
